@@ -1,0 +1,76 @@
+"""Twilio's stand-ins, and gateways that talk to them within limits short enough for a test."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.flex.faulty_server import FaultyServer
+from tests.sandbox_server import SandboxServer
+from webchat.flex.base import Destination, Engagement
+from webchat.flex.client import BoundedHttpClient, client_on
+from webchat.flex.conversations import ConversationsGateway
+from webchat.flex.transport import Limits
+from webchat.flex.web_channels import WebChannels
+from webchat.flex.web_chats import WebChats
+from webchat.sandbox import account
+
+APIS = {"conversations": WebChats, "web_channels": WebChannels}
+SHORT = Limits(total=0.7, connect=0.3, read=0.4)
+
+GatewayTo = Callable[..., ConversationsGateway]
+
+
+def destination(api: str = "conversations") -> Destination:
+    return Destination(api, account.CHAT_SERVICE_SID, account.ADDRESS_SID, account.FLEX_FLOW_SID)
+
+
+@pytest.fixture(params=APIS)
+def api(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultyServer]:
+    with FaultyServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[SandboxServer]:
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["faulty", "sandbox"])
+def twilio(request: pytest.FixtureRequest) -> FaultyServer | SandboxServer:
+    """Either stand-in: the first is all ours, the second was written by the protocol."""
+    server: FaultyServer | SandboxServer = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture
+def gateway_to() -> GatewayTo:
+    def gateway(
+        url: str, api: str = "conversations", *, limits: Limits = SHORT, certificates: str | None = None
+    ) -> ConversationsGateway:
+        http_client = BoundedHttpClient(sandbox_url=url, limits=limits, certificates=certificates)
+        return APIS[api](destination(api), lambda: client_on(http_client))
+
+    return gateway
+
+
+@pytest.fixture
+def engagement() -> Engagement:
+    return Engagement(
+        identity=f"w_{secrets.token_hex(16)}",
+        chat_friendly_name="Northwind",
+        customer_friendly_name="Ada Løvelace",
+        pre_engagement_data={
+            "friendlyName": "Ada Løvelace",
+            "question": "Where is my “parcel”? 📦",
+            "verified": ["email"],
+        },
+    )

@@ -1,0 +1,181 @@
+"""twilio-python's client, on bounded HTTP: whatever goes wrong on the way comes out as one FlexError.
+
+https://www.twilio.com/docs/usage/rest-api-best-practices
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import re
+import secrets
+import socket
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+from twilio.http import HttpClient
+from twilio.http.response import Response
+from twilio.rest import (
+    Client,
+    conversations,  # noqa: F401 - loads when first used: here, not in a visitor's request
+    flex_api,  # noqa: F401
+)
+
+from webchat.flex import credentials
+from webchat.flex.base import FlexError
+from webchat.flex.transport import Answer, Budget, Limits, NotSentError, Transport
+
+Reason = FlexError.Reason
+
+# It logs URLs and headers at INFO.
+logging.getLogger("twilio").setLevel(logging.WARNING)
+
+# https://www.twilio.com/docs/api/errors. The HTTP status of most of these codes is not published.
+RATE_LIMITED = {20429, 45010, 45719, 45780}
+NAME_TAKEN = {45208, 50307, 50353}
+TIMED_OUT_INSIDE = {45209}
+
+RETRY_AFTER_AT_MOST = 2  # seconds that a caller is kept waiting for the retry
+RETRY_AFTER_CAP = 3600
+
+
+class BoundedHttpClient(HttpClient):
+    """Sends twilio-python's requests. Every answer that it returns is a 2xx with a JSON object; all else is raised.
+
+    With `sandbox_url`, scheme and host of each request are replaced by the sandbox's, and nothing else differs.
+    """
+
+    def __init__(
+        self,
+        *,
+        sandbox_url: str = "",
+        pool_size: int = 32,
+        limits: Limits | None = None,
+        certificates: str | None = None,
+    ) -> None:
+        self.transport = Transport(limits or Limits(), pool_size, certificates)
+        super().__init__(logging.getLogger("twilio.http_client"), is_async=False)
+        self._sandbox = urlsplit(sandbox_url) if sandbox_url else None
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        params: Mapping[str, object] | None = None,
+        data: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        """`timeout` and `allow_redirects` are the base class's: the limits are this client's own."""
+        if not auth or not all(auth):
+            raise FlexError(Reason.NOT_CONFIGURED)
+        url = urlsplit(uri)
+        if self._sandbox:
+            url = url._replace(scheme=self._sandbox.scheme, netloc=self._sandbox.netloc)
+        try:
+            if params:
+                url = url._replace(query=urlencode(params, doseq=True))
+            body = urlencode(data, doseq=True).encode() if data else b""
+        except UnicodeEncodeError as error:  # half a surrogate pair
+            raise FlexError(Reason.REFUSED) from error
+        basic = b64encode(":".join(auth).encode()).decode()
+        call = (method, url.geturl(), {**(headers or {}), "Authorization": f"Basic {basic}"}, body)
+
+        budget = Budget(self.transport.limits)
+        try:
+            return self._send(*call, budget)
+        except FlexError as error:
+            pause = _pause_before_retry(error)
+            # The second try needs time of its own to be more than a way to an unclear outcome.
+            if pause is None or budget.left - pause < budget.limits.connect:
+                raise
+        time.sleep(pause)
+        return self._send(*call, budget)
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, budget: Budget) -> Response:
+        try:
+            answer = self.transport.exchange(method, url, headers, body, budget)
+        except NotSentError as error:
+            raise FlexError(Reason.UNREACHABLE) from error.__cause__
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise FlexError(Reason.UNCLEAR) from error
+        content = _json_object(answer.body)
+        if not 200 <= answer.status < 300:
+            raise _refusal(answer, content)
+        if content is None:
+            raise FlexError(Reason.UNCLEAR, status=answer.status)
+        return Response(answer.status, answer.body.decode(), answer.headers)
+
+
+def _json_object(body: bytes) -> dict[str, object] | None:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _refusal(answer: Answer, content: Mapping[str, object] | None) -> FlexError:
+    """What an answer other than 2xx means. Neither its JSON nor its headers are to be relied on."""
+    code = (content or {}).get("code")
+    code = code if type(code) is int and 0 < code < 1_000_000 else None
+    seconds = answer.headers.get("retry-after", "").strip()
+    retry_after = min(int(seconds), RETRY_AFTER_CAP) if re.fullmatch("[0-9]{1,9}", seconds) else None
+
+    if not 300 <= answer.status < 500 or answer.status == http.client.REQUEST_TIMEOUT or code in TIMED_OUT_INSIDE:
+        reason = Reason.UNCLEAR
+    elif answer.status == http.client.TOO_MANY_REQUESTS or code in RATE_LIMITED:
+        reason = Reason.BUSY
+    elif code in NAME_TAKEN:
+        reason = Reason.EXISTS
+    else:
+        reason = Reason.REFUSED
+    return FlexError(reason, status=answer.status, twilio_code=code, retry_after=retry_after)
+
+
+def _pause_before_retry(error: FlexError) -> float | None:
+    """Seconds until the one retry; None where none is made, because Twilio may have acted or will not soon.
+
+    With jitter, so that those who were refused together do not come back together.
+    """
+    jitter = secrets.randbelow(250) / 1000
+    if error.reason is Reason.UNREACHABLE and isinstance(error.__cause__, ConnectionRefusedError | socket.gaierror):
+        return jitter
+    if error.reason is Reason.BUSY and error.retry_after is not None and error.retry_after <= RETRY_AFTER_AT_MOST:
+        return error.retry_after + jitter
+    return None
+
+
+def client_on(http_client: HttpClient, user_and_password: tuple[str, str] | None = None) -> Client:
+    """A twilio-python client with the credentials of the environment. Raises FlexError(NOT_CONFIGURED)."""
+    user, password = user_and_password or credentials.for_rest()
+    return Client(
+        user,
+        password,
+        account_sid=settings.TWILIO_ACCOUNT_SID,
+        region=settings.TWILIO_REGION if settings.TWILIO_REGION != "us1" else None,
+        http_client=http_client,
+        # Else it reads os.environ, past the settings.
+        environment={"TWILIO_EDGE": ""},
+    )
+
+
+@lru_cache(maxsize=1)
+def _shared(sandbox_url: str, pool_size: int, _account: tuple[str, ...]) -> Client:
+    return client_on(BoundedHttpClient(sandbox_url=sandbox_url, pool_size=pool_size))
+
+
+def twilio_client() -> Client:
+    """The client of this process and all its threads, made anew when the settings change.
+
+    Raises FlexError(NOT_CONFIGURED).
+    """
+    account = (*credentials.for_rest(), settings.TWILIO_ACCOUNT_SID, settings.TWILIO_REGION)
+    return _shared(settings.TWILIO_SANDBOX_URL, settings.WEBCHAT_THREADS, account)

@@ -1,0 +1,113 @@
+"""What both generations do by the Conversations (classic) REST API: to it, a channel of either is a conversation.
+
+https://www.twilio.com/docs/conversations-classic/api
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from twilio.base.exceptions import TwilioException
+from twilio.rest import Client
+from twilio.rest.conversations.v1.conversation import ConversationContext, ConversationInstance
+
+from webchat.flex.base import Channel, Destination, Engagement, FlexError, is_sid
+from webchat.flex.client import twilio_client
+from webchat.flex.diagnosis import diagnose
+
+# REST fires neither webhooks nor Studio without it.
+WEBHOOKS = "true"
+# Answers are at most 64 KiB, and one message may have 32: so few, as the visitor's is among the first.
+MESSAGES_READ = 5
+
+NOT_THERE = {404, 410}
+
+
+class ConversationsGateway:
+    """The verbs that are the same for both generations, and what the others are made of."""
+
+    def __init__(self, destination: Destination, client: Callable[[], Client] = twilio_client) -> None:
+        self.destination = destination
+        self.client = client
+
+    def post_message(self, channel: Channel, body: str) -> None:
+        message = self._conversation(channel.sid).messages.create(
+            author=channel.identity, body=body, x_twilio_webhook_enabled=WEBHOOKS
+        )
+        if not is_sid(message.sid, "IM"):
+            raise FlexError(FlexError.Reason.UNCLEAR)
+
+    def has_message_of(self, channel: Channel) -> bool:
+        with trusted_shape():
+            page = self._conversation(channel.sid).messages.page(order="asc", page_size=MESSAGES_READ)
+            return any(message.author == channel.identity for message in page)
+
+    def close(self, channel_sid: str) -> None:
+        conversation = self._conversation(channel_sid)
+        try:
+            answer = conversation.update(state="closed", x_twilio_webhook_enabled=WEBHOOKS)
+        except FlexError as error:
+            # Twilio publishes no code for a change to a closed conversation: its state is the only certain sign.
+            if may_be_over(error) and (error.status in NOT_THERE or is_over(conversation.fetch())):
+                return
+            raise
+        if not is_closed(answer.state):
+            raise FlexError(FlexError.Reason.UNCLEAR)
+
+    def diagnose(self) -> list[str]:
+        return diagnose(self.client, self.destination)
+
+    def _conversation(self, sid: str) -> ConversationContext:
+        if not is_sid(sid, "CH"):  # it becomes a part of the path
+            raise FlexError(FlexError.Reason.REFUSED)
+        return self.client().conversations.v1.conversations(sid)
+
+
+@contextmanager
+def trusted_shape() -> Iterator[None]:
+    """Around what takes the shape of an answer for granted: twilio-python trips over any other in many ways."""
+    try:
+        yield
+    except (TwilioException, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise FlexError(FlexError.Reason.UNCLEAR) from error
+
+
+def may_be_over(error: FlexError) -> bool:
+    """Whether a refusal can be about the state of what was to be changed, and not about who asked or when."""
+    return error.reason is FlexError.Reason.REFUSED and error.status not in {None, 401}
+
+
+def is_closed(state: object) -> bool:
+    if not isinstance(state, str):
+        raise FlexError(FlexError.Reason.UNCLEAR)
+    return state == "closed"
+
+
+def is_over(conversation: ConversationInstance) -> bool:
+    """Whether a conversation is closed; or, of the legacy kind, has `INACTIVE` as its attribute `status`."""
+    if is_closed(conversation.state):
+        return True
+    with trusted_shape():
+        attributes = json.loads(conversation.attributes or "{}")
+    return isinstance(attributes, dict) and attributes.get("status") == "INACTIVE"
+
+
+def opened(sid: object, identity: object) -> Channel:
+    """The channel that an answer names. Raises FlexError(UNCLEAR) for one that names none."""
+    if is_sid(sid, "CH") and isinstance(identity, str) and 0 < len(identity) <= 256:
+        return Channel(sid, identity)
+    raise FlexError(FlexError.Reason.UNCLEAR)
+
+
+def require_our_account(account_sid: object) -> None:
+    """Raises FlexError(UNCLEAR) for an answer about another account: no token is made for its channel."""
+    if account_sid != settings.TWILIO_ACCOUNT_SID:
+        raise FlexError(FlexError.Reason.UNCLEAR)
+
+
+def pre_engagement_json(engagement: Engagement) -> str:
+    """As compact as JSON gets: Twilio counts its size."""
+    return json.dumps(dict(engagement.pre_engagement_data), ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,172 @@
+"""The admin's "test connection": what is wrong between a webchat and Twilio, in words for staff.
+
+https://www.twilio.com/docs/conversations-classic/api/address-configuration-resource
+https://www.twilio.com/docs/flex/developer/messaging/api/flow
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import cast
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from twilio.rest import Client
+
+from webchat.flex import credentials
+from webchat.flex.base import Destination, FlexError, is_sid
+from webchat.flex.client import client_on
+from webchat.flex.tokens import CLOCK_TOLERANCE
+
+
+def diagnose(client: Callable[[], Client], destination: Destination) -> list[str]:
+    """Sentences, none if all is well. Makes two to four calls; raises nothing."""
+    if names := credentials.missing():
+        return [_("The environment lacks %(names)s. Set them and restart the site.") % {"names": ", ".join(names)}]
+    try:
+        problems = _account_problems(client(), destination)
+        if destination.api == "conversations":
+            return problems + _address_problems(client(), destination)
+        return problems + _flex_flow_problems(client(), destination)
+    except _HopelessError as error:
+        return [str(error)]
+
+
+class _HopelessError(Exception):
+    """What makes every further check pointless. Its text is the sentence."""
+
+
+def _explain(error: FlexError, *, credentials_used: str, not_found: str) -> str:
+    """The sentence for a failed check. Raises _HopelessError if the next check could only fail in the same way."""
+    facts = {"region": settings.TWILIO_REGION, "credentials": credentials_used, "error": error}
+    if error.status == 401:
+        return (
+            _(
+                "Twilio does not accept the %(credentials)s. Check both, and that they were made for the region %(region)s."
+            )
+            % facts
+        )
+    if error.status in (404, 410):
+        return not_found
+    if error.status and error.outcome_is_known:
+        return _("Twilio refuses to show the configuration: %(error)s. Check what the %(credentials)s may do.") % facts
+    if error.reason is FlexError.Reason.UNREACHABLE:
+        raise _HopelessError(
+            _("Twilio cannot be reached from this server. Check its network, its firewall and its clock.")
+        ) from error
+    raise _HopelessError(_("Twilio gave no proper answer: %(error)s. Try again in a minute.") % facts) from error
+
+
+def _rest_credentials() -> str:
+    if settings.TWILIO_AUTH_TOKEN:
+        return _("account SID (TWILIO_ACCOUNT_SID) with its auth token (TWILIO_AUTH_TOKEN)")
+    return _key_credentials()
+
+
+def _key_credentials() -> str:
+    return _("API key (TWILIO_API_KEY_SID) with its secret (TWILIO_API_KEY_SECRET)")
+
+
+def _account_problems(client: Client, destination: Destination) -> list[str]:
+    not_found = _("Twilio has no Conversations service in the region %(region)s.") % {"region": settings.TWILIO_REGION}
+    try:
+        answer = client.conversations.v1.configuration().fetch_with_http_info()
+    except FlexError as error:
+        raise _HopelessError(_explain(error, credentials_used=_rest_credentials(), not_found=not_found)) from error
+
+    configuration = answer.data
+    problems = _clock_problems(answer.headers)
+    if configuration.account_sid != settings.TWILIO_ACCOUNT_SID:
+        problems.append(_("The credentials belong to another account than TWILIO_ACCOUNT_SID."))
+    if not settings.TWILIO_AUTH_TOKEN:
+        problems.append(
+            _("TWILIO_AUTH_TOKEN is not set: Twilio's webhooks are refused, so ends of chats go unnoticed.")
+        )
+    else:
+        api_key = client_on(client.http_client, credentials.for_tokens())
+        try:
+            of_key = api_key.conversations.v1.configuration().fetch()
+        except FlexError as error:
+            problems.append(_explain(error, credentials_used=_key_credentials(), not_found=not_found))
+        else:
+            if of_key.account_sid != settings.TWILIO_ACCOUNT_SID:
+                problems.append(_("The API key belongs to another account than TWILIO_ACCOUNT_SID."))
+    if not is_sid(destination.chat_service_sid, "IS"):
+        problems.append(_("Enter the SID, IS…, of the chat service."))
+    elif configuration.default_chat_service_sid != destination.chat_service_sid:
+        problems.append(
+            _(
+                "The chat service is not the account's default one. In the Twilio Console, make the Flex Chat Service "
+                "the default Conversations service and enter its SID here."
+            )
+        )
+    return problems
+
+
+def _clock_problems(headers: Mapping[str, str]) -> list[str]:
+    try:
+        ahead = time.time() - parsedate_to_datetime(headers["date"]).timestamp()
+    except (LookupError, ValueError):
+        return []
+    if abs(ahead) <= CLOCK_TOLERANCE:
+        return []
+    return [
+        _(
+            "The clock of this server is %(seconds)d seconds off, so Twilio may refuse the visitors' tokens. Switch on "
+            "its time synchronisation."
+        )
+        % {"seconds": abs(ahead)}
+    ]
+
+
+def _address_problems(client: Client, destination: Destination) -> list[str]:
+    not_found = _(
+        "There is no address with this SID. Copy the SID, IG…, from the Twilio Console: Flex, Channel management."
+    )
+    if not is_sid(destination.address_sid, "IG"):
+        return [_("Enter the SID, IG…, of the address.")]
+    try:
+        address = client.conversations.v1.address_configurations(destination.address_sid).fetch()
+    except FlexError as error:
+        return [_explain(error, credentials_used=_rest_credentials(), not_found=not_found)]
+
+    problems = []
+    if address.type != "chat":
+        problems.append(_("The address is not of the type “chat”. Make one for Conversations webchats."))
+    # Twilio's codes 45760 to 45765.
+    creation: Mapping[str, object] = address.auto_creation if isinstance(address.auto_creation, dict) else {}
+    if creation.get("enabled") is not True:
+        problems.append(_("The address does not create conversations by itself. Enable that in the Twilio Console."))
+    elif not (
+        (creation.get("type") == "studio" and creation.get("studio_flow_sid"))
+        or (creation.get("type") == "webhook" and creation.get("webhook_url"))
+    ):
+        problems.append(_("The address has no Studio flow and no webhook, so no agent would ever see a chat."))
+    service = creation.get("conversation_service_sid")
+    if service and service != destination.chat_service_sid:
+        problems.append(_("The address creates its conversations in another chat service than this one."))
+    return problems
+
+
+def _flex_flow_problems(client: Client, destination: Destination) -> list[str]:
+    not_found = _(
+        "There is no such Flex Flow, or Twilio no longer serves this API. Move the webchat to the current one: "
+        "Conversations, with an address."
+    )
+    if not is_sid(destination.flex_flow_sid, "FO"):
+        return [_("Enter the SID, FO…, of the Flex Flow.")]
+    try:
+        flow = client.flex_api.v1.flex_flow(destination.flex_flow_sid).fetch()
+    except FlexError as error:
+        return [_explain(error, credentials_used=_rest_credentials(), not_found=not_found)]
+
+    problems = []
+    if cast(object, flow.channel_type) != "web":
+        problems.append(_("The Flex Flow is not for webchats: its channel type is not “web”."))
+    if flow.enabled is not True:
+        problems.append(_("The Flex Flow is switched off. Enable it at Twilio."))
+    if flow.chat_service_sid != destination.chat_service_sid:
+        problems.append(_("The Flex Flow belongs to another chat service than this one."))
+    return problems

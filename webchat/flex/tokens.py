@@ -1,0 +1,68 @@
+"""Access tokens for the visitor's browser. Made here, without a call: only the API key's secret is needed.
+
+https://www.twilio.com/docs/conversations-classic/create-tokens
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from twilio.jwt.access_token import AccessToken
+from twilio.jwt.access_token.grants import ChatGrant
+
+from webchat.flex import credentials
+from webchat.flex.base import FlexError, is_sid
+
+# Twilio's clock may be behind ours by this much before a new token is "not yet valid" (error 20105).
+CLOCK_TOLERANCE = 30
+# Below, the SDK would ask for the next token at once; above, a stolen token would be of use for too long.
+SHORTEST, LONGEST = 180, 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    jwt: str
+    expires_at: datetime  # aware
+    expires_in: int  # seconds
+
+
+def mint(identity: str, chat_service_sid: str, ttl: int = LONGEST) -> Token:
+    """A token for one identity in one chat service, with nothing but a chat grant.
+
+    Tokens cannot be revoked one by one, so whoever asks must have been checked before. Raises
+    FlexError(NOT_CONFIGURED) without an API key or a chat service, ValueError for a `ttl` that is not 180 to 3600
+    seconds or an identity that Twilio would drop or refuse.
+    """
+    if not SHORTEST <= ttl <= LONGEST:
+        raise ValueError(f"a token lives {SHORTEST} to {LONGEST} seconds, not {ttl}")
+    if not 0 < len(identity) <= 256:
+        raise ValueError("an identity has 1 to 256 characters")
+    if not is_sid(chat_service_sid, "IS"):
+        raise FlexError(FlexError.Reason.NOT_CONFIGURED)
+    key_sid, secret = credentials.for_tokens()
+    now = int(time.time())
+    token = AccessToken(
+        settings.TWILIO_ACCOUNT_SID,
+        key_sid,
+        secret,
+        grants=[ChatGrant(service_sid=chat_service_sid)],
+        identity=identity,
+        nbf=now - CLOCK_TOLERANCE,
+        valid_until=now + ttl,
+        region=settings.TWILIO_REGION if settings.TWILIO_REGION != "us1" else None,
+    )
+    return Token(token.to_jwt(), datetime.fromtimestamp(now + ttl, UTC), ttl)
+
+
+def sdk_options() -> dict[str, object]:
+    """Options of the SDK's constructor, for the browser. They decide who receives the visitor's token: none, unless
+    the sandbox is in use."""
+    if not settings.TWILIO_SANDBOX_URL:
+        return {}
+    sandbox = urlsplit(settings.TWILIO_SANDBOX_URL)
+    scheme = "wss" if sandbox.scheme == "https" else "ws"
+    return {"Twilsock": {"uri": f"{scheme}://{sandbox.netloc}/v3/wsconnect"}}

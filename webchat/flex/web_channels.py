@@ -1,0 +1,78 @@
+"""Webchats by the legacy API: POST /v1/WebChannels makes a channel of a Flex Flow.
+
+Programmable Chat, on which it stands, reached its end of life on 2026-06-01. What the API answers since then is not
+documented, so any sign of its being gone is GONE, never to be tried again by itself.
+https://www.twilio.com/docs/flex/developer/messaging/api/web-channel
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from webchat.flex.base import Channel, Engagement, FlexError
+from webchat.flex.conversations import (
+    NOT_THERE,
+    ConversationsGateway,
+    is_over,
+    may_be_over,
+    opened,
+    pre_engagement_json,
+    require_our_account,
+)
+
+GONE_STATUS = {403, 404, 410}
+# Not found: the API, the channel, the Flex Flow. https://www.twilio.com/docs/api/errors
+GONE_CODES = {45006, 45201, 45204, 45205}
+
+
+class WebChannels(ConversationsGateway):
+    def open(self, engagement: Engagement) -> Channel:
+        try:
+            web_channel = self.client().flex_api.v1.web_channel.create(
+                flex_flow_sid=self.destination.flex_flow_sid,
+                identity=engagement.identity,
+                customer_friendly_name=engagement.customer_friendly_name,
+                chat_friendly_name=engagement.chat_friendly_name,
+                chat_unique_name=engagement.identity,
+                pre_engagement_data=pre_engagement_json(engagement),
+            )
+        except FlexError as error:
+            raise _legacy(error) from error
+        require_our_account(web_channel.account_sid)
+        return opened(web_channel.sid, engagement.identity)
+
+    def find(self, identity: str) -> Channel | None:
+        try:
+            conversation = self.client().conversations.v1.conversations(quote(identity, safe="")).fetch()
+        except FlexError as error:
+            if error.status in NOT_THERE:
+                return None
+            raise
+        require_our_account(conversation.account_sid)
+        if conversation.unique_name != identity:
+            raise FlexError(FlexError.Reason.UNCLEAR)
+        return None if is_over(conversation) else opened(conversation.sid, identity)
+
+    def close(self, channel_sid: str) -> None:
+        """By the legacy API, and where that refuses, as any other conversation: a chat must end even after its API."""
+        self._conversation(channel_sid)  # refuses what is no SID
+        try:
+            answer = self.client().flex_api.v1.web_channel(channel_sid).update(chat_status="inactive")
+        except FlexError as error:
+            if not may_be_over(error):
+                raise
+            return super().close(channel_sid)
+        if answer.sid != channel_sid:
+            raise FlexError(FlexError.Reason.UNCLEAR)
+        return None
+
+
+def _legacy(error: FlexError) -> FlexError:
+    """A refusal of the legacy API in its own terms: a conflict is about the unique name, the rest of it is gone."""
+    reason = error.reason
+    if reason is FlexError.Reason.REFUSED:
+        if error.status == 409:
+            reason = FlexError.Reason.EXISTS
+        elif error.status in GONE_STATUS or error.twilio_code in GONE_CODES:
+            reason = FlexError.Reason.GONE
+    return FlexError(reason, status=error.status, twilio_code=error.twilio_code, retry_after=error.retry_after)

@@ -1,0 +1,48 @@
+"""Webchats by the current API: POST /v2/WebChats makes a conversation.
+
+https://www.twilio.com/docs/flex/developer/conversations/webchats-resource
+"""
+
+from __future__ import annotations
+
+from webchat.flex.base import Channel, Engagement, FlexError
+from webchat.flex.conversations import (
+    NOT_THERE,
+    ConversationsGateway,
+    is_closed,
+    opened,
+    pre_engagement_json,
+    require_our_account,
+    trusted_shape,
+)
+
+
+class WebChats(ConversationsGateway):
+    def open(self, engagement: Engagement) -> Channel:
+        # Twilio's own documentation speaks of WebChannels in places: the path is /v2/WebChats.
+        webchat = self.client().flex_api.v2.web_channels.create(
+            address_sid=self.destination.address_sid,
+            chat_friendly_name=engagement.chat_friendly_name,
+            customer_friendly_name=engagement.customer_friendly_name,
+            pre_engagement_data=pre_engagement_json(engagement),
+            identity=engagement.identity,
+        )
+        return opened(webchat.conversation_sid, webchat.identity)
+
+    def find(self, identity: str) -> Channel | None:
+        """By the visitor, as the API itself has no look-up.
+
+        https://www.twilio.com/docs/conversations-classic/api/participant-conversation-resource
+        """
+        try:
+            with trusted_shape():
+                found = list(self.client().conversations.v1.participant_conversations.page(identity, page_size=5))
+        except FlexError as error:
+            if error.status in NOT_THERE:
+                return None
+            raise
+        for one in found:
+            require_our_account(one.account_sid)
+            if one.participant_identity == identity and not is_closed(one.conversation_state):
+                return opened(one.conversation_sid, identity)
+        return None
