@@ -1,0 +1,24 @@
+"""The sandbox's one account.
+
+Public constants, no secrets: they open nothing but a sandbox, and everything else is refused as Twilio refuses it.
+"""
+
+from __future__ import annotations
+
+ACCOUNT_SID = "AC" + "0" * 32
+AUTH_TOKEN = "sandbox-auth-token-0123456789abcdef"
+API_KEY_SID = "SK" + "0" * 32
+API_KEY_SECRET = "sandbox-api-key-secret-0123456789abcdef"
+
+CHAT_SERVICE_SID = "IS" + "0" * 32
+ADDRESS_SID = "IG" + "0" * 32
+FLEX_FLOW_SID = "FO" + "0" * 32
+
+MESSAGING_SERVICE_SID = "MG" + "0" * 32
+STUDIO_FLOW_SID = "FW" + "0" * 32
+USER_ROLE_SID = "RL" + "0" * 32
+CUSTOMER_ROLE_SID = "RL" + "0" * 31 + "1"
+AGENT_ROLE_SID = "RL" + "0" * 31 + "2"
+
+# HTTP Basic: the account SID goes with the auth token, an API key with its secret.
+CREDENTIALS = {ACCOUNT_SID: AUTH_TOKEN, API_KEY_SID: API_KEY_SECRET}

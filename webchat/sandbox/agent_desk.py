@@ -1,0 +1,286 @@
+"""The agent desk: what Flex is to an agent, as JSON and Server-Sent Events for one page and for tests.
+
+As in Flex an agent gets a webchat only as a task, and there is a task only after the first message that Studio heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from .clock import timestamp
+from .entities import TYPING_SECONDS, Conversation, Message, Participant, Webchat
+from .errors import TwilioError, conversation_not_found, invalid, not_found
+from .media import MediaStore
+from .rest import json_body
+from .store import Event, Store, sdk
+
+FOLDER = Path(__file__).parent / "desk"
+FILES = {"desk.js": "text/javascript", "desk.css": "text/css"}
+PAGE_HEADERS = {
+    hdrs.CONTENT_SECURITY_POLICY: (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    hdrs.CACHE_CONTROL: "no-cache",
+}
+KEEP_ALIVE_SECONDS = 15
+STREAMS = 100
+EVENTS_WAITING = 1000  # of one stream; a page that does not read them is cut off and starts again
+NAME = 64
+
+
+class Desk:
+    def __init__(self, store: Store, media: MediaStore) -> None:
+        self.store = store
+        self.media = media
+        self._streams: dict[asyncio.Queue[bytes], asyncio.Task[Any]] = {}
+        store.listeners.append(self._hear)
+
+    def routes(self) -> list[web.RouteDef]:
+        one = "/desk/conversations/{conversation}"
+        return [
+            web.get("/", self.page),
+            web.get("/desk/static/{name}", self.static),
+            web.get("/desk/events", self.events),
+            web.get("/desk/conversations", self.list_conversations),
+            web.get(one, self.fetch),
+            web.post(f"{one}/accept", self.accept),
+            web.post(f"{one}/messages", self.send),
+            web.post(f"{one}/typing", self.typing),
+            web.post(f"{one}/read", self.read),
+            web.post(f"{one}/complete", self.complete),
+        ]
+
+    # The page
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        return _file("index.html", "text/html")
+
+    async def static(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name not in FILES:
+            raise not_found(request.path)
+        return _file(name, FILES[name])
+
+    # What there is
+
+    async def list_conversations(self, request: web.Request) -> web.Response:
+        found = [one for one in reversed(self.store.conversations.values()) if has_task(one)]
+        return web.json_response({"conversations": [self.view(conversation) for conversation in found]})
+
+    async def fetch(self, request: web.Request) -> web.Response:
+        return self._answer(self._webchat(request))
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        if len(self._streams) >= STREAMS:
+            raise web.HTTPServiceUnavailable
+        answer = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-store"})
+        await answer.prepare(request)
+        waiting: asyncio.Queue[bytes] = asyncio.Queue(EVENTS_WAITING)
+        self._streams[waiting] = request.task
+        try:
+            await answer.write(b"retry: 1000\n\n")
+            while True:
+                try:
+                    chunk = await asyncio.wait_for(waiting.get(), KEEP_ALIVE_SECONDS)
+                except TimeoutError:
+                    chunk = b": keep-alive\n\n"
+                await answer.write(chunk)
+        except ConnectionError:
+            return answer
+        finally:
+            self._streams.pop(waiting, None)
+
+    def close(self) -> None:
+        for task in self._streams.values():
+            task.cancel()
+
+    # What an agent does
+
+    async def accept(self, request: web.Request) -> web.Response:
+        conversation = self._webchat(request)
+        self._agent(conversation, await self._author(request))
+        return self._answer(conversation)
+
+    async def send(self, request: web.Request) -> web.Response:
+        body = await json_body(request)
+        text = body.get("body")
+        if not isinstance(text, str) or not text.strip():
+            raise invalid("body is required")
+        conversation = self._webchat(request)
+        agent = self._agent(conversation, _name(body))
+        message = self.store.add_message(conversation, sdk(agent.identity), author=agent.identity, body=text)
+        return web.json_response(self._message_view(conversation, message), status=201)
+
+    async def typing(self, request: web.Request) -> web.Response:
+        conversation = self._webchat(request)
+        self.store.typing(conversation, self._agent(conversation, await self._author(request)).identity)
+        return web.Response(status=204)
+
+    async def read(self, request: web.Request) -> web.Response:
+        conversation = self._webchat(request)
+        agent = self._agent(conversation, await self._author(request))
+        self.store.set_read_horizon(conversation, agent, conversation.next_index - 1, sdk(agent.identity))
+        return self._answer(conversation)
+
+    async def complete(self, request: web.Request) -> web.Response:
+        conversation = self._webchat(request)
+        agent = self._agent(conversation, await self._author(request))
+        for one in agents(conversation):
+            self.store.remove_participant(conversation, one.identity, sdk(agent.identity))
+        self.store.end_webchat(conversation, sdk(agent.identity))
+        return self._answer(conversation)
+
+    def _webchat(self, request: web.Request) -> Conversation:
+        conversation = self.store.find(request.match_info["conversation"])
+        webchat(conversation)
+        return conversation
+
+    async def _author(self, request: web.Request) -> str:
+        return _name(await json_body(request))
+
+    def _agent(self, conversation: Conversation, author: str) -> Participant:
+        """The participant who is that identity or has that name; an agent who is not there yet joins."""
+        for identity in (author, agent_identity(author)):
+            if participant := conversation.participants.get(identity):
+                return participant
+        if not has_task(conversation):
+            raise TwilioError(409, 20409, "There is no task: no message has reached Studio yet")
+        return self.store.add_participant(conversation, identity, sdk(identity), friendly_name=author)
+
+    # Telling the page
+
+    def _hear(self, event: Event) -> None:
+        if not has_task(event.conversation):
+            return
+        if event.type == "ConversationRemoved":
+            self._broadcast("removed", {"sid": event.conversation.sid})
+        else:
+            self._tell(event.conversation, event.message if event.type == "MessageAdded" else None)
+        if event.type == "Typing" and self._streams:
+            asyncio.get_running_loop().call_later(TYPING_SECONDS + 1.1, self._tell, event.conversation)
+
+    def _tell(self, conversation: Conversation, message: Message | None = None) -> None:
+        if self._streams:
+            more = {"message": self._message_view(conversation, message)} if message else {}
+            self._broadcast("conversation", self.view(conversation) | more)
+
+    def _broadcast(self, event: str, data: dict[str, Any]) -> None:
+        chunk = f"event: {event}\ndata: {json.dumps(data)}\n\n".encode()
+        for waiting, task in tuple(self._streams.items()):
+            if waiting.full():
+                task.cancel()
+            else:
+                waiting.put_nowait(chunk)
+
+    # Views
+
+    def _answer(self, conversation: Conversation) -> web.Response:
+        messages = [self._message_view(conversation, message) for message in conversation.messages.values()]
+        return web.json_response(self.view(conversation) | {"messages": messages})
+
+    def view(self, conversation: Conversation) -> dict[str, Any]:
+        """A conversation without its messages."""
+        customer = webchat(conversation).customer
+        attributes = conversation.attributes_value()
+        last = conversation.last_message
+        return {
+            "sid": conversation.sid,
+            "api": webchat(conversation).api,
+            "friendly_name": conversation.friendly_name,
+            "state": conversation.state,
+            "waiting": has_task(conversation) and not conversation.closed and not agents(conversation),
+            "customer": {
+                "identity": customer.identity,
+                "friendly_name": customer.friendly_name,
+                "online": customer.online,
+            },
+            "agents": [
+                {"identity": one.identity, "friendly_name": one.user.friendly_name} for one in agents(conversation)
+            ],
+            "pre_engagement_data": attributes.get("pre_engagement_data") if isinstance(attributes, dict) else None,
+            "created_at": timestamp(conversation.created),
+            "updated_at": timestamp(conversation.updated),
+            "unread": unread_by_agents(conversation),
+            "typing": conversation.typing_now(),
+            "last_message": self._message_view(conversation, last) if last else None,
+        }
+
+    def _message_view(self, conversation: Conversation, message: Message) -> dict[str, Any]:
+        author = self.store.users.get(message.author)
+        return {
+            "sid": message.sid,
+            "index": message.index,
+            "author": message.author,
+            "author_name": (author.friendly_name if author else None) or message.author,
+            "from_customer": message.author == webchat(conversation).customer.identity,
+            "body": message.body,
+            "created_at": timestamp(message.created),
+            "media": [
+                {
+                    "sid": media.sid,
+                    "filename": media.filename,
+                    "content_type": media.content_type,
+                    "size": media.size,
+                    "url": self.media.temporary_path(media),
+                }
+                for media in message.media
+            ],
+        }
+
+
+def has_task(conversation: Conversation) -> bool:
+    return conversation.webchat is not None and conversation.webchat.task_created is not None
+
+
+def webchat(conversation: Conversation) -> Webchat:
+    """Raises TwilioError 404 for a conversation that no visitor opened: it is no business of the desk's."""
+    if conversation.webchat is None:
+        raise conversation_not_found()
+    return conversation.webchat
+
+
+def agents(conversation: Conversation) -> list[Participant]:
+    """Everybody but the customer."""
+    customer = webchat(conversation).customer
+    return [one for one in conversation.participants.values() if one.user is not customer]
+
+
+def unread_by_agents(conversation: Conversation) -> int:
+    """How many messages of the customer no agent has read."""
+    customer = webchat(conversation).customer.identity
+    read = [one.last_read_index for one in agents(conversation) if one.last_read_index is not None]
+    horizon = max(read, default=-1)
+    return sum(1 for one in conversation.messages.values() if one.author == customer and one.index > horizon)
+
+
+def agent_identity(name: str) -> str:
+    """`Zoë Quinn` -> `agent_zoe_quinn`; a name without Latin letters gets a digest of itself."""
+    latin = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "_", latin).strip("_")
+    return "agent_" + (slug or hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12])
+
+
+def _name(body: dict[str, Any]) -> str:
+    author = body.get("author")
+    if not isinstance(author, str) or not author.strip() or len(author) > NAME:
+        raise invalid(f"author is required, at most {NAME} characters")
+    return author.strip()
+
+
+def _file(name: str, content_type: str) -> web.StreamResponse:
+    try:
+        content = (FOLDER / name).read_bytes()
+    except FileNotFoundError as error:
+        raise not_found(name) from error
+    return web.Response(body=content, content_type=content_type, charset="utf-8", headers=PAGE_HEADERS)

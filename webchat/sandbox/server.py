@@ -1,0 +1,82 @@
+"""The sandbox as one aiohttp application: Twilio's REST API, media service and Twilsock on one loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from aiohttp import web
+
+from .agent_desk import Desk
+from .client_api import ClientApi
+from .conversations_api import ConversationsApi
+from .faults import Faults, FaultsApi
+from .flex_api import FlexApi
+from .limits import FRAME
+from .loopback import is_loopback, loopback_only, origins
+from .media import MediaApi, MediaStore
+from .rest import twilio_errors
+from .scripted_agent import ScriptedAgent
+from .store import Store
+from .twilsock import Hub
+from .webhooks import Webhooks
+
+
+def make_app(*, auto_agent: bool, agent_pace: float = 1.0) -> web.Application:
+    """`agent_pace` stretches or shortens the scripted agent's pauses."""
+    store, media, faults = Store(), MediaStore(), Faults()
+    hub = Hub(store, ClientApi(store, media, faults).answer)
+    desk, webhooks = Desk(store, media), Webhooks(store)
+    closing = [desk.close]
+    if auto_agent:
+        closing.append(ScriptedAgent(store, agent_pace).close)
+
+    # From the outside in: a fault strikes what is let in, before anybody looks at it.
+    middlewares = [loopback_only, origins, faults.middleware, twilio_errors]
+    app = web.Application(middlewares=middlewares, client_max_size=FRAME)
+    app.add_routes([web.get("/v3/wsconnect", hub.serve)])
+    apis = (FlexApi(store), ConversationsApi(store, media), MediaApi(media), FaultsApi(faults, hub), desk, webhooks)
+    for api in apis:
+        app.add_routes(api.routes())
+
+    async def close(_: web.Application) -> None:
+        for end in closing:
+            end()
+        await hub.close()
+
+    app.on_response_prepare.append(_no_sniff)
+    app.on_shutdown.append(close)
+    app.cleanup_ctx.append(webhooks.deliver)
+    return app
+
+
+async def _no_sniff(request: web.Request, answer: web.StreamResponse) -> None:
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+
+
+async def start(host: str, port: int, *, auto_agent: bool, agent_pace: float = 1.0) -> tuple[web.AppRunner, int]:
+    """Listens, and gives the port (port 0 chooses a free one). End with `await runner.cleanup()`."""
+    if not is_loopback(host):
+        raise ValueError(f"The sandbox listens on loopback addresses only, not on {host}")
+    app = make_app(auto_agent=auto_agent, agent_pace=agent_pace)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner, runner.addresses[0][1]
+
+
+async def serve(host: str, port: int, *, auto_agent: bool, ready: Callable[[str], None]) -> None:
+    """Serves until cancelled; `ready` is told the URL."""
+    runner, port = await start(host, port, auto_agent=auto_agent)
+    ready(f"http://{host}:{port}/")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+def run(host: str, port: int, *, auto_agent: bool, ready: Callable[[str], None]) -> None:
+    """Serves until interrupted."""
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(host, port, auto_agent=auto_agent, ready=ready))
