@@ -1,0 +1,90 @@
+"""The demo's webchats and users, for the sandbox alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from webchat.models import PreEngagementField, Webchat
+from webchat.sandbox import account
+
+Type, Role, Match = PreEngagementField.Type, PreEngagementField.Role, PreEngagementField.Match
+
+WEBCHATS: list[dict[str, Any]] = [
+    {
+        "slug": "support",
+        "name": "Support",
+        "api": Webchat.Api.CONVERSATIONS,
+        "address_sid": account.ADDRESS_SID,
+        "chat_friendly_name": "Support chat",
+        "intro": "Tell us how we can help. We usually answer within a minute.",
+    },
+    {
+        "slug": "legacy",
+        "name": "Legacy support",
+        "api": Webchat.Api.WEB_CHANNELS,
+        "flex_flow_sid": account.FLEX_FLOW_SID,
+        "chat_friendly_name": "Legacy support chat",
+    },
+]
+FIELDS: list[dict[str, Any]] = [
+    {
+        "name": "name",
+        "label": "Your name",
+        "type": Type.NAME,
+        "role": Role.CUSTOMER_NAME,
+        "autocomplete": "name",
+        "audience": PreEngagementField.Audience.ANONYMOUS,
+    },
+    {
+        "name": "email",
+        "label": "E-mail address",
+        "type": Type.EMAIL,
+        "autocomplete": "email",
+        "match": Match.ACCOUNT,
+        "user_lookup": "email",
+    },
+    {
+        "name": "customer_number",
+        "label": "Customer number",
+        "type": Type.TEXT,
+        "required": False,
+        "placeholder": "C-1234",
+        "help_text": "On your invoice, if you are a customer already.",
+        "match": Match.ACCOUNT,
+        "user_lookup": "customer_number",
+    },
+    {"name": "question", "label": "How can we help?", "type": Type.TEXTAREA, "role": Role.QUESTION},
+]
+
+
+class Command(BaseCommand):
+    help = "Makes the demo's webchats and users (make run does it). Refused unless the sandbox is in use."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.TWILIO_SANDBOX_URL:
+            raise CommandError("The demo has users with a known password: it is made for the sandbox only.")
+        for values in WEBCHATS:
+            webchat, created = Webchat.objects.get_or_create(
+                slug=values["slug"], defaults={**values, "chat_service_sid": account.CHAT_SERVICE_SID}
+            )
+            if created:
+                for position, field in enumerate(FIELDS):
+                    row = PreEngagementField(webchat=webchat, position=position, **field)
+                    row.full_clean()
+                    row.save()
+        users = get_user_model()._default_manager
+        if not users.filter(username="admin").exists():
+            users.create_superuser("admin", "admin@example.com", "sandbox")
+        if not users.filter(username="ada").exists():
+            users.create_user(
+                "ada",
+                "ada@example.com",
+                "sandbox",
+                first_name="Ada",
+                last_name="Lovelace",
+                customer_number="C-1001",
+            )

@@ -1,0 +1,18 @@
+"""How gunicorn serves the site: `gunicorn -c config/gunicorn.py config.wsgi`. WEB_CONCURRENCY sets the workers."""
+
+from __future__ import annotations
+
+import os
+
+wsgi_app = "config.wsgi"
+bind = os.environ.get("BIND", f"127.0.0.1:{os.environ.get('PORT', '8000')}")
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+# A start waits for Twilio most of its time: threads hold such waits cheaply.
+worker_class = "gthread"
+threads = int(os.environ.get("WEBCHAT_THREADS", "32"))
+timeout = 30
+graceful_timeout = 20
+max_requests = 5000
+max_requests_jitter = 500
+# A visitor's address is the business of TRUSTED_PROXY_COUNT alone.
+forwarded_allow_ips = "127.0.0.1"

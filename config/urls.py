@@ -1,0 +1,31 @@
+"""Every address of the site."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from config import health, views
+from webchat.webhooks import ConversationsWebhook
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("support/", views.support, name="support"),
+    path("legacy/", views.legacy, name="legacy"),
+    path("theme.css", views.site_theme, name="site-theme"),
+    path("accounts/password_reset/", views.password_reset, name="password_reset"),
+    path("accounts/", include("django.contrib.auth.urls")),
+    path("admin/", admin.site.urls),
+    path("webchat/", include("webchat.urls")),
+    path("api/webchat/", include("webchat.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("webhooks/twilio/conversations/", ConversationsWebhook.as_view(), name="twilio-conversations"),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+]
+
+handler400 = views.bad_request
+handler403 = views.permission_denied
+handler404 = views.page_not_found
+handler500 = views.server_error

@@ -1,0 +1,88 @@
+"""The company's pages, and what anybody sees when something is wrong."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.views import PasswordResetView
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.template import loader
+from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from config.theme import theme
+from webchat.api.errors import error_response
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    return render(request, "home.html")
+
+
+@require_safe
+def support(request: HttpRequest) -> HttpResponse:
+    return render(request, "support.html")
+
+
+@require_safe
+def legacy(request: HttpRequest) -> HttpResponse:
+    return render(request, "legacy.html")
+
+
+@require_safe
+def site_theme(request: HttpRequest) -> HttpResponse:
+    """The company's colour as CSS: a strict policy allows no style attribute that could carry it."""
+    css, version = theme(settings.COMPANY_COLOUR)
+    response = HttpResponse(css, content_type="text/css; charset=utf-8")
+    if request.GET.get("v") == version:
+        patch_cache_control(response, public=True, max_age=31_536_000, immutable=True)
+    else:
+        patch_cache_control(response, public=True, max_age=60)
+    return response
+
+
+def password_reset(request: HttpRequest) -> HttpResponseBase:
+    """Django's view, whose message names the site by its public address and not by a header of the request."""
+    protocol, _separator, domain = settings.PUBLIC_BASE_URL.partition("://")
+    view = PasswordResetView.as_view(
+        extra_email_context={"protocol": protocol, "domain": domain, "site_name": settings.COMPANY_NAME}
+    )
+    return view(request)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_api(request):
+        return error_response(request, 400, "invalid", _("The request cannot be read."))
+    return render(request, "400.html", status=400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_api(request):
+        return error_response(request, 403, "forbidden", _("This is not allowed."))
+    return render(request, "403.html", status=403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    if _is_api(request):
+        return error_response(request, 403, "csrf_failed", _("This page is out of date. Reload it and try again."))
+    return render(request, "403_csrf.html", status=403)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_api(request):
+        return error_response(request, 404, "not_found", _("There is nothing here, or it is not yours."))
+    return render(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Renders without the request: a context processor, the session or the database may be what failed."""
+    if _is_api(request):
+        return error_response(request, 500, "server_error", _("Something went wrong on our side."))
+    company = {"company_name": settings.COMPANY_NAME, "company_tagline": settings.COMPANY_TAGLINE}
+    return HttpResponse(loader.get_template("500.html").render(company), status=500)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")

@@ -1,0 +1,31 @@
+"""Fixtures that more than one part of the tests needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+
+from tests.sandbox_server import SandboxServer
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer, settings) -> SandboxServer:
+    """A running sandbox that the site talks to, without the faults and the log of other tests."""
+    sandbox_server.clear_faults()
+    sandbox_server.clear_log()
+    settings.TWILIO_SANDBOX_URL = sandbox_server.url
+    return sandbox_server
+
+
+@pytest.fixture
+def browser_client() -> Client:
+    """A client that must bring a CSRF token, as a browser must."""
+    return Client(enforce_csrf_checks=True)
