@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from webchat.api import views
+
+app_name = "webchat-api"
+
+urlpatterns = [
+    path("<slug:slug>/sessions/", views.SessionsView.as_view(), name="sessions"),
+    path("<slug:slug>/sessions/current/", views.CurrentSessionView.as_view(), name="current"),
+    path("sessions/<uuid:session_id>/token/", views.TokenView.as_view(), name="token"),
+    path("sessions/<uuid:session_id>/end/", views.EndView.as_view(), name="end"),
+]

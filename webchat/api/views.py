@@ -1,0 +1,153 @@
+"""Start, renew, end and current session as JSON."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http import QueryDict
+from django.shortcuts import get_object_or_404
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_variables
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from webchat.api.errors import Invalid
+from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, BoundedMultiPartParser, bounded
+from webchat.api.serializers import CredentialsSerializer, EndedSerializer, ErrorSerializer, credentials
+from webchat.models import ChatSession, Webchat
+from webchat.starting import bind_form, read_key, start_chat
+from webchat.visitors import Visitor, access_chat_session, remember, visitor_of
+
+Json = Mapping[str, Any]
+
+
+def _errors(*statuses: int) -> dict[int, type[ErrorSerializer]]:
+    return dict.fromkeys(statuses, ErrorSerializer)
+
+
+_KEY_HEADER = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="8 to 128 visible characters, new for each form. Or `idempotency_key` in the body.",
+)
+
+
+@method_decorator([bounded, csrf_protect], name="dispatch")
+class ChatView(APIView):
+    """CSRF for everybody, signed in or not; answers that no cache may keep."""
+
+    unavailable_text = ""
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Django's session has done it; DRF would replace the user by nobody."""
+
+    def visitor(self) -> Visitor:
+        return visitor_of(self.request._request)
+
+    def answer(self, session: ChatSession, visitor: Visitor, status: int = 200) -> Response:
+        self.unavailable_text = session.webchat.unavailable_text
+        response = Response(credentials(session, session.renew(), settings.TWILIO_REGION), status=status)
+        remember(response, visitor)
+        return response
+
+
+class SessionsView(ChatView):
+    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
+
+    @extend_schema(
+        operation_id="start",
+        summary="Start a chat",
+        description="The body holds the answers to the webchat's pre-engagement form, by field name.",
+        parameters=[_KEY_HEADER],
+        request={
+            "application/json": OpenApiTypes.OBJECT,
+            "application/x-www-form-urlencoded": OpenApiTypes.OBJECT,
+            "multipart/form-data": OpenApiTypes.OBJECT,
+        },
+        responses={
+            201: CredentialsSerializer,
+            200: CredentialsSerializer,
+            **_errors(400, 403, 404, 409, 410, 413, 415, 422, 429, 503),
+        },
+    )
+    @method_decorator(sensitive_variables())
+    def post(self, request: Request, slug: str) -> Response:
+        webchat = get_object_or_404(Webchat, slug=slug)
+        self.unavailable_text = webchat.unavailable_text
+        visitor = self.visitor()
+        data = _texts(request.data)
+        form = bind_form(request._request, webchat, visitor, data)
+        key = read_key(request._request, data)
+        if not form.is_valid():
+            errors = {name: [str(error) for error in errors] for name, errors in form.errors.items()}
+            whole = errors.pop("__all__", [])
+            raise Invalid(" ".join(whole) or _("Please check the marked answers."), errors)
+        session, started = start_chat(webchat, visitor, key, form)
+        return self.answer(session, visitor, 201 if started else 200)
+
+
+class CurrentSessionView(ChatView):
+    @extend_schema(
+        operation_id="current",
+        summary="This browser's running chat",
+        responses={200: CredentialsSerializer, **_errors(404, 410, 503)},
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        visitor = self.visitor()
+        session = ChatSession.objects.of(visitor).running().select_related("webchat").filter(webchat__slug=slug).first()
+        if session is None:
+            raise ChatSession.DoesNotExist
+        session.send_lost_question()
+        return self.answer(session, visitor)
+
+
+class TokenView(ChatView):
+    @extend_schema(
+        operation_id="renew",
+        summary="Renew the access token",
+        request=None,
+        responses={200: CredentialsSerializer, **_errors(403, 404, 409, 410, 429, 503)},
+    )
+    def post(self, request: Request, session_id: uuid.UUID) -> Response:
+        visitor = self.visitor()
+        session = access_chat_session(visitor, session_id)
+        session.send_lost_question()
+        return self.answer(session, visitor)
+
+
+class EndView(ChatView):
+    @extend_schema(
+        operation_id="end",
+        summary="End the chat",
+        request=None,
+        responses={200: EndedSerializer, **_errors(403, 404, 503)},
+    )
+    def post(self, request: Request, session_id: uuid.UUID) -> Response:
+        session = access_chat_session(self.visitor(), session_id)
+        session.end(ChatSession.EndedBy.VISITOR)
+        return Response({"session_id": str(session.pk), "status": ChatSession.Status.ENDED.value})
+
+
+def _texts(data: Any) -> Json:
+    """The body as a form takes it: JSON's own types as the text that a browser would send."""
+    if isinstance(data, QueryDict):
+        return data
+    answers = {name: value for name, value in data.items() if value is not None}
+    if nested := [name for name, value in answers.items() if isinstance(value, dict | list)]:
+        not_a_text = [gettext("An answer is a text, a number, true or false.")]
+        raise Invalid(_("Please check the marked answers."), {name[:40]: not_a_text for name in nested})
+    return {name: value if isinstance(value, str | bool) else str(value) for name, value in answers.items()}

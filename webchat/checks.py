@@ -1,0 +1,111 @@
+"""What would fail at run time, found by `manage.py check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError
+
+from webchat import matching
+from webchat.flex import credentials
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@register(Tags.security)
+def check_credentials(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    missing = credentials.missing()
+    if not missing:
+        return []
+    return [
+        Warning(
+            f"Twilio's credentials are incomplete: {', '.join(missing)}. Every chat will say that it is unavailable.",
+            hint="Set them in the environment, or set TWILIO_SANDBOX_URL and the sandbox's account for development.",
+            id="webchat.W001",
+        )
+    ]
+
+
+@register(Tags.security)
+def check_sandbox(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    if not settings.TWILIO_SANDBOX_URL:
+        return []
+    messages: list[CheckMessage] = []
+    try:
+        host = urlsplit(settings.TWILIO_SANDBOX_URL).hostname
+    except ValueError:
+        host = None
+    if host not in _LOOPBACK:
+        messages.append(
+            Error(
+                "TWILIO_SANDBOX_URL is not on this machine. It decides who receives the visitors' tokens.",
+                hint="Use http://127.0.0.1:8001, or unset it to talk to Twilio.",
+                id="webchat.E002",
+            )
+        )
+    if settings.SERVED_OVER_TLS:
+        messages.append(
+            Error(
+                "TWILIO_SANDBOX_URL is set on a site that is served over TLS: no chat will reach your contact centre.",
+                hint="Unset TWILIO_SANDBOX_URL in production.",
+                id="webchat.E003",
+            )
+        )
+    return messages
+
+
+@register(Tags.security)
+def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    if settings.WEBCHAT_LIMITS not in ("on", "off"):
+        return [Error('WEBCHAT_LIMITS is "on" or "off".', id="webchat.E004")]
+    if settings.WEBCHAT_LIMITS == "off" and not settings.TWILIO_SANDBOX_URL:
+        return [
+            Error(
+                "WEBCHAT_LIMITS=off lifts the limits on starts at Twilio itself.",
+                hint="It is for load tests against the sandbox: unset it, or set TWILIO_SANDBOX_URL.",
+                id="webchat.E005",
+            )
+        ]
+    return []
+
+
+@register(Tags.database)
+def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> Sequence[CheckMessage]:
+    """The rows that staff saved, against the code and the user model of today."""
+    from django.core.exceptions import ValidationError
+
+    from webchat.models import PreEngagementField, Webchat
+
+    if not databases or "default" not in databases:
+        return []
+    messages: list[CheckMessage] = []
+    try:
+        for webchat in Webchat.objects.filter(enabled=True):
+            try:
+                webchat.full_clean(validate_unique=False, validate_constraints=False)
+            except ValidationError as error:
+                messages.append(
+                    Error(
+                        f"Webchat “{webchat.slug}” cannot work: {' '.join(error.messages)}",
+                        hint="Mend it in the admin.",
+                        id="webchat.E006",
+                    )
+                )
+        for field in PreEngagementField.objects.exclude(match="").select_related("webchat"):
+            try:
+                matching.validate_lookup(field.user_lookup)
+            except ValidationError as error:
+                messages.append(
+                    Error(
+                        f"Field “{field.name}” of webchat “{field.webchat.slug}”: {' '.join(error.messages)}",
+                        hint="Choose another user lookup in the admin.",
+                        id="webchat.E007",
+                    )
+                )
+    except DatabaseError:
+        return []  # not migrated yet: there are no rows to check
+    return messages

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from webchat.models.field import PreEngagementField
+from webchat.models.session import ChatSession
+from webchat.models.webchat import Webchat
+
+__all__ = ["ChatSession", "PreEngagementField", "Webchat"]

@@ -1,0 +1,199 @@
+"""A configured chat, and the start of a chat session in it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.contrib.sites.models import Site
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
+
+from webchat.colours import ink_for, validate_colour
+from webchat.flex import credentials
+from webchat.flex.gateway import Channel, Destination, FlexError, Gateway, gateway_for
+
+if TYPE_CHECKING:
+    from webchat.forms import Answers
+    from webchat.models.session import ChatSession
+    from webchat.visitors import Visitor
+
+
+def sid_validator(prefix: str) -> RegexValidator:
+    """Twilio's SIDs are two letters and 32 hex digits."""
+    return RegexValidator(
+        rf"\A{prefix}[0-9a-fA-F]{{32}}\Z",
+        _("This is not a SID of that kind: it starts with %(prefix)s and goes on with 32 hex digits.")
+        % {"prefix": prefix},
+    )
+
+
+validate_address_sid = sid_validator("IG")
+validate_flex_flow_sid = sid_validator("FO")
+validate_chat_service_sid = sid_validator("IS")
+
+
+class WebchatQuerySet(models.QuerySet["Webchat"]):
+    def for_page(self) -> Webchat | None:
+        """The webchat of a page that names none: the first one of this site, else of all sites."""
+        here = self.filter(Q(site=None) | Q(site=settings.SITE_ID))
+        return here.order_by(models.F("site").asc(nulls_last=True), "pk").first()
+
+
+class Webchat(models.Model):
+    """One chat as staff configured it: where its chats go at Twilio, what it asks, how it looks and what it says."""
+
+    class Api(models.TextChoices):
+        CONVERSATIONS = "conversations", _("Flex Conversations (WebChats, v2)")
+        WEB_CHANNELS = "web_channels", _("Legacy: Programmable Chat (WebChannels, v1; ended on 2026-06-01)")
+
+    class Position(models.TextChoices):
+        RIGHT = "right", _("right")
+        LEFT = "left", _("left")
+
+    name = models.CharField(_("name"), max_length=80, help_text=_("For staff only."))
+    slug = models.SlugField(
+        _("slug"), unique=True, help_text=_('Names the chat in templates, {% webchat "slug" %}, and in addresses.')
+    )
+    site = models.ForeignKey(
+        Site,
+        verbose_name=_("site"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        help_text=_("The website that {% webchat %} without a slug shows it on. Empty: any."),
+    )
+    enabled = models.BooleanField(
+        _("enabled"), default=True, help_text=_("Off: no new chat can start. Running chats go on.")
+    )
+
+    api = models.CharField(_("Twilio API"), max_length=20, choices=Api.choices, default=Api.CONVERSATIONS)
+    address_sid = models.CharField(
+        _("address SID"),
+        max_length=34,
+        blank=True,
+        validators=[validate_address_sid],
+        help_text=_("IG…, for Flex Conversations: Twilio Console, Flex, Channel management, Messaging."),
+    )
+    flex_flow_sid = models.CharField(
+        _("Flex Flow SID"),
+        max_length=34,
+        blank=True,
+        validators=[validate_flex_flow_sid],
+        help_text=_("FO…, for the legacy API only."),
+    )
+    chat_service_sid = models.CharField(
+        _("chat service SID"),
+        max_length=34,
+        validators=[validate_chat_service_sid],
+        help_text=_("IS…, the Flex Chat Service: visitors' tokens are valid for it alone."),
+    )
+    chat_friendly_name = models.CharField(
+        _("chat friendly name"),
+        max_length=200,
+        default="Webchat",
+        help_text=_("Names the conversation for agents. No personal data."),
+    )
+    customer_friendly_name = models.CharField(
+        _("default customer name"),
+        max_length=80,
+        default="Visitor",
+        help_text=_("What agents see when neither the account nor the form tells the visitor's name."),
+    )
+
+    # A text that was never edited is translated with the page; a text of staff's own is shown as it is.
+    launcher_label = models.CharField(_("launcher"), max_length=40, default=gettext_noop("Chat with us"))
+    title = models.CharField(_("title"), max_length=60, default=gettext_noop("Chat with us"))
+    intro = models.TextField(
+        _("introduction"), max_length=500, blank=True, default=gettext_noop("Tell us how we can help.")
+    )
+    submit_label = models.CharField(_("start button"), max_length=40, default=gettext_noop("Start chat"))
+    waiting_text = models.TextField(
+        _("while waiting"), max_length=300, default=gettext_noop("An agent will be with you shortly.")
+    )
+    ended_text = models.TextField(_("after the chat"), max_length=300, default=gettext_noop("This chat has ended."))
+    closed_text = models.TextField(
+        _("when switched off"), max_length=500, default=gettext_noop("The chat is closed at the moment.")
+    )
+    unavailable_text = models.TextField(
+        _("when Twilio cannot be reached"),
+        max_length=500,
+        default=gettext_noop("The chat is not available at the moment. Please try again in a minute."),
+        help_text=_("Name another way to reach you: a phone number or an e-mail address."),
+    )
+    brand_colour = models.CharField(_("brand colour"), max_length=7, default="#0b5d4e", validators=[validate_colour])
+    position = models.CharField(_("position"), max_length=5, choices=Position.choices, default=Position.RIGHT)
+
+    objects = WebchatQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("webchat")
+        verbose_name_plural = _("webchats")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.api == self.Api.CONVERSATIONS and not self.address_sid:
+            raise ValidationError({"address_sid": _("Flex Conversations needs the SID of a chat address, IG….")})
+        if self.api == self.Api.WEB_CHANNELS and not self.flex_flow_sid:
+            raise ValidationError({"flex_flow_sid": _("The legacy API needs the SID of a Flex Flow, FO….")})
+
+    # --- The start of a chat ------------------------------------------------------------------------------------
+
+    def start(self, visitor: Visitor, key: str, answers: Answers) -> tuple[ChatSession, bool]:
+        """Opens a channel at Flex for these answers, once per visitor and key, however often it is called.
+
+        Returns the active session, and whether this call started it. Raises `SessionError` when the key's session is
+        still starting, has ended or was started with other answers, and `FlexError` when Twilio did not do it: then
+        the same key may be tried again. No transaction is open while Twilio is called.
+        """
+        from webchat.models.session import ChatSession
+
+        session = ChatSession.objects.claim(self, visitor, key, answers)
+        if session.is_active:
+            session.send_lost_question()
+            return session, False
+        try:
+            channel = self._open_channel(session)
+        except FlexError as error:
+            session.note_failure(error)
+            raise
+        session.activate(channel)
+        session.send_question()
+        return session, True
+
+    def _open_channel(self, session: ChatSession) -> Channel:
+        # An earlier attempt may have opened the channel and lost the answer, or died before it could be kept.
+        if session.attempts > 1 and (channel := session.gateway.find(session.identity)):
+            return channel
+        try:
+            return session.gateway.open(session.engagement)
+        except FlexError as error:
+            if error.reason == FlexError.Reason.EXISTS and (channel := session.gateway.find(session.identity)):
+                return channel
+            raise
+
+    def gateway(self, api: str) -> Gateway:
+        """To Flex by this API: a session stays with the one that it was started by, whatever the webchat uses now."""
+        return gateway_for(Destination(api, self.chat_service_sid, self.address_sid, self.flex_flow_sid))
+
+    # --- What pages show ----------------------------------------------------------------------------------------
+
+    @property
+    def is_configured(self) -> bool:
+        return credentials.is_configured()
+
+    @property
+    def brand_ink(self) -> str:
+        return ink_for(self.brand_colour)
+
+    @property
+    def theme_version(self) -> str:
+        return hashlib.sha256(self.brand_colour.lower().encode()).hexdigest()[:8]

@@ -1,0 +1,46 @@
+"""A visitor's submit, from page and API alike: which form, under which key, and whether a chat may start at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from webchat.flex.gateway import FlexError
+from webchat.forms import PreEngagementForm
+from webchat.models import ChatSession, Webchat
+from webchat.models.session import SessionError
+from webchat.visitors import Visitor
+
+_KEY = re.compile(r"[\x21-\x7e]{8,128}")
+
+
+def bind_form(request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Mapping[str, Any]) -> PreEngagementForm:
+    return PreEngagementForm(
+        webchat,
+        user=visitor.user,
+        data=data,
+        origin=f"{request.scheme}://{request.get_host()}",
+        page_url=request.headers.get("Referer", ""),
+    )
+
+
+def read_key(request: HttpRequest, data: Mapping[str, Any] | None = None) -> str:
+    """The submit's idempotency key, from the header or the form's hidden field. Raises SessionError(invalid)."""
+    posted = (request.POST if data is None else data).get("idempotency_key")
+    key = request.headers.get("Idempotency-Key") or posted or ""
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise SessionError("invalid", _("Send an Idempotency-Key header of 8 to 128 visible characters, new per form."))
+    return key
+
+
+def start_chat(webchat: Webchat, visitor: Visitor, key: str, form: PreEngagementForm) -> tuple[ChatSession, bool]:
+    """Starts the chat of a valid form. Raises SessionError and FlexError."""
+    if not webchat.enabled:
+        raise SessionError("chat_unavailable", webchat.closed_text)
+    if not webchat.is_configured:
+        raise FlexError(FlexError.Reason.NOT_CONFIGURED)
+    return webchat.start(visitor, key, form.answers())

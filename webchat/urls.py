@@ -1,0 +1,16 @@
+"""The chat as HTML."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from webchat import views
+
+app_name = "webchat"
+
+urlpatterns = [
+    path("<slug:slug>/", views.page, name="page"),
+    path("<slug:slug>/panel/", views.panel, name="panel"),
+    path("<slug:slug>/end/", views.end, name="end"),
+    path("<slug:slug>/theme.css", views.theme, name="theme"),
+]

@@ -1,0 +1,107 @@
+"""The chat as HTML: a whole page that works without JavaScript, and the panel that the launcher fetches."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from webchat.flex.gateway import FlexError
+from webchat.forms import PreEngagementForm
+from webchat.models import ChatSession, Webchat
+from webchat.models.session import SessionError
+from webchat.starting import bind_form, read_key, start_chat
+from webchat.visitors import Visitor, remember, visitor_of
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@csrf_protect
+@sensitive_post_parameters()
+def page(request: HttpRequest, slug: str) -> HttpResponse:
+    """The chat as a page of its own. A form sent without JavaScript comes back here."""
+    webchat = get_object_or_404(Webchat, slug=slug)
+    visitor = visitor_of(request)
+    if request.method != "POST":
+        return _render(request, "webchat/page.html", visitor, _context(request, webchat, visitor))
+    form = bind_form(request, webchat, visitor, request.POST)
+    error: Any = ""
+    try:
+        key = read_key(request)
+        if form.is_valid():
+            start_chat(webchat, visitor, key, form)
+            response = redirect("webchat:page", slug)
+            remember(response, visitor)
+            return response
+        status = 400
+    except SessionError as refused:
+        error, status = refused.detail, 409
+    except FlexError:
+        error, status = webchat.unavailable_text, 503
+    context = {"webchat": webchat, "state": "form", "form": form, "error": error, "session": None}
+    # The same key: a repeated submit of the same answers must find what the first one made.
+    context["idempotency_key"] = request.POST.get("idempotency_key") or secrets.token_urlsafe(16)
+    if error and status == 409:
+        context["idempotency_key"] = secrets.token_urlsafe(16)
+    return _render(request, "webchat/page.html", visitor, context, status)
+
+
+@require_safe
+@never_cache
+@csrf_protect
+def panel(request: HttpRequest, slug: str) -> HttpResponse:
+    """The panel as a fragment: the form, the running chat, or why there is none."""
+    webchat = get_object_or_404(Webchat, slug=slug)
+    visitor = visitor_of(request)
+    return _render(request, "webchat/panel.html", visitor, _context(request, webchat, visitor))
+
+
+@require_POST
+@csrf_protect
+def end(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ends this browser's chat, for visitors without JavaScript."""
+    webchat = get_object_or_404(Webchat, slug=slug)
+    if session := _running(webchat, visitor_of(request)):
+        session.end(ChatSession.EndedBy.VISITOR)
+    return redirect("webchat:page", slug)
+
+
+@require_safe
+@cache_control(public=True, max_age=31_536_000, immutable=True)
+def theme(request: HttpRequest, slug: str) -> HttpResponse:
+    """The webchat's brand colour as a stylesheet, so that no page needs an inline style."""
+    webchat = get_object_or_404(Webchat, slug=slug)
+    return render(request, "webchat/theme.css", {"webchat": webchat}, content_type="text/css")
+
+
+def _running(webchat: Webchat, visitor: Visitor) -> ChatSession | None:
+    return ChatSession.objects.of(visitor).running().filter(webchat=webchat).select_related("webchat").first()
+
+
+def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[str, Any]:
+    context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": _running(webchat, visitor)}
+    if context["session"]:
+        context["state"] = "running"
+    elif not webchat.enabled:
+        context["state"] = "closed"
+    elif not webchat.is_configured:
+        context["state"] = "unavailable"
+    else:
+        context["state"] = "form"
+        context["form"] = PreEngagementForm(webchat, user=visitor.user)
+    context["idempotency_key"] = secrets.token_urlsafe(16)
+    return context
+
+
+def _render(
+    request: HttpRequest, template: str, visitor: Visitor, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    response = render(request, template, context, status=status)
+    remember(response, visitor)
+    return response

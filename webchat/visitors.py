@@ -1,0 +1,75 @@
+"""Who owns a chat session: a browser, by a signed HttpOnly cookie, and the user who was signed in when it began."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core import signing
+from django.http import HttpRequest, HttpResponseBase
+
+if TYPE_CHECKING:
+    from webchat.models import ChatSession
+
+_SALT = "webchat.visitor"
+_AGE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """`key` names the browser (128 random bits), `user` is the signed-in user or None."""
+
+    key: str
+    user: AbstractBaseUser | None
+
+    @property
+    def user_id(self) -> Any:
+        return self.user.pk if self.user else None
+
+
+def cookie_name() -> str:
+    return f"{settings.COOKIE_PREFIX}webchat"
+
+
+def visitor_of(request: HttpRequest) -> Visitor:
+    """The visitor of this request; a new one when the cookie is missing, forged or too old."""
+    try:
+        key = signing.loads(request.COOKIES.get(cookie_name(), ""), salt=_SALT, max_age=_AGE)
+    except signing.BadSignature:
+        key = secrets.token_hex(16)
+    return Visitor(key=key, user=request.user if request.user.is_authenticated else None)
+
+
+def remember(response: HttpResponseBase, visitor: Visitor) -> None:
+    """Sets the cookie: for this browser session, never for scripts, never to be cached by anybody."""
+    response.set_cookie(
+        cookie_name(),
+        signing.dumps(visitor.key, salt=_SALT),
+        secure=settings.SERVED_OVER_TLS,
+        httponly=True,
+        samesite="Lax",
+    )
+    response.headers["Cache-Control"] = "no-store"
+
+
+def access_chat_session(visitor: Visitor, session_id: UUID) -> ChatSession:
+    """The visitor's own session; ChatSession.DoesNotExist for an absent one and for somebody else's alike."""
+    from webchat.models import ChatSession
+
+    return ChatSession.objects.of(visitor).select_related("webchat").get(pk=session_id)
+
+
+def end_chats_at_logout(sender: object, request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
+    """The next user of this browser finds no chat of this one."""
+    from webchat.models import ChatSession
+
+    if user is None:
+        return
+    visitor = Visitor(key=visitor_of(request).key, user=user)
+    for session in ChatSession.objects.of(visitor).running():
+        session.end(ChatSession.EndedBy.LOGOUT)
