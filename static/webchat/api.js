@@ -1,0 +1,210 @@
+// The site's JSON API for one webchat. Knows no document: words for the visitor come from the server or the templates.
+
+/**
+ * @typedef {object} Credentials
+ * @property {string} session_id
+ * @property {"conversations" | "web_channels"} api
+ * @property {string} channel_sid
+ * @property {string} identity
+ * @property {string} token
+ * @property {number} expires_in seconds
+ * @property {string} region
+ * @property {Record<string, any>} sdk_options
+ */
+
+/**
+ * @typedef {object} Urls
+ * @property {string} panel
+ * @property {string} sessions
+ * @property {string} current
+ * @property {string} token with PLACEHOLDER where the session's id goes
+ * @property {string} end with PLACEHOLDER where the session's id goes
+ */
+
+const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
+const PATIENCE = 45_000;
+
+/** What went wrong with one request: the server's code, or "network", "timeout" or "unexpected". */
+export class ApiError extends Error {
+  /**
+   * @param {string} code
+   * @param {{status?: number, detail?: string, fields?: Record<string, string[]>, retryAfter?: number | null}} [answer]
+   */
+  constructor(code, { status = 0, detail = "", fields = {}, retryAfter = null } = {}) {
+    super(code);
+    this.code = code;
+    this.status = status;
+    this.detail = detail;
+    this.fields = fields;
+    this.retryAfter = retryAfter;
+  }
+
+  /** The session is over or not this browser's: nothing that a repetition could change. */
+  get isGone() {
+    return this.status === 404 || this.status === 410;
+  }
+}
+
+/** @param {number} ms @returns {Promise<void>} */
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * @template T
+ * @param {number} ms
+ * @param {Promise<T>} promise
+ * @returns {Promise<T>} rejects with ApiError("timeout")
+ */
+export async function within(ms, promise) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const limit = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new ApiError("timeout")), ms);
+  });
+  try {
+    return await Promise.race([promise, /** @type {Promise<never>} */ (limit)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Milliseconds to wait before attempt 1, 2, …: 1 s, doubling to 30 s, spread by a fifth so that the browsers which lost
+ * the same server do not return together.
+ * @param {number} attempt
+ * @param {() => number} [random]
+ */
+export function backOff(attempt, random = Math.random) {
+  return Math.min(30_000, 1000 * 2 ** (attempt - 1)) * (0.8 + 0.4 * random());
+}
+
+/**
+ * @param {string | null} header seconds or an HTTP date
+ * @param {number} [now]
+ * @returns {number | null} seconds
+ */
+export function parseRetryAfter(header, now = Date.now()) {
+  if (!header) return null;
+  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - now) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : null;
+}
+
+/**
+ * @param {number} status
+ * @param {string} text the answer's body: JSON if it came from our API, anything if a proxy made it
+ * @param {string | null} retryAfter the header
+ */
+export function errorOf(status, text, retryAfter) {
+  const { code = "unexpected", detail = "", fields = {} } = parsed(text) ?? {};
+  return new ApiError(code, { status, detail, fields, retryAfter: parseRetryAfter(retryAfter) });
+}
+
+export class Api {
+  /**
+   * @param {Urls} urls
+   * @param {string} csrf
+   * @param {typeof fetch} [fetcher]
+   */
+  constructor(urls, csrf, fetcher = fetch.bind(globalThis)) {
+    this.urls = urls;
+    this.csrf = csrf;
+    this.fetch = fetcher;
+    /** @type {() => Promise<void>} brings a fresh `csrf` */
+    this.refresh = async () => {};
+  }
+
+  /** @returns {Promise<string>} the panel's HTML */
+  async panel() {
+    const { response, text } = await this.#send(this.urls.panel, { headers: { Accept: "text/html" } });
+    if (!response.ok) throw errorOf(response.status, "", response.headers.get("Retry-After"));
+    return text;
+  }
+
+  /**
+   * @param {URLSearchParams} answers
+   * @param {string} key
+   * @returns {Promise<Credentials>}
+   */
+  start(answers, key) {
+    const headers = { "Idempotency-Key": key };
+    return patiently(() => this.#json(this.urls.sessions, this.#post(headers, answers), 30_000));
+  }
+
+  /** @returns {Promise<Credentials>} */
+  current() {
+    return patiently(() => this.#json(this.urls.current));
+  }
+
+  /** @param {string} id @returns {Promise<Credentials>} */
+  renew(id) {
+    return this.#postFresh(this.urls.token.replace(PLACEHOLDER, id));
+  }
+
+  /** @param {string} id @returns {Promise<unknown>} */
+  end(id) {
+    return this.#postFresh(this.urls.end.replace(PLACEHOLDER, id));
+  }
+
+  /** Signing in or out in another tab changes the CSRF token under us, hence one repetition with a fresh one. */
+  async #postFresh(/** @type {string} */ url) {
+    try {
+      return await this.#json(url, this.#post());
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 403) throw error;
+      await this.refresh();
+      return this.#json(url, this.#post());
+    }
+  }
+
+  /** @param {Record<string, string>} [headers] @param {URLSearchParams} [body] @returns {RequestInit} */
+  #post(headers, body) {
+    return { method: "POST", body, headers: { "X-CSRFToken": this.csrf, ...headers } };
+  }
+
+  /** @param {string} url @param {RequestInit} [init] @param {number} [limit] @returns {Promise<any>} */
+  async #json(url, init, limit) {
+    const headers = { Accept: "application/json", ...init?.headers };
+    const { response, text } = await this.#send(url, { ...init, headers }, limit);
+    if (!response.ok) throw errorOf(response.status, text, response.headers.get("Retry-After"));
+    return parsed(text) ?? Promise.reject(errorOf(response.status, text, null));
+  }
+
+  /** @param {string} url @param {RequestInit} init @param {number} [limit] of the whole answer, in milliseconds */
+  async #send(url, init, limit = 15_000) {
+    try {
+      const response = await this.fetch(url, { ...init, signal: AbortSignal.timeout(limit) });
+      return { response, text: await response.text() };
+    } catch (error) {
+      throw new ApiError(error instanceof DOMException && error.name === "TimeoutError" ? "timeout" : "network");
+    }
+  }
+}
+
+/**
+ * While the server still works on an earlier submit, waits as long as it says and asks again.
+ * @template T
+ * @param {() => Promise<T>} ask
+ * @returns {Promise<T>}
+ */
+async function patiently(ask) {
+  const deadline = Date.now() + PATIENCE;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 409 || error.retryAfter === null) throw error;
+      const pause = Math.max(0.5, error.retryAfter) * 1000;
+      if (Date.now() + pause > deadline) throw error;
+      await sleep(pause);
+    }
+  }
+}
+
+/** @param {string} text @returns {Record<string, any> | null} null unless it is a JSON object */
+function parsed(text) {
+  try {
+    const value = JSON.parse(text);
+    return value && typeof value === "object" ? value : null;
+  } catch {
+    return null;
+  }
+}

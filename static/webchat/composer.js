@@ -1,0 +1,86 @@
+// Where the visitor writes. The draft outlives a reload of the tab, and no longer than the chat.
+
+import { isTooLong } from "./timeline.js";
+import { find } from "./words.js";
+
+const MAX_ROWS = 6;
+
+export class Composer {
+  /**
+   * @param {import("./launcher.js").WebChatElement} host
+   * @param {ParentNode} view
+   * @param {import("./words.js").Words} words
+   * @param {string} session the chat that the draft belongs to
+   * @param {object} on
+   * @param {(text: string) => void} on.send
+   * @param {() => void} on.typing
+   */
+  constructor(host, view, words, session, on) {
+    this.host = host;
+    this.words = words;
+    this.session = session;
+    this.on = on;
+    this.form = find(view, "[data-webchat-composer]", HTMLFormElement);
+    this.input = find(this.form, "[data-webchat-message]", HTMLTextAreaElement);
+    this.problem = find(this.form, "[data-webchat-too-long]");
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#send();
+    });
+    this.input.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      event.preventDefault();
+      this.#send();
+    });
+    this.input.addEventListener("input", () => {
+      if (this.input.value.trim()) this.on.typing();
+      this.#changed();
+    });
+    this.#restore();
+  }
+
+  focus() {
+    if (matchMedia("(pointer: fine)").matches) this.input.focus();
+  }
+
+  /** @param {boolean} hidden */
+  hide(hidden) {
+    this.form.hidden = hidden;
+  }
+
+  /** The chat is over: nothing of the draft stays behind. */
+  forget() {
+    this.host.remember(null, "draft");
+  }
+
+  #send() {
+    const text = this.input.value.trim();
+    if (!text || isTooLong(text)) return;
+    this.input.value = "";
+    this.#changed();
+    this.input.focus();
+    this.on.send(text);
+  }
+
+  #changed() {
+    const tooLong = isTooLong(this.input.value.trim());
+    const words = tooLong ? this.words.text("too-long") : "";
+    if (this.problem.textContent !== words) this.problem.textContent = words;
+    if (tooLong) this.input.setAttribute("aria-invalid", "true");
+    else this.input.removeAttribute("aria-invalid");
+    this.#grow();
+    this.host.remember(this.input.value && JSON.stringify([this.session, this.input.value]), "draft");
+  }
+
+  #grow() {
+    this.input.rows = 1;
+    while (this.input.rows < MAX_ROWS && this.input.scrollHeight > this.input.clientHeight) this.input.rows += 1;
+  }
+
+  #restore() {
+    const [session, text] = JSON.parse(this.host.recall("draft") ?? "[]");
+    if (session !== this.session || !text) return;
+    this.input.value = text;
+    this.#changed();
+  }
+}

@@ -1,0 +1,168 @@
+// The pre-engagement form. The server alone validates; this shows its verdict and keeps what was typed.
+
+import { ApiError } from "./api.js";
+import { find } from "./words.js";
+
+/** @typedef {import("./api.js").Credentials} Credentials */
+
+/** Nothing was wrong with the answers: the same submit may succeed later. */
+const REPEATABLE = new Set([0, 409, 429, 500, 502, 503, 504]);
+
+/** The CSRF token, or the key: used with other answers, or for a chat that has ended. */
+const STALE = new Set([403, 410, 422]);
+
+export class StartForm {
+  #busy = false;
+
+  /**
+   * @param {HTMLFormElement} form
+   * @param {import("./words.js").Words} words
+   * @param {import("./api.js").Api} api
+   * @param {object} on
+   * @param {(credentials: Credentials) => void} on.started
+   * @param {(form: StartForm) => Promise<void>} on.stale the key or the CSRF token is no longer good
+   * @param {(error: ApiError) => void} on.failed
+   */
+  constructor(form, words, api, on) {
+    this.form = form;
+    this.words = words;
+    this.api = api;
+    this.on = on;
+    this.errors = find(form, "[data-webchat-errors]");
+    form.noValidate = true;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.submit();
+    });
+    // Somebody who types will most likely chat: the SDK travels while they write.
+    form.addEventListener("input", () => this.#preload(), { once: true });
+    this.errors.addEventListener("click", (event) => this.#goToField(event));
+  }
+
+  /** To the first field where that opens no on-screen keyboard. */
+  focus() {
+    if (!matchMedia("(pointer: fine)").matches) return;
+    const visible = "input:not([type=hidden]), textarea, select, button";
+    /** @type {HTMLElement | null} */ (this.form.querySelector(`.webchat-field :is(${visible})`))?.focus();
+  }
+
+  answers() {
+    return new FormData(this.form);
+  }
+
+  /** @param {FormData} answers of another form; the hidden fields stay as they are */
+  fill(answers) {
+    for (const field of this.form.elements) {
+      if (field instanceof HTMLInputElement && /^(checkbox|radio)$/.test(field.type)) {
+        field.checked = answers.getAll(field.name).includes(field.value);
+      } else if (
+        (field instanceof HTMLInputElement && field.type !== "hidden") ||
+        field instanceof HTMLTextAreaElement ||
+        field instanceof HTMLSelectElement
+      ) {
+        const value = answers.get(field.name);
+        if (typeof value === "string") field.value = value;
+      }
+    }
+  }
+
+  async submit({ repeated = false } = {}) {
+    if (this.#busy) return;
+    this.#setBusy(true);
+    try {
+      const data = /** @type {any} */ (this.answers());
+      const body = new URLSearchParams(data);
+      body.set("location", location.href);
+      body.set("referrer", document.referrer);
+      this.on.started(await this.api.start(body, String(body.get("idempotency_key"))));
+    } catch (error) {
+      const problem = error instanceof ApiError ? error : new ApiError("unexpected");
+      if (!repeated && STALE.has(problem.status)) {
+        await this.on.stale(this).catch((failure) => this.#show(failure));
+      } else {
+        this.#show(problem);
+      }
+    } finally {
+      this.#setBusy(false);
+    }
+  }
+
+  /** @param {ApiError} error */
+  #show(error) {
+    this.#clear();
+    const links = find(this.errors, "[data-webchat-error-links]");
+    for (const [name, messages] of Object.entries(error.fields)) {
+      const row = this.form.querySelector(`[data-webchat-field="${CSS.escape(name)}"]`);
+      const problem = messages.join(" ");
+      if (!(row instanceof HTMLElement)) {
+        links.append(this.words.clone("error-line", { text: problem }));
+        continue;
+      }
+      this.#mark(row, problem);
+      const label = row.querySelector("[data-webchat-name]")?.firstChild?.textContent?.trim() ?? "";
+      const line = this.words.clone("error-link", {
+        text: this.words.text("field-problem", { name: label, problem }),
+      });
+      find(line, "a", HTMLAnchorElement).href = `#${row.dataset.webchatTarget}`;
+      links.append(line);
+    }
+    const detail = find(this.errors, "[data-webchat-detail]");
+    detail.textContent = this.words.problem(error);
+    detail.hidden = links.childElementCount > 0;
+    find(this.errors, "[data-webchat-again]").hidden = !REPEATABLE.has(error.status);
+    this.errors.hidden = false;
+    this.errors.focus();
+    this.on.failed(error);
+  }
+
+  #clear() {
+    find(this.errors, "[data-webchat-error-links]").replaceChildren();
+    for (const slot of this.form.querySelectorAll("[data-webchat-error]")) {
+      if (slot instanceof HTMLElement) slot.hidden = true;
+      slot.textContent = "";
+      for (const field of this.form.querySelectorAll(`[aria-describedby~="${CSS.escape(slot.id)}"]`)) {
+        const rest = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id !== slot.id);
+        field.setAttribute("aria-describedby", rest.join(" "));
+      }
+    }
+    for (const field of this.form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  }
+
+  /** @param {HTMLElement} row @param {string} problem */
+  #mark(row, problem) {
+    const slot = find(row, "[data-webchat-error]");
+    slot.textContent = problem;
+    slot.hidden = false;
+    const fields = row.querySelectorAll("fieldset, input, textarea, select");
+    for (const field of fields) {
+      if (field.tagName !== "FIELDSET") field.setAttribute("aria-invalid", "true");
+      if (field !== fields[0]) continue;
+      field.setAttribute("aria-describedby", `${field.getAttribute("aria-describedby") ?? ""} ${slot.id}`.trim());
+    }
+  }
+
+  /** A link to a field moves the focus, not the page's address. @param {MouseEvent} event */
+  #goToField(event) {
+    const link = event.target instanceof Element ? event.target.closest("a") : null;
+    const field = link && document.getElementById(link.hash.slice(1));
+    if (!field) return;
+    event.preventDefault();
+    field.focus();
+  }
+
+  /** @param {boolean} busy */
+  #setBusy(busy) {
+    this.#busy = busy;
+    const button = find(this.form, "[data-webchat-submit]");
+    this.form.setAttribute("aria-busy", String(busy));
+    button.setAttribute("aria-disabled", String(busy));
+    find(button, "[data-webchat-label]").hidden = busy;
+    find(button, "[data-webchat-busy]").hidden = !busy;
+    find(this.form, "[data-webchat-progress]").textContent = busy ? this.words.text("starting") : "";
+  }
+
+  #preload() {
+    const template = this.form.querySelector("template[data-webchat-sdk]");
+    if (template instanceof HTMLTemplateElement) document.head.append(template.content);
+  }
+}

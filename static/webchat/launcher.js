@@ -1,0 +1,255 @@
+// The only script that a page view costs. What it needs after the click, it imports then.
+
+/** @typedef {import("./panel.js").Panel} Panel */
+
+const PHONE = matchMedia("(max-width: 640px)");
+
+/**
+ * <web-chat data-webchat="slug" data-mode="launcher|inline|page" data-panel-url="…"> around server-rendered markup.
+ * Fires web-chat:opened, web-chat:started, web-chat:message, web-chat:ended and web-chat:error; they bubble.
+ */
+export class WebChatElement extends HTMLElement {
+  /** @type {Promise<Panel> | undefined} */
+  #panel;
+  #bound = false;
+  #open = false;
+  #unread = 0;
+  #prefix = "";
+  /** @type {HTMLElement[]} */
+  #inert = [];
+  /** @type {AbortController | undefined} */
+  #listening;
+
+  static define() {
+    if (!customElements.get("web-chat")) customElements.define("web-chat", this);
+  }
+
+  get slug() {
+    return this.dataset.webchat ?? "";
+  }
+
+  get mode() {
+    return this.dataset.mode ?? "launcher";
+  }
+
+  get isOpen() {
+    return this.#open;
+  }
+
+  /** Whether the visitor can read the panel right now. */
+  get isVisible() {
+    return this.#open && document.visibilityState === "visible";
+  }
+
+  /** @param {string} selector @returns {HTMLElement} */
+  find(selector) {
+    const part = this.querySelector(selector);
+    if (!(part instanceof HTMLElement)) throw new Error(`web-chat has no ${selector}`);
+    return part;
+  }
+
+  connectedCallback() {
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    document.addEventListener("click", (event) => this.#clicked(event), { signal });
+    document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
+    PHONE.addEventListener("change", () => this.#setModal(), { signal });
+    window.visualViewport?.addEventListener("resize", () => this.#fitKeyboard(), { signal });
+    this.#setModal();
+    if (this.#bound) return;
+    this.#bound = true;
+    for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, () => this.#prepare(), { once: true });
+    if (this.mode === "launcher") {
+      this.find("[data-webchat-link]").hidden = true;
+      this.find("[data-webchat-launcher]").hidden = false;
+    }
+    const state = this.recall();
+    if (this.mode === "page" || state === "open") this.open({ focus: false });
+    else if (state) this.#load();
+  }
+
+  disconnectedCallback() {
+    this.#listening?.abort();
+    this.#release();
+  }
+
+  /**
+   * What this tab remembers, written only after the visitor opened the chat. `panel` is "open", "minimised" over a
+   * running chat, or nothing.
+   */
+  recall(name = "panel") {
+    try {
+      return sessionStorage.getItem(`webchat:${this.slug}:${name}`);
+    } catch {
+      return null; // A browser that forbids storage forgets.
+    }
+  }
+
+  /** @param {string | null} value @param {string} [name] */
+  remember(value, name = "panel") {
+    try {
+      if (value) sessionStorage.setItem(`webchat:${this.slug}:${name}`, value);
+      else sessionStorage.removeItem(`webchat:${this.slug}:${name}`);
+    } catch {
+      // As above.
+    }
+  }
+
+  /** @param {{focus?: boolean}} [options] */
+  async open({ focus = true } = {}) {
+    const panel = this.find("[data-webchat-panel]");
+    if (!this.#open) {
+      this.#open = true;
+      panel.hidden = false;
+      if (this.mode === "launcher") this.find("[data-webchat-launcher]").setAttribute("aria-expanded", "true");
+      if (this.mode !== "page") this.remember("open");
+      this.#setModal();
+      this.emit("opened");
+    }
+    if (focus) this.find("[data-webchat-title]").focus();
+    const loaded = await this.#load();
+    if (this.#open) loaded?.shown({ focus });
+  }
+
+  /** Minimises the panel; a running chat goes on. Only in the launcher's mode. */
+  async close() {
+    if (!this.#open || this.mode !== "launcher") return;
+    const panel = this.find("[data-webchat-panel]");
+    const launcher = this.find("[data-webchat-launcher]");
+    const had = panel.contains(document.activeElement) || document.activeElement === document.body;
+    this.#open = false;
+    panel.hidden = true;
+    launcher.setAttribute("aria-expanded", "false");
+    this.#setModal();
+    if (had) launcher.focus();
+    this.remember(null);
+    const loaded = await this.#panel?.catch(() => undefined);
+    if (loaded?.isRunning && !this.#open) this.remember("minimised");
+  }
+
+  /** Ends the running chat, if there is one. */
+  async end() {
+    await (await this.#panel)?.end();
+  }
+
+  /** @param {string} type @param {object} [detail] */
+  emit(type, detail = {}) {
+    this.dispatchEvent(new CustomEvent(`web-chat:${type}`, { bubbles: true, detail }));
+  }
+
+  /** @param {string} text */
+  announce(text) {
+    this.find("[data-webchat-announcer]").textContent = text;
+  }
+
+  get unread() {
+    return this.#unread;
+  }
+
+  set unread(count) {
+    const more = count > this.#unread;
+    this.#unread = count;
+    const { title } = document;
+    const plain = title.startsWith(this.#prefix) ? title.slice(this.#prefix.length) : title;
+    this.#prefix = count ? `(${count}) ` : "";
+    if (title !== this.#prefix + plain) document.title = this.#prefix + plain;
+    const badge = this.querySelector("[data-webchat-badge]");
+    if (!(badge instanceof HTMLElement)) return;
+    const words = this.template("unread");
+    for (const slot of words.querySelectorAll("[data-slot]")) slot.textContent = String(count);
+    const text = words.textContent ?? "";
+    badge.hidden = !count;
+    this.find("[data-slot=count]").textContent = count > 99 ? "99+" : String(count);
+    this.find("[data-slot=unread]").textContent = text;
+    this.announce(more ? text : "");
+  }
+
+  /** @param {string} name @returns {DocumentFragment} */
+  template(name) {
+    const template = this.querySelector(`template[data-webchat-template="${name}"]`);
+    if (!(template instanceof HTMLTemplateElement)) throw new Error(`web-chat has no template ${name}`);
+    return document.importNode(template.content, true);
+  }
+
+  #prepare() {
+    const styles = this.querySelector("template[data-webchat-stylesheet]");
+    if (styles instanceof HTMLTemplateElement) styles.replaceWith(styles.content);
+    return import("./panel.js");
+  }
+
+  /** @returns {Promise<Panel | undefined>} */
+  async #load() {
+    if (!this.#panel) {
+      const content = this.find("[data-webchat-content]");
+      if (this.mode !== "page") content.replaceChildren(this.template("loading"));
+      this.#panel = this.#prepare().then(({ Panel }) => Panel.load(this));
+      this.#panel.catch(() => {
+        this.#panel = undefined;
+        this.emit("error", { code: "load_failed" });
+        // A page of its own came with its form, which works without us.
+        if (this.mode === "page") return;
+        content.replaceChildren(this.template("load-failed"));
+        content.querySelector("[data-webchat-retry]")?.addEventListener("click", () => this.open());
+      });
+    }
+    return this.#panel.catch(() => undefined);
+  }
+
+  /** @param {MouseEvent} event */
+  #clicked(event) {
+    if (!(event.target instanceof Element) || event.defaultPrevented || event.ctrlKey || event.metaKey) return;
+    const opener = event.target.closest("[data-webchat-open]");
+    const wanted = opener?.getAttribute("data-webchat-open");
+    const mine = opener && (wanted ? wanted === this.slug : document.querySelector("web-chat") === this);
+    const inside = this.contains(event.target) ? event.target : null;
+    if (mine || inside?.closest("[data-webchat-link]")) {
+      event.preventDefault();
+      this.open();
+    } else if (inside?.closest("[data-webchat-launcher]")) {
+      if (this.#open) this.close();
+      else this.open();
+    } else if (inside?.closest("[data-webchat-close]")) {
+      this.close();
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  #pressed(event) {
+    if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing) this.close();
+  }
+
+  /** On a phone the open panel covers the page, so nothing behind it may take focus or scroll. */
+  #setModal() {
+    this.#release();
+    if (!this.#open || !PHONE.matches || this.mode !== "launcher") return;
+    const panel = this.find("[data-webchat-panel]");
+    panel.setAttribute("aria-modal", "true");
+    document.documentElement.classList.add("webchat-locked");
+    this.#fitKeyboard();
+    /** @type {HTMLElement} */
+    let inside = panel;
+    while (inside.parentElement && inside !== document.body) {
+      for (const other of inside.parentElement.children) {
+        if (other === inside || !(other instanceof HTMLElement) || other.inert || other.role === "status") continue;
+        other.inert = true;
+        this.#inert.push(other);
+      }
+      inside = inside.parentElement;
+    }
+  }
+
+  #release() {
+    for (const element of this.#inert.splice(0)) element.inert = false;
+    this.querySelector("[data-webchat-panel]")?.removeAttribute("aria-modal");
+    document.documentElement.classList.remove("webchat-locked");
+  }
+
+  /** iOS lays the keyboard over the page: 100dvh does not shrink with it, the visual viewport does. */
+  #fitKeyboard() {
+    const viewport = window.visualViewport;
+    if (!viewport || !this.#open || viewport.scale !== 1) return;
+    this.style.setProperty("--webchat-viewport", `${viewport.height}px`);
+  }
+}
+
+WebChatElement.define();

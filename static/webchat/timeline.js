@@ -1,0 +1,155 @@
+// The order and shape of a conversation, without a document.
+
+/**
+ * @typedef {object} Entry
+ * @property {"message" | "event"} kind
+ * @property {number | null} index Twilio's index of the message; null while it is only ours, and for events
+ * @property {string | null} clientId our own id, carried in the message's attributes
+ * @property {string} author identity
+ * @property {boolean} own
+ * @property {Date} at
+ * @property {string} text
+ * @property {string[]} [files] names
+ * @property {"sent" | "sending" | "failed"} status
+ * @property {string} [event] the template of an event
+ */
+
+/** Unsent messages come last, sent ones in Twilio's order, events by time among them. @param {Entry} a @param {Entry} b */
+export function compare(a, b) {
+  const unsent = (/** @type {Entry} */ entry) => Number(entry.status !== "sent");
+  if (unsent(a) !== unsent(b)) return unsent(a) - unsent(b);
+  if (a.index !== null && b.index !== null) return a.index - b.index;
+  return a.at.getTime() - b.at.getTime();
+}
+
+/** @param {Entry} a @param {Entry} b */
+function isSame(a, b) {
+  if (a.kind !== "message" || b.kind !== "message") return false;
+  if (a.index !== null && a.index === b.index) return true;
+  return a.clientId !== null && a.clientId === b.clientId && a.author === b.author;
+}
+
+/** Entries in order, each once, however often and in whatever order they arrive. */
+export class Timeline {
+  /** @type {Entry[]} */
+  entries = [];
+
+  /**
+   * @param {Entry} incoming
+   * @returns {{entry: Entry, isNew: boolean}} the entry that is kept: an echo is merged into the message it echoes
+   */
+  merge(incoming) {
+    const known = this.entries.find((entry) => isSame(entry, incoming));
+    if (known) this.entries.splice(this.entries.indexOf(known), 1);
+    const entry = known ? Object.assign(known, incoming) : incoming;
+    let position = this.entries.length;
+    while (position > 0 && compare(this.entries[position - 1], entry) > 0) position -= 1;
+    this.entries.splice(position, 0, entry);
+    return { entry, isNew: !known };
+  }
+
+  /** @param {Entry} entry */
+  remove(entry) {
+    this.entries = this.entries.filter((other) => other !== entry);
+  }
+
+  /** @param {string} clientId */
+  byClientId(clientId) {
+    return this.entries.find((entry) => entry.clientId === clientId);
+  }
+
+  /** @param {number} index */
+  byIndex(index) {
+    return this.entries.find((entry) => entry.kind === "message" && entry.index === index);
+  }
+
+  /** @param {Entry} entry */
+  before(entry) {
+    return this.entries[this.entries.indexOf(entry) - 1];
+  }
+
+  /** @param {Entry} entry */
+  after(entry) {
+    return this.entries[this.entries.indexOf(entry) + 1];
+  }
+
+  /** The time of the newest entry, for an event that happens now: the visitor's clock may be wrong. */
+  get latest() {
+    return this.entries.reduce((latest, { at }) => (at > latest ? at : latest), new Date(0));
+  }
+
+  /** How many of the others' messages come after the read horizon. @param {number} horizon */
+  unreadAfter(horizon) {
+    return this.entries.filter(({ kind, own, index }) => kind === "message" && !own && (index ?? -1) > horizon).length;
+  }
+}
+
+/** @param {Entry | undefined} previous @param {Entry} entry */
+export function startsDay(previous, entry) {
+  return !previous || previous.at.toDateString() !== entry.at.toDateString();
+}
+
+const GROUP_MS = 5 * 60 * 1000;
+
+/** Whether the entry goes on what its author was saying just before. @param {Entry | undefined} previous @param {Entry} entry */
+export function continuesGroup(previous, entry) {
+  return (
+    !!previous &&
+    previous.kind === "message" &&
+    entry.kind === "message" &&
+    previous.author === entry.author &&
+    !startsDay(previous, entry) &&
+    entry.at.getTime() - previous.at.getTime() < GROUP_MS
+  );
+}
+
+const LINK = /\b(?:https?:\/\/|www\.)[^\s<>"]+/gi;
+
+/**
+ * @param {string} text
+ * @returns {{text: string, href?: string}[]} the whole text in pieces; only http and https become links
+ */
+export function linkify(text) {
+  /** @type {{text: string, href?: string}[]} */
+  const pieces = [];
+  let end = 0;
+  for (const match of text.matchAll(LINK)) {
+    const link = trimmed(match[0]);
+    const href = hrefOf(link);
+    if (!href) continue;
+    if (match.index > end) pieces.push({ text: text.slice(end, match.index) });
+    pieces.push({ text: link, href });
+    end = match.index + link.length;
+  }
+  if (end < text.length) pieces.push({ text: text.slice(end) });
+  return pieces;
+}
+
+/** Punctuation after an address belongs to the sentence; a closing bracket only if it closes none of the address. */
+function trimmed(/** @type {string} */ link) {
+  let unopened = link.split(")").length - link.split("(").length;
+  let end = link.length;
+  for (; end > 0; end -= 1) {
+    const last = link[end - 1];
+    if (last === ")" && unopened-- <= 0) break;
+    if (!".,;:!?'’”»*_])".includes(last)) break;
+  }
+  return link.slice(0, end);
+}
+
+function hrefOf(/** @type {string} */ link) {
+  try {
+    const url = new URL(/^www\./i.test(link) ? `https://${link}` : link);
+    return url.hostname.includes(".") || url.hostname === "localhost" ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Twilio takes messages of up to 32 KB. https://www.twilio.com/docs/conversations/conversations-limits */
+export const MESSAGE_MAX_BYTES = 32 * 1024;
+
+/** @param {string} text */
+export function isTooLong(text) {
+  return new TextEncoder().encode(text).length > MESSAGE_MAX_BYTES;
+}

@@ -1,0 +1,223 @@
+// The messages on the page. Each entry is one list item of the log; nothing is drawn twice, so nothing is read out twice.
+
+import { Timeline, continuesGroup, linkify, startsDay } from "./timeline.js";
+import { find, languageOf } from "./words.js";
+
+/** @typedef {import("./timeline.js").Entry} Entry */
+
+export class Transcript {
+  timeline = new Timeline();
+  /** @type {Map<Entry, HTMLElement>} */
+  #items = new Map();
+  #atEnd = true;
+  #position = 0;
+  #height = 0;
+  #loading = false;
+
+  /**
+   * @param {ParentNode} view
+   * @param {import("./words.js").Words} words
+   * @param {object} on
+   * @param {(identity: string) => string | null} on.nameOf
+   * @param {(entry: Entry) => void} on.resend
+   * @param {() => Promise<Entry[]> | null} on.older null when there are none
+   */
+  constructor(view, words, on) {
+    this.words = words;
+    this.on = on;
+    this.log = find(view, "[data-webchat-log]");
+    this.list = find(this.log, "[data-webchat-messages]");
+    this.jump = find(view, "[data-webchat-jump]");
+    const language = languageOf(this.log);
+    this.relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+    this.clock = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
+    this.calendar = new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" });
+    this.exact = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "short" });
+    this.log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.jump.addEventListener("click", () => {
+      this.scrollToEnd();
+      this.log.focus();
+    });
+    new ResizeObserver(() => {
+      this.#height = this.log.clientHeight;
+      if (this.#atEnd) this.scrollToEnd();
+    }).observe(this.log);
+  }
+
+  /** Whether the newest message is in sight. */
+  get isAtEnd() {
+    return this.#atEnd;
+  }
+
+  /** Puts history in without having it read out. @param {Entry[]} entries */
+  fill(entries) {
+    this.log.setAttribute("aria-busy", "true");
+    this.add(entries);
+    requestAnimationFrame(() => this.log.setAttribute("aria-busy", "false"));
+  }
+
+  /** @param {Entry[]} entries @returns {Entry[]} those that were not known */
+  add(entries) {
+    const news = [];
+    const follow = this.#atEnd || entries.some(({ status }) => status === "sending");
+    for (const incoming of entries) {
+      const { entry, isNew } = this.timeline.merge(incoming);
+      this.#place(entry);
+      if (isNew) news.push(entry);
+    }
+    if (follow) this.scrollToEnd();
+    else if (news.some(({ kind, own }) => kind === "message" && !own)) this.jump.hidden = false;
+    return news;
+  }
+
+  /** @param {Entry} entry after its text or status changed */
+  update(entry) {
+    this.#place(entry);
+    if (this.#atEnd) this.scrollToEnd();
+  }
+
+  /** @param {Entry} entry */
+  remove(entry) {
+    const next = this.timeline.after(entry);
+    this.timeline.remove(entry);
+    this.#items.get(entry)?.remove();
+    this.#items.delete(entry);
+    if (next) this.#decorate(next);
+  }
+
+  /** Names became known. */
+  rename() {
+    for (const entry of this.timeline.entries) this.#decorate(entry);
+  }
+
+  scrollToEnd() {
+    this.#atEnd = true;
+    this.jump.hidden = true;
+    this.log.scrollTop = this.log.scrollHeight;
+  }
+
+  /** The panel is on the screen again. */
+  shown() {
+    if (this.#atEnd) this.scrollToEnd();
+    else this.log.scrollTop = this.#position;
+    this.#loadOlder();
+  }
+
+  /** @param {string} identity @param {boolean} own */
+  label(identity, own = false) {
+    return own ? this.words.text("visitor") : (this.on.nameOf(identity) ?? this.words.text("agent"));
+  }
+
+  #scrolled() {
+    // Hidden, or moved by a change of size: not the reader's doing.
+    if (!this.log.clientHeight || this.log.clientHeight !== this.#height) return;
+    this.#position = this.log.scrollTop;
+    this.#atEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 40;
+    if (this.#atEnd) this.jump.hidden = true;
+    this.#loadOlder();
+  }
+
+  /** Near the top, the page before is put above without moving what is being read. */
+  async #loadOlder() {
+    if (this.#loading || !this.log.clientHeight || this.log.scrollTop > 120) return;
+    const page = this.on.older();
+    if (!page) return;
+    this.#loading = true;
+    const notice = find(this.log, "[data-webchat-older]");
+    notice.hidden = false;
+    try {
+      const entries = await page;
+      const fromEnd = this.log.scrollHeight - this.log.scrollTop;
+      const followed = this.#atEnd;
+      this.#atEnd = false;
+      this.fill(entries);
+      notice.hidden = true;
+      this.#atEnd = followed;
+      this.log.scrollTop = this.log.scrollHeight - fromEnd;
+    } catch {
+      // Scrolling again asks again.
+      notice.hidden = true;
+    }
+    this.#loading = false;
+  }
+
+  /** @param {Entry} entry */
+  #place(entry) {
+    let item = this.#items.get(entry);
+    const isNew = !item;
+    if (!item) {
+      item = this.words.element(entry.kind);
+      this.#items.set(entry, item);
+    }
+    const next = this.timeline.after(entry);
+    const before = next ? (this.#items.get(next) ?? null) : null;
+    if (isNew || item.nextElementSibling !== before) this.list.insertBefore(item, before);
+    this.#decorate(entry);
+    if (next) this.#decorate(next);
+  }
+
+  #day(/** @type {Date} */ at) {
+    const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000);
+    return days < 2 ? this.relative.format(-days, "day") : this.calendar.format(at);
+  }
+
+  /** @param {Entry} entry */
+  #decorate(entry) {
+    const item = this.#items.get(entry);
+    if (!item) return;
+    const previous = this.timeline.before(entry);
+    const day = find(item, "[data-webchat-day]");
+    day.hidden = !startsDay(previous, entry);
+    write(day, day.hidden ? "" : this.#day(entry.at));
+    if (entry.kind === "event") {
+      write(find(item, "[data-slot=text]"), this.words.text(entry.event ?? "", { name: this.label(entry.author) }));
+      return;
+    }
+    item.classList.toggle("webchat-own", entry.own);
+    item.classList.toggle("webchat-grouped", continuesGroup(previous, entry));
+    item.classList.toggle("webchat-failed", entry.status === "failed");
+    write(find(item, "[data-slot=author]"), this.label(entry.author, entry.own));
+    const time = find(item, "time", HTMLTimeElement);
+    time.dateTime = entry.at.toISOString();
+    time.title = this.exact.format(entry.at);
+    write(time, this.clock.format(entry.at));
+    this.#body(item, entry);
+    this.#delivery(item, entry);
+  }
+
+  /** @param {HTMLElement} item @param {Entry} entry */
+  #body(item, entry) {
+    const text = find(item, "[data-slot=text]");
+    const files = (entry.files ?? []).map((name) => this.words.text("file", { name }));
+    const whole = [entry.text, ...files].filter(Boolean).join("\n");
+    if (text.dataset.whole === whole) return;
+    text.dataset.whole = whole;
+    text.replaceChildren(
+      ...linkify(whole).map((piece) => {
+        if (!piece.href) return piece.text;
+        const link = this.words.element("link", { text: piece.text });
+        link.setAttribute("href", piece.href);
+        return link;
+      }),
+    );
+  }
+
+  /** @param {HTMLElement} item @param {Entry} entry */
+  #delivery(item, entry) {
+    const line = find(item, "[data-webchat-delivery]");
+    if (line.dataset.status === entry.status) return;
+    line.dataset.status = entry.status;
+    line.hidden = entry.status === "sent";
+    if (entry.status === "failed") {
+      line.replaceChildren(this.words.clone("not-sent"));
+      find(line, "[data-webchat-resend]").addEventListener("click", () => this.on.resend(entry));
+    } else {
+      line.replaceChildren(entry.status === "sending" ? this.words.clone("sending") : "");
+    }
+  }
+}
+
+/** Only what changed: a live region reads out each change. @param {Element} element @param {string} text */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

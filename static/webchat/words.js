@@ -1,0 +1,59 @@
+// Markup and words for the visitor, cloned from the <template>s that the server rendered.
+
+/** @typedef {Record<string, string | number>} Slots */
+
+export class Words {
+  /** @param {{template(name: string): DocumentFragment}} source */
+  constructor(source) {
+    this.source = source;
+  }
+
+  /** @param {string} name @param {Slots} [slots] @returns {DocumentFragment} */
+  clone(name, slots = {}) {
+    const fragment = this.source.template(name);
+    for (const [slot, value] of Object.entries(slots)) {
+      for (const place of fragment.querySelectorAll(`[data-slot="${slot}"]`)) place.textContent = String(value);
+    }
+    return fragment;
+  }
+
+  /** @param {string} name @param {Slots} [slots] @returns {HTMLElement} */
+  element(name, slots) {
+    return /** @type {HTMLElement} */ (this.clone(name, slots).firstElementChild);
+  }
+
+  /** @param {string} name @param {Slots} [slots] */
+  text(name, slots) {
+    return (this.clone(name, slots).textContent ?? "").trim();
+  }
+
+  /** The sentence for an error: the server's own, or ours for what never reached it. @param {unknown} error */
+  problem(error) {
+    const { code = "", detail = "" } = /** @type {{code?: string, detail?: string}} */ (error ?? {});
+    return detail || this.text(code === "network" || code === "timeout" ? code : "unexpected");
+  }
+}
+
+/**
+ * @template {HTMLElement} T
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => T} [type]
+ * @returns {T}
+ */
+export function find(root, selector, type) {
+  const found = root.querySelector(selector);
+  if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The template has no ${selector}`);
+  return /** @type {T} */ (found);
+}
+
+/**
+ * The page's language, in the visitor's own variety of it if they have one: the page says "en", they write dates the
+ * British way.
+ * @param {Element} element
+ * @returns {string | undefined}
+ */
+export function languageOf(element) {
+  const language = element.closest("[lang]")?.getAttribute("lang") || undefined;
+  return navigator.languages.find((own) => own.split("-")[0] === language) ?? language;
+}
