@@ -1,0 +1,46 @@
+"""Prints the path of a Chromium for the browser tests: the machine's own, else one that Playwright or apt installs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def installed() -> str | None:
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def playwrights_own() -> str | None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
+
+
+def run(*command: str) -> bool:
+    print("$", *command, file=sys.stderr)
+    return subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0
+
+
+def find() -> str:
+    if path := installed() or playwrights_own():
+        return path
+    is_root = os.geteuid() == 0
+    with_libraries = ["--with-deps"] if is_root else []
+    if run(sys.executable, "-m", "playwright", "install", *with_libraries, "chromium") and (path := playwrights_own()):
+        return path
+    if is_root and run("apt-get", "update", "-qq") and run("apt-get", "install", "-y", "-qq", "chromium"):
+        path = installed()
+    if not path:
+        sys.exit("The browser tests need Chromium: sudo apt-get install chromium")
+    return path
+
+
+if __name__ == "__main__":
+    print(find())

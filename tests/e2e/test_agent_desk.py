@@ -1,0 +1,257 @@
+"""The sandbox's agent desk, used as an agent uses it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.sandbox_server import SandboxServer
+
+DATA = {
+    "name": "Ada Lovelace",
+    "email": "ada@example.com",
+    "customer_number": "C-1001",
+    "location": "http://127.0.0.1:8000/support/",
+    "locale": "en-GB",
+    "verified": ["customer_number", "email"],
+}
+PLAIN_TITLE = "Agent desk (sandbox)"
+PHONE = {"viewport": {"width": 360, "height": 740}}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    """One without the chats of other tests."""
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def desk(page: Page, sandbox: SandboxServer) -> Page:
+    page.goto(f"{sandbox.url}/")
+    expect(page.get_by_text("No chats yet.")).to_be_visible()
+    return page
+
+
+def visit(sandbox: SandboxServer, name: str = "Ada Lovelace", question: str = "Where is my parcel?") -> str:
+    """A visitor's chat with its first message; its SID. The visitor's identity is their name."""
+    sid = sandbox.open_webchat(name, CustomerFriendlyName=name, PreEngagementData=json.dumps({**DATA, "name": name}))
+    sandbox.say(sid, name, question, webhooks=True)
+    return sid
+
+
+def group(desk: Page, name: str):
+    return desk.get_by_role("region", name=re.compile(f"^{name}"))
+
+
+def choose(desk: Page, name: str = "Ada Lovelace") -> None:
+    desk.get_by_role("navigation", name="Chats").get_by_role("link", name=name).click()
+    expect(desk.get_by_role("heading", name=name, level=2)).to_be_visible()
+
+
+def accept(desk: Page, name: str = "Ada Lovelace") -> None:
+    choose(desk, name)
+    desk.get_by_role("button", name="Accept").click()
+    expect(desk.get_by_label("Your answer")).to_be_focused()
+
+
+def test_an_idle_desk_says_so(desk: Page):
+    expect(desk.get_by_text("No chats yet.")).to_be_visible()
+    expect(desk.get_by_text("Local sandbox.")).to_be_visible()
+    expect(desk.get_by_role("article")).to_be_hidden()
+    expect(desk).to_have_title(PLAIN_TITLE)
+
+
+def test_a_chat_without_a_message_reaches_nobody(desk: Page, sandbox: SandboxServer):
+    silent = sandbox.open_webchat("guest", CustomerFriendlyName="Silent")
+    sandbox.say(silent, "guest", "not heard by Studio")
+    visit(sandbox)
+    expect(desk.get_by_role("navigation", name="Chats").get_by_role("link")).to_have_count(1)
+
+
+def test_a_new_chat_comes_in_and_is_answered(desk: Page, sandbox: SandboxServer):
+    sid = visit(sandbox)
+    expect(group(desk, "Waiting")).to_contain_text("Where is my parcel?")
+    expect(desk).to_have_title(f"(1) {PLAIN_TITLE}")
+    expect(desk.locator("#news")).to_have_text("New chat from Ada Lovelace")
+
+    choose(desk)
+    expect(desk.get_by_label("Your answer")).to_be_hidden()
+    desk.get_by_label("Your name").fill("Zoë")
+    desk.get_by_role("button", name="Accept").click()
+    expect(group(desk, "Open").get_by_role("link", name="Ada Lovelace")).to_be_visible()
+    expect(desk).to_have_title(PLAIN_TITLE)
+    expect(desk.locator("#chat-agents")).to_have_text("Zoë")
+
+    answer = desk.get_by_label("Your answer")
+    expect(answer).to_be_focused()
+    answer.type("On its way.")
+    answer.press("Shift+Enter")
+    answer.type("<b>Tomorrow</b>")
+    answer.press("Enter")
+    expect(answer).to_have_value("")
+    last = desk.get_by_role("log").get_by_role("listitem").last
+    expect(last).to_contain_text("Zoë")
+    expect(last).to_contain_text("<b>Tomorrow</b>")
+    assert sandbox.messages(sid)[-1]["body"] == "On its way.\n<b>Tomorrow</b>"
+    assert sandbox.messages(sid)[-1]["author"] == "agent_zoe"
+
+    sandbox.say(sid, "Ada Lovelace", "Thank you!")
+    expect(last).to_contain_text("Thank you!")
+    expect(desk.get_by_role("log").get_by_role("listitem")).to_have_count(3)
+
+
+def test_the_data_show_what_is_verified(desk: Page, sandbox: SandboxServer):
+    visit(sandbox)
+    choose(desk)
+    data = desk.locator("#answers")
+    for field, value in DATA.items():
+        if field != "verified":
+            row = data.locator("div").filter(has=desk.locator(".field", has_text=re.compile(f"^{field}$")))
+            expect(row.get_by_role("definition")).to_have_text(value)
+            assert row.locator(".verified").is_visible() == (field in DATA["verified"])
+    expect(data.locator("div")).to_have_count(len(DATA) - 1)
+
+
+def test_markup_of_a_visitor_is_text(desk: Page, sandbox: SandboxServer):
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    visit(sandbox, name=evil, question=evil)
+    desk.get_by_role("navigation", name="Chats").get_by_role("link").click()
+    expect(desk.get_by_role("log").locator(".body")).to_have_text(evil)
+    expect(desk.locator("#chat-name")).to_have_text(evil)
+    expect(desk.locator("main img, main script")).to_have_count(0)
+
+
+def test_typing_is_seen_on_both_sides(desk: Page, sandbox: SandboxServer):
+    sid = visit(sandbox)
+    accept(desk)
+    sandbox.desk(sid, "typing", author="Ada Lovelace")
+    expect(desk.locator("#typing")).to_have_text("Ada Lovelace is typing…")
+    expect(desk.locator(".typing-now")).to_be_visible()
+    sandbox.say(sid, "Ada Lovelace", "Hello?")
+    expect(desk.locator("#typing")).to_be_empty()
+
+    desk.get_by_label("Your answer").type("He")
+    desk.wait_for_function(
+        "async sid => (await (await fetch(`/desk/conversations/${sid}`)).json()).typing.includes('agent_robin')",
+        arg=sid,
+    )
+    expect(desk.locator("#typing")).to_be_empty()
+
+
+def test_unread_messages_are_counted_until_they_are_seen(desk: Page, sandbox: SandboxServer):
+    sid = visit(sandbox)
+    accept(desk)
+    visit(sandbox, "Bob")
+    choose(desk, "Bob")
+    sandbox.say(sid, "Ada Lovelace", "one")
+    sandbox.say(sid, "Ada Lovelace", "two")
+    ada = group(desk, "Open").get_by_role("link", name="Ada Lovelace")
+    expect(ada.locator(".unread")).to_have_text("2 unread")
+    expect(desk).to_have_title(f"(2) {PLAIN_TITLE}")
+    ada.click()
+    expect(ada.locator(".unread")).to_be_hidden()
+    expect(desk).to_have_title(f"(1) {PLAIN_TITLE}")
+
+
+def test_who_only_looks_takes_no_part(desk: Page, sandbox: SandboxServer):
+    sid = visit(sandbox)
+    sandbox.desk(sid, "accept", author="Somebody else")
+    choose(desk)
+    sandbox.say(sid, "Ada Lovelace", "seen by the desk")
+    expect(desk.get_by_role("log")).to_contain_text("seen by the desk")
+    assert [agent["friendly_name"] for agent in sandbox.desk(sid)["agents"]] == ["Somebody else"]
+
+
+def test_an_agent_completes_a_chat(desk: Page, sandbox: SandboxServer):
+    sid = visit(sandbox)
+    accept(desk)
+    desk.get_by_role("button", name="Complete").click()
+    desk.get_by_role("button", name="Go back").click()
+    assert sandbox.desk(sid)["state"] == "active"
+    desk.get_by_role("button", name="Complete").click()
+    desk.get_by_role("dialog").get_by_role("button", name="Complete").click()
+    expect(desk.get_by_text("This chat has ended.")).to_be_visible()
+    expect(desk.get_by_label("Your answer")).to_be_hidden()
+    expect(group(desk, "Ended").get_by_role("link", name="Ada Lovelace")).to_be_visible()
+    assert sandbox.desk(sid)["state"] == "closed"
+
+
+def test_what_cannot_be_sent_is_kept(desk: Page, sandbox: SandboxServer):
+    sid = visit(sandbox)
+    accept(desk)
+    sandbox.close(sid)
+    expect(desk.get_by_text("This chat has ended.")).to_be_visible()
+
+    visit(sandbox, "Bob")
+    accept(desk, "Bob")
+    answer = desk.get_by_label("Your answer")
+    desk.route("**/messages", lambda route: route.abort())
+    answer.fill("important")
+    answer.press("Enter")
+    expect(desk.get_by_text("your text is still here")).to_be_visible()
+    expect(answer).to_have_value("important")
+    desk.unroute("**/messages")
+    answer.press("Enter")
+    expect(answer).to_have_value("")
+    expect(desk.get_by_text("your text is still here")).to_be_hidden()
+
+
+def test_the_desk_comes_back_after_the_sandbox(page: Page):
+    with SandboxServer() as sandbox:
+        page.goto(f"{sandbox.url}/")
+        visit(sandbox, "Before")
+        expect(page.get_by_role("link", name="Before")).to_be_visible()
+    expect(page.get_by_text("The desk has lost the sandbox.")).to_be_visible()
+    with SandboxServer(port=sandbox.port) as again:
+        visit(again, "After")
+        expect(page.get_by_role("link", name="After")).to_be_visible(timeout=15_000)
+        expect(page.get_by_text("The desk has lost the sandbox.")).to_be_hidden()
+        expect(page.get_by_role("link", name="Before")).to_have_count(0)
+        page.goto("about:blank")
+
+
+def test_the_agents_name_is_remembered(desk: Page):
+    desk.get_by_label("Your name").fill("Zoë")
+    desk.get_by_label("Your name").press("Tab")
+    desk.reload()
+    expect(desk.get_by_label("Your name")).to_have_value("Zoë")
+
+
+@pytest.mark.parametrize("context", [PHONE], indirect=True)
+def test_on_a_phone_the_list_leads_to_the_chat_and_back(context: BrowserContext, desk: Page, sandbox: SandboxServer):
+    visit(sandbox)
+    chats = desk.get_by_role("navigation", name="Chats")
+    expect(chats).to_be_visible()
+    accept(desk)
+    expect(chats).to_be_hidden()
+    expect(desk.locator("#answers")).to_be_hidden()
+    desk.get_by_text("About the visitor").click()
+    expect(desk.locator("#answers")).to_be_visible()
+    assert desk.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    desk.go_back()
+    expect(chats).to_be_visible()
+    expect(desk.get_by_role("article")).to_be_hidden()
+
+
+def test_everything_is_done_with_the_keyboard(desk: Page, sandbox: SandboxServer):
+    sid = visit(sandbox)
+    link = desk.get_by_role("link", name="Ada Lovelace")
+    expect(link).to_be_visible()
+    desk.get_by_label("Your name").focus()
+    desk.keyboard.press("Tab")
+    expect(link).to_be_focused()
+    desk.keyboard.press("Enter")
+    expect(desk.locator("#chat-name")).to_be_focused()
+    desk.keyboard.press("Tab")
+    expect(desk.get_by_role("button", name="Accept")).to_be_focused()
+    desk.keyboard.press("Enter")
+    expect(desk.get_by_label("Your answer")).to_be_focused()
+    desk.keyboard.type("Hello")
+    desk.keyboard.press("Enter")
+    expect(desk.get_by_role("log")).to_contain_text("Hello")
+    assert sandbox.messages(sid)[-1]["body"] == "Hello"

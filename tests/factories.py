@@ -1,0 +1,46 @@
+"""Rows for tests: plain functions with sensible defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from config.accounts.models import User
+from webchat.models import PreEngagementField, Webchat
+from webchat.sandbox import account
+
+Type, Role = PreEngagementField.Type, PreEngagementField.Role
+
+
+def make_webchat(*, fields: bool = True, **values: Any) -> Webchat:
+    """A webchat that works against the sandbox; with name, e-mail and question unless `fields` is false."""
+    defaults = {
+        "slug": "support",
+        "name": "Support",
+        "chat_service_sid": account.CHAT_SERVICE_SID,
+        "address_sid": account.ADDRESS_SID,
+        "flex_flow_sid": account.FLEX_FLOW_SID,
+    }
+    webchat = Webchat(**{**defaults, **values})
+    webchat.full_clean()
+    webchat.save()
+    if fields:
+        make_field(webchat, "name", type=Type.NAME, role=Role.CUSTOMER_NAME)
+        make_field(webchat, "email", type=Type.EMAIL)
+        make_field(webchat, "question", type=Type.TEXTAREA, role=Role.QUESTION)
+    return webchat
+
+
+def make_field(webchat: Webchat, name: str, **values: Any) -> PreEngagementField:
+    defaults = {"label": name.replace("_", " ").capitalize(), "position": webchat.fields.count()}
+    field = PreEngagementField(webchat=webchat, name=name, **{**defaults, **values})
+    field.full_clean()
+    field.save()
+    return field
+
+
+def make_user(username: str = "ada", **values: Any) -> User:
+    defaults = {"email": f"{username}@example.com", "first_name": username.capitalize(), "last_name": "Lovelace"}
+    return User.objects.create_user(username, password="sandbox", **{**defaults, **values})
+
+
+ANSWERS = {"name": "José Müller", "email": "jose@example.com", "question": "Where is my parcel?"}

@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MESSAGE_MAX_BYTES, Timeline, continuesGroup, isTooLong, linkify, startsDay } from "../../static/webchat/timeline.js";
+
+const BASE = new Date(2026, 10, 22, 12, 0, 0).getTime();
+
+function message(values) {
+  return {
+    kind: "message",
+    index: null,
+    clientId: null,
+    author: "visitor",
+    own: true,
+    at: new Date(BASE + (values.index ?? 0) * 1000),
+    text: `text ${values.index}`,
+    status: "sent",
+    ...values,
+  };
+}
+const agent = (values) => message({ author: "agent", own: false, ...values });
+const event = (values) => agent({ kind: "event", event: "joined", ...values });
+const indexes = (timeline) => timeline.entries.map(({ index }) => index);
+
+test("pages in any order, and twice, make one conversation", () => {
+  const timeline = new Timeline();
+  for (const index of [5, 6, 7, 5, 1, 2, 7, 3, 4, 8]) timeline.merge(message({ index }));
+  assert.deepEqual(indexes(timeline), [1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test("a merge says whether the entry is new", () => {
+  const timeline = new Timeline();
+  assert.equal(timeline.merge(message({ index: 1 })).isNew, true);
+  assert.equal(timeline.merge(message({ index: 1, text: "edited" })).isNew, false);
+  assert.equal(timeline.entries[0].text, "edited");
+});
+
+test("an echo takes the place of the message that it echoes", () => {
+  const timeline = new Timeline();
+  timeline.merge(message({ index: 1 }));
+  const { entry } = timeline.merge(message({ clientId: "a", status: "sending", text: "hello" }));
+  const echo = timeline.merge(message({ index: 2, clientId: "a", text: "hello" }));
+  assert.equal(echo.entry, entry);
+  assert.equal(echo.isNew, false);
+  assert.equal(entry.status, "sent");
+  assert.deepEqual(indexes(timeline), [1, 2]);
+});
+
+test("a failed message that arrived after all is no longer failed, and is not doubled", () => {
+  const timeline = new Timeline();
+  const { entry } = timeline.merge(message({ clientId: "a", status: "failed" }));
+  timeline.merge(message({ index: 4, clientId: "a" }));
+  assert.equal(entry.status, "sent");
+  assert.equal(timeline.entries.length, 1);
+});
+
+test("somebody else's message with my client id is not my message", () => {
+  const timeline = new Timeline();
+  timeline.merge(message({ clientId: "a", status: "sending" }));
+  timeline.merge(agent({ index: 1, clientId: "a" }));
+  assert.equal(timeline.entries.length, 2);
+});
+
+test("unsent messages stay last, in the order written, even if the visitor's clock is slow", () => {
+  const timeline = new Timeline();
+  timeline.merge(message({ clientId: "a", status: "sending", at: new Date(BASE - 9e6), text: "first" }));
+  timeline.merge(message({ clientId: "b", status: "failed", at: new Date(BASE - 8e6), text: "second" }));
+  timeline.merge(agent({ index: 3 }));
+  assert.deepEqual(
+    timeline.entries.map(({ text }) => text),
+    ["text 3", "first", "second"],
+  );
+});
+
+test("events stand among the messages by time; one that happens now comes last", () => {
+  const timeline = new Timeline();
+  for (const index of [1, 2, 4]) timeline.merge(message({ index }));
+  timeline.merge(event({ at: new Date(BASE + 3000) }));
+  assert.deepEqual(indexes(timeline), [1, 2, null, 4]);
+  timeline.merge(event({ at: timeline.latest, event: "left" }));
+  assert.equal(timeline.entries.at(-1).event, "left");
+});
+
+test("two events are never one", () => {
+  const timeline = new Timeline();
+  timeline.merge(event({}));
+  timeline.merge(event({}));
+  assert.equal(timeline.entries.length, 2);
+});
+
+test("neighbours and look-ups", () => {
+  const timeline = new Timeline();
+  const [first, second] = [1, 2].map((index) => timeline.merge(message({ index })).entry);
+  assert.equal(timeline.before(second), first);
+  assert.equal(timeline.after(first), second);
+  assert.equal(timeline.before(first), undefined);
+  assert.equal(timeline.byIndex(2), second);
+  timeline.remove(first);
+  assert.deepEqual(indexes(timeline), [2]);
+});
+
+test("unread are the others' messages after the horizon", () => {
+  const timeline = new Timeline();
+  timeline.merge(agent({ index: 0 }));
+  timeline.merge(message({ index: 1 }));
+  timeline.merge(agent({ index: 2 }));
+  timeline.merge(event({}));
+  assert.equal(timeline.unreadAfter(-1), 2);
+  assert.equal(timeline.unreadAfter(0), 1);
+  assert.equal(timeline.unreadAfter(2), 0);
+});
+
+test("a group is one author within five minutes of one day", () => {
+  const first = agent({ index: 1, at: new Date(BASE) });
+  const at = (ms, values = {}) => agent({ index: 2, at: new Date(BASE + ms), ...values });
+  assert.equal(continuesGroup(first, at(60_000)), true);
+  assert.equal(continuesGroup(first, at(5 * 60_000)), false);
+  assert.equal(continuesGroup(first, at(1000, { author: "other" })), false);
+  assert.equal(continuesGroup(event({}), at(1000)), false);
+  assert.equal(continuesGroup(undefined, first), false);
+  const late = agent({ index: 1, at: new Date(2026, 10, 22, 23, 59, 0) });
+  const early = agent({ index: 2, at: new Date(2026, 10, 23, 0, 1, 0) });
+  assert.equal(continuesGroup(late, early), false);
+  assert.equal(startsDay(late, early), true);
+  assert.equal(startsDay(first, at(1000)), false);
+  assert.equal(startsDay(undefined, first), true);
+});
+
+const links = (text) => linkify(text).filter(({ href }) => href);
+
+test("addresses become links, the sentence around them stays text", () => {
+  assert.deepEqual(linkify("See https://example.com/a?b=1, and www.example.org."), [
+    { text: "See " },
+    { text: "https://example.com/a?b=1", href: "https://example.com/a?b=1" },
+    { text: ", and " },
+    { text: "www.example.org", href: "https://www.example.org/" },
+    { text: "." },
+  ]);
+  assert.deepEqual(linkify("no link"), [{ text: "no link" }]);
+  assert.deepEqual(linkify(""), []);
+});
+
+test("brackets stay with the address only when they were opened in it", () => {
+  assert.equal(links("(https://example.com/a)")[0].text, "https://example.com/a");
+  assert.equal(links("https://example.com/a_(b)")[0].text, "https://example.com/a_(b)");
+  assert.equal(links("(see https://example.com/a_(b)).")[0].text, "https://example.com/a_(b)");
+});
+
+test("nothing but http and https is ever a link", () => {
+  for (const text of ["javascript:alert(1)", "data:text/html,x", "ftp://example.com", "mailto:a@b.c", "http://", "https://x", "HTTPS:example"]) {
+    assert.deepEqual(links(text), [], text);
+  }
+  assert.deepEqual(links('https://example.com/"onmouseover=1')[0], {
+    text: "https://example.com/",
+    href: "https://example.com/",
+  });
+});
+
+test("linkify loses no character", () => {
+  for (const text of ["a https://x.com/. b", "www.a.b", "https://[::1", "🙂 https://пример.рф/ü?q=ä!", "http://a.b)))"]) {
+    assert.equal(linkify(text).map((piece) => piece.text).join(""), text);
+  }
+});
+
+test("a long run of punctuation costs no noticeable time", () => {
+  const begun = performance.now();
+  linkify(`https://example.com/${".".repeat(30_000)}x${"(".repeat(1000)}`);
+  linkify(`https://example.com/${"!)".repeat(15_000)}`);
+  assert.ok(performance.now() - begun < 1000);
+});
+
+test("32 KB are counted in UTF-8", () => {
+  assert.equal(isTooLong("a".repeat(MESSAGE_MAX_BYTES)), false);
+  assert.equal(isTooLong("a".repeat(MESSAGE_MAX_BYTES + 1)), true);
+  assert.equal(isTooLong("ü".repeat(MESSAGE_MAX_BYTES / 2 + 1)), true);
+});

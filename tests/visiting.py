@@ -1,0 +1,55 @@
+"""A browser without a browser: what a page's form sends, over Django's test client."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.test import Client
+
+PANEL = "/webchat/{}/panel/"
+SESSIONS = "/api/webchat/{}/sessions/"
+CURRENT = "/api/webchat/{}/sessions/current/"
+
+
+class VisitorClient:
+    """Fetches the panel as the widget does, then submits with its CSRF token and idempotency key."""
+
+    def __init__(self, slug: str = "support", client: Client | None = None) -> None:
+        self.client = client or Client(enforce_csrf_checks=True)
+        self.slug = slug
+        self.open_panel()
+
+    def open_panel(self) -> str:
+        html = self.client.get(PANEL.format(self.slug)).content.decode()
+        self.csrf = (
+            _first(r'name="csrfmiddlewaretoken" value="([^"]+)"', html)
+            or self.client.get("/accounts/login/").cookies["csrftoken"].value
+        )
+        self.key = _first(r'name="idempotency_key" value="([^"]+)"', html)
+        return html
+
+    def start(self, answers: dict[str, Any], *, key: str | None = None, as_json: bool = True, **headers: str) -> Any:
+        body = {"data": answers, "content_type": "application/json"} if as_json else {"data": answers}
+        return self.client.post(
+            SESSIONS.format(self.slug),
+            headers={"X-CSRFToken": self.csrf, "Idempotency-Key": self.key if key is None else key, **headers},
+            **body,
+        )
+
+    def current(self) -> Any:
+        return self.client.get(CURRENT.format(self.slug))
+
+    def renew(self, session_id: str) -> Any:
+        return self._post(f"/api/webchat/sessions/{session_id}/token/")
+
+    def end(self, session_id: str) -> Any:
+        return self._post(f"/api/webchat/sessions/{session_id}/end/")
+
+    def _post(self, path: str) -> Any:
+        return self.client.post(path, headers={"X-CSRFToken": self.csrf})
+
+
+def _first(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return found[1] if found else ""
