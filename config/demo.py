@@ -74,7 +74,7 @@ def prepare(env: dict[str, str]) -> None:
 def serve(env: dict[str, str], site: str, sandbox: str) -> int:
     """Runs both until one ends or a signal comes. Returns the exit status."""
     commands = {
-        "sandbox": [sys.executable, "-m", "webchat.sandbox", "--port", env["SANDBOX_PORT"]],
+        "sandbox": [sys.executable, "manage.py", "flexsandbox", "--port", env["SANDBOX_PORT"]],
         "site": [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "--log-level", "warning"],
     }
     # In a group of their own: a Ctrl-C reaches us alone, and we end them in order.

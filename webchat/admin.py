@@ -50,7 +50,7 @@ class WebchatAdmin(admin.ModelAdmin):
     readonly_fields = ["environment"]
     save_on_top = True
     fieldsets = [
-        (None, {"fields": ["name", "slug", "site", "enabled"]}),
+        (None, {"fields": ["name", "slug", "site", "enabled", "daily_cap"]}),
         (
             _("Twilio Flex"),
             {

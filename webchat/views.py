@@ -41,7 +41,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
             return response
         status = 400
     except SessionError as refused:
-        error, status = refused.detail, 409
+        error, status = refused.detail, 429 if refused.code == "too_many" else 409
     except FlexError:
         error, status = webchat.unavailable_text, 503
     context = {"webchat": webchat, "state": "form", "form": form, "error": error, "session": None}

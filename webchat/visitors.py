@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,6 +12,8 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
+
+from webchat.limits import network_of
 
 if TYPE_CHECKING:
     from webchat.models import ChatSession
@@ -22,10 +24,12 @@ _AGE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """`key` names the browser (128 random bits), `user` is the signed-in user or None."""
+    """`key` names the browser (128 random bits), `user` is the signed-in user or None, `network` is where the request
+    came from, as limits count it."""
 
     key: str
     user: AbstractBaseUser | None
+    network: str
 
     @property
     def user_id(self) -> Any:
@@ -42,7 +46,8 @@ def visitor_of(request: HttpRequest) -> Visitor:
         key = signing.loads(request.COOKIES.get(cookie_name(), ""), salt=_SALT, max_age=_AGE)
     except signing.BadSignature:
         key = secrets.token_hex(16)
-    return Visitor(key=key, user=request.user if request.user.is_authenticated else None)
+    user = request.user if request.user.is_authenticated else None
+    return Visitor(key=key, user=user, network=network_of(request))
 
 
 def remember(response: HttpResponseBase, visitor: Visitor) -> None:
@@ -70,6 +75,7 @@ def end_chats_at_logout(sender: object, request: HttpRequest, user: AbstractBase
 
     if user is None:
         return
-    visitor = Visitor(key=visitor_of(request).key, user=user)
+    # The request has no user any more.
+    visitor = replace(visitor_of(request), user=user)
     for session in ChatSession.objects.of(visitor).running():
         session.end(ChatSession.EndedBy.LOGOUT)

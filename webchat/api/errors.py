@@ -27,6 +27,7 @@ _SESSION_STATUS = {
     "in_progress": 409,
     "session_ended": 410,
     "key_reused": 422,
+    "too_many": 429,
     "chat_unavailable": 503,
 }
 _UNAVAILABLE = _("The chat is not available at the moment.")

@@ -56,11 +56,12 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def claim(self, webchat: Webchat, visitor: Visitor, key: str, answers: Answers) -> ChatSession:
         """The committed row for this visitor's key: new and ours to start, ours to try again, or already active.
 
-        Raises SessionError: in_progress, session_ended, key_reused.
+        Raises SessionError: in_progress, session_ended, key_reused, and too_many for a new row past a limit. The
+        limits are taken with the row, so that what is refused costs nothing and a repeated submit is counted once.
         """
         try:
             with transaction.atomic():
-                return self.create(
+                session = self.create(
                     webchat=webchat,
                     api=webchat.api,
                     user_id=visitor.user_id,
@@ -73,6 +74,8 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
                     question=answers.question,
                     lease_until=timezone.now() + LEASE,
                 )
+                webchat.take_limits(visitor)
+                return session
         except IntegrityError:
             session = self.select_related("webchat").get(owner=visitor.key, key=key)
         session.take_over(webchat, visitor, answers)

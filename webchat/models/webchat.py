@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib.sites.models import Site
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
+from webchat import limits
 from webchat.colours import ink_for, validate_colour
 from webchat.flex import credentials
 from webchat.flex.gateway import Channel, Destination, FlexError, Gateway, gateway_for
@@ -70,6 +72,14 @@ class Webchat(models.Model):
     )
     enabled = models.BooleanField(
         _("enabled"), default=True, help_text=_("Off: no new chat can start. Running chats go on.")
+    )
+
+    daily_cap = models.PositiveIntegerField(
+        _("chats a day"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("No more than this many new chats a day (UTC). Empty: no such limit."),
     )
 
     api = models.CharField(_("Twilio API"), max_length=20, choices=Api.choices, default=Api.CONVERSATIONS)
@@ -173,6 +183,8 @@ class Webchat(models.Model):
         # An earlier attempt may have opened the channel and lost the answer, or died before it could be kept.
         if session.attempts > 1 and (channel := session.gateway.find(session.identity)):
             return channel
+        if limits.are_on() and not limits.wait_for_turn():
+            raise FlexError(FlexError.Reason.BUSY, retry_after=math.ceil(limits.PACE_LONGEST))
         try:
             return session.gateway.open(session.engagement)
         except FlexError as error:
@@ -185,6 +197,22 @@ class Webchat(models.Model):
         return gateway_for(Destination(api, self.chat_service_sid, self.address_sid, self.flex_flow_sid))
 
     # --- What pages show ----------------------------------------------------------------------------------------
+
+    def take_limits(self, visitor: Visitor) -> None:
+        """Counts one start. Raises SessionError(too_many), with the seconds after which there is room again."""
+        from webchat.models.session import SessionError
+
+        if not limits.are_on():
+            return
+        wait = (
+            limits.PER_BROWSER.take(f"{visitor.key} {visitor.network}")
+            or limits.PER_ADDRESS.take(visitor.network)
+            or (limits.PER_USER.take(str(visitor.user_id)) if visitor.user_id else None)
+            or limits.PER_WEBCHAT.take(str(self.pk))
+            or (limits.take_day(f"start:day:{self.pk}", self.daily_cap) if self.daily_cap else None)
+        )
+        if wait:
+            raise SessionError("too_many", _("Too many chats were started from here. Please try again later."), wait)
 
     @property
     def is_configured(self) -> bool:
