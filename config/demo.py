@@ -44,7 +44,7 @@ def environment(port: int, sandbox_port: int) -> dict[str, str]:
         "DJANGO_SECRET_KEY": secret.read_text(),
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1,localhost",
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
-        "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite:///{ROOT / 'db.sqlite3'}",
+        "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite:///{STATE / 'db.sqlite3'}",
         "PORT": str(port),
         "SANDBOX_PORT": str(sandbox_port),
         "TWILIO_SANDBOX_URL": f"http://127.0.0.1:{sandbox_port}",
@@ -121,7 +121,12 @@ def main() -> int:
     parser.add_argument("--sandbox-port", type=int, default=8001)
     options = parser.parse_args()
     env = environment(options.port, options.sandbox_port)
-    prepare(env)
+    try:
+        prepare(env)
+    except subprocess.CalledProcessError as error:
+        return error.returncode  # the command has said what is wrong
+    except KeyboardInterrupt:
+        return 130
     return serve(env, f"http://127.0.0.1:{options.port}", f"http://127.0.0.1:{options.sandbox_port}")
 
 
