@@ -58,6 +58,8 @@ TWILIO_REGION = env.str("TWILIO_REGION", default="us1")
 TWILIO_SANDBOX_URL = env.str("TWILIO_SANDBOX_URL", default="").rstrip("/")
 
 WEBCHAT_LIMITS = env.str("WEBCHAT_LIMITS", default="on")
+# A site's own function, asked before a channel is opened: see "Your own rules" in docs/integration.md.
+WEBCHAT_BEFORE_START = env.str("WEBCHAT_BEFORE_START", default="")
 # Threads of one server process: the size of the connection pool to Twilio.
 WEBCHAT_THREADS = env.int("WEBCHAT_THREADS", default=32)
 

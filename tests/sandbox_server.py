@@ -22,8 +22,8 @@ class SandboxServer:
     The scripted agent is off unless asked for. The methods speak plain HTTP and raise on an error answer.
     """
 
-    def __init__(self, *, auto_agent: bool = False, port: int = 0) -> None:
-        self._auto_agent = auto_agent
+    def __init__(self, *, auto_agent: bool = False, agent_pace: float = 1.0, port: int = 0) -> None:
+        self._options: Any = {"auto_agent": auto_agent, "agent_pace": agent_pace}
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
@@ -35,7 +35,7 @@ class SandboxServer:
 
     def start(self) -> Self:
         self._thread.start()
-        starting = start("127.0.0.1", self._port, auto_agent=self._auto_agent)
+        starting = start("127.0.0.1", self._port, **self._options)
         self._runner, self._port = asyncio.run_coroutine_threadsafe(starting, self._loop).result(TIMEOUT)
         self.url = f"http://127.0.0.1:{self._port}"
         return self

@@ -9,8 +9,9 @@ class WebchatConfig(AppConfig):
     verbose_name = _("Webchat")
 
     def ready(self) -> None:
-        from django.contrib.auth.signals import user_logged_out
+        from django.contrib.auth.signals import user_logged_in, user_logged_out
 
         from webchat import checks, visitors  # noqa: F401  (importing the checks registers them)
 
+        user_logged_in.connect(visitors.end_chats_at_sign_in)
         user_logged_out.connect(visitors.end_chats_at_logout)

@@ -14,16 +14,19 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.utils.crypto import salted_hmac
+from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from webchat import matching
+from webchat.context import context_data
 from webchat.models import PreEngagementField, Webchat
 
 Type, Role, Match = PreEngagementField.Type, PreEngagementField.Role, PreEngagementField.Match
 
 # What a form post may carry beside the answers.
-ENVELOPE = frozenset({"csrfmiddlewaretoken", "idempotency_key", "location", "referrer"})
+ENVELOPE = frozenset({"csrfmiddlewaretoken", "idempotency_key", "location", "referrer", "context"})
 # Twilio takes less than 16 KB of PreEngagementData (error 45731) and does not say how it counts; this leaves room.
 # https://www.twilio.com/docs/flex/developer/conversations/webchats-resource
 DATA_MAX_BYTES = 12 * 1024
@@ -35,7 +38,8 @@ class Answers:
     """What a valid form leads to.
 
     `data` is what Flex gets: plain JSON, field name → value, with `friendlyName`, `location`, `referrer`, `locale` and
-    `verified`, the names that come from the signed-in account. `digest` tells whether two submits say the same.
+    `verified`, the names that come from the signed-in account, and `context`, what the page and the site's hook add.
+    `consents` are the texts that were agreed to. `digest` tells whether two submits say the same.
     `account_matches` stays with us: the visitor can read what Flex gets.
     """
 
@@ -44,6 +48,7 @@ class Answers:
     question: str
     digest: str
     account_matches: list[str]
+    consents: list[dict[str, str]]
 
 
 class PreEngagementForm(forms.Form):
@@ -55,10 +60,15 @@ class PreEngagementForm(forms.Form):
         data: Mapping[str, Any] | None = None,
         origin: str = "",
         page_url: str = "",
+        network: str = "",
+        context: str = "",
     ) -> None:
-        """`origin` is this site's as the visitor reached it, `page_url` the page of the form unless `data` names it."""
+        """`origin` is this site's as the visitor reached it, `page_url` the page of the form unless `data` names it,
+        `network` where the request comes from as limits count it, `context` what the page template signed."""
         super().__init__(data, auto_id=f"webchat-{webchat.slug}-%s")
-        self.webchat, self.user, self.origin, self.page_url = webchat, user, origin, page_url
+        self.webchat, self.user, self.origin, self.page_url, self.network = webchat, user, origin, page_url, network
+        self.context = str((data or {}).get("context") or "") or context
+        self.site_context: dict[str, Any] = {}
         self.rows = [row for row in webchat.fields.all() if row.is_asked_of(signed_in=user is not None)]
         self.account_answers = self._read_account()
         for row in self.rows:
@@ -77,6 +87,11 @@ class PreEngagementForm(forms.Form):
         return {name: value for name, value in values.items() if value}
 
     @property
+    def asks_nothing(self) -> bool:
+        """The account answers everything: the chat can start without a form."""
+        return not self.fields
+
+    @property
     def account_rows(self) -> list[dict[str, str]]:
         """Label and value of each answer that the account gives, to show to the visitor."""
         return [
@@ -93,6 +108,7 @@ class PreEngagementForm(forms.Form):
                 cleaned[name] = unicodedata.normalize("NFC", value)
         if not self.errors:
             self._require_member(cleaned)
+            self.site_context = context_data(self.context, self.user) | self._ask_the_site(cleaned)
         if not self.errors and len(_as_json(self._data(cleaned)).encode()) > DATA_MAX_BYTES:
             raise ValidationError(_("Your answers are too long. Please shorten them."), code="too_long")
         return cleaned
@@ -106,14 +122,26 @@ class PreEngagementForm(forms.Form):
 
     def _require_member(self, cleaned: Mapping[str, Any]) -> None:
         """One error for everything that can be wrong, so that it tells nothing about any account."""
-        required = {row.user_lookup: str(cleaned.get(row.name) or "") for row in self._asked_of_members(cleaned)}
-        if required and not (all(required.values()) and matching.matches_one_user(required)):
+        required = {
+            row.user_lookup: str(cleaned.get(row.name) or "")
+            for row in self.rows
+            if row.match == Match.REQUIRE and row.name not in self.account_answers
+        }
+        if not required:
+            return
+        matching.take_guess(required, self.network)
+        if not (all(required.values()) and matching.matches_one_user(required)):
             raise ValidationError(
                 _("We cannot find an account with these details. Please check them."), code="no_account"
             )
+        matching.give_guess_back(required, self.network)
 
-    def _asked_of_members(self, cleaned: Mapping[str, Any]) -> list[PreEngagementField]:
-        return [row for row in self.rows if row.match == Match.REQUIRE and row.name not in self.account_answers]
+    def _ask_the_site(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
+        """What the site's own hook says: a ValidationError, or more for the agent."""
+        if not settings.WEBCHAT_BEFORE_START:
+            return {}
+        before_start = import_string(settings.WEBCHAT_BEFORE_START)
+        return dict(before_start(webchat=self.webchat, user=self.user, answers=self._data(cleaned)) or {})
 
     # --- What follows from valid answers ------------------------------------------------------------------------
 
@@ -127,6 +155,11 @@ class PreEngagementForm(forms.Form):
             question=self._of_role(Role.QUESTION, data),
             digest=salted_hmac("webchat.answers", _as_json(own), algorithm="sha256").hexdigest(),
             account_matches=matching.matching_names(self._annotated(), data),
+            consents=[
+                {"name": row.name, "text": row.label, "given_at": timezone.now().isoformat(timespec="seconds")}
+                for row in self.rows
+                if row.type == Type.CONSENT and data.get(row.name)
+            ],
         )
 
     def _annotated(self) -> list[PreEngagementField]:
@@ -147,6 +180,8 @@ class PreEngagementForm(forms.Form):
         data["referrer"] = _clip(str(self.data.get("referrer") or ""))
         data["locale"] = get_language() or settings.LANGUAGE_CODE
         data["verified"] = sorted(self.account_answers)
+        if self.site_context:
+            data["context"] = self.site_context
         return data
 
     def _customer_friendly_name(self, data: Mapping[str, Any]) -> str:

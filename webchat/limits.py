@@ -6,7 +6,6 @@ rate algorithm, whose only state is a time. Nothing fails open: without the data
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import math
 import time
@@ -15,7 +14,9 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
 
 from webchat.models.counter import LimitCounter
 
@@ -35,6 +36,11 @@ class Limit:
         used_until = LimitCounter.objects.values_list("used_until", flat=True).get(key=row)
         return max(1, math.ceil(used_until - tolerance - now))
 
+    def give_back(self, key: str) -> None:
+        """Undoes one take."""
+        each = self.seconds / self.allowed
+        LimitCounter.objects.filter(key=_row(self.name, key)).update(used_until=F("used_until") - each)
+
 
 # An address may be a whole company or a mobile network, so the narrow limit is that of one browser at one address.
 # Who throws the cookie away each time still meets the wide one.
@@ -42,8 +48,8 @@ PER_BROWSER = Limit("start:browser", 5, 600)
 PER_ADDRESS = Limit("start:address", 40, 600)
 PER_USER = Limit("start:user", 20, 86_400)
 PER_WEBCHAT = Limit("start:webchat", 120, 60)
-# Wrong details on a members-only form, by address and by value: guessing must not pay.
-MEMBER_BY_ADDRESS = Limit("member:address", 10, 600)
+# Details on a members-only form that are no account's, by address and by value: guessing must not pay.
+MEMBER_BY_ADDRESS = Limit("member:address", 20, 600)
 MEMBER_BY_VALUE = Limit("member:value", 5, 600)
 
 # Twilio takes 5 creates a second from the whole account, then answers 429.
@@ -96,7 +102,8 @@ def network_of(request: HttpRequest) -> str:
 
 
 def _row(name: str, key: str) -> str:
-    return f"{name}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+    # Keyed: what people typed cannot be guessed back from the table.
+    return f"{name}:{salted_hmac('webchat.limits', key, algorithm='sha256').hexdigest()[:32]}"
 
 
 def _advance(row: str, now: float, each: float, tolerance: float) -> float | None:

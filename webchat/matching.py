@@ -11,6 +11,8 @@ from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, Valida
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from webchat import limits
+
 if TYPE_CHECKING:
     from webchat.models.field import PreEngagementField
 
@@ -59,6 +61,30 @@ def matches_one_user(answers: Mapping[str, str]) -> bool:
         return False
     conditions = {f"{path}__iexact": value.strip() for path, value in answers.items()}
     return get_user_model()._default_manager.filter(**conditions, is_active=True).exists()
+
+
+def take_guess(answers: Mapping[str, str], network: str) -> None:
+    """Counts a try at a members-only form before it is looked up, by address and by each value. Raises
+    SessionError(too_many) the same way whether the values are anybody's or not."""
+    from webchat.models.session import SessionError
+
+    if not limits.are_on():
+        return
+    for limit, key in _guess_limits(answers, network):
+        if wait := limit.take(key):
+            raise SessionError("too_many", _("Too many tries. Please wait a while and try again."), wait)
+
+
+def give_guess_back(answers: Mapping[str, str], network: str) -> None:
+    """A member's own details are no guess."""
+    if limits.are_on():
+        for limit, key in _guess_limits(answers, network):
+            limit.give_back(key)
+
+
+def _guess_limits(answers: Mapping[str, str], network: str) -> list[tuple[limits.Limit, str]]:
+    values = [f"{path}={value.strip().casefold()}" for path, value in sorted(answers.items())]
+    return [(limits.MEMBER_BY_ADDRESS, network), *((limits.MEMBER_BY_VALUE, value) for value in values)]
 
 
 def matching_names(rows: Iterable[PreEngagementField], answers: Mapping[str, object]) -> list[str]:

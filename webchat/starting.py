@@ -25,6 +25,7 @@ def bind_form(request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Ma
         data=data,
         origin=f"{request.scheme}://{request.get_host()}",
         page_url=request.headers.get("Referer", ""),
+        network=visitor.network,
     )
 
 

@@ -94,7 +94,7 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[s
         context["state"] = "unavailable"
     else:
         context["state"] = "form"
-        context["form"] = PreEngagementForm(webchat, user=visitor.user)
+        context["form"] = PreEngagementForm(webchat, user=visitor.user, context=request.GET.get("context", ""))
     context["idempotency_key"] = secrets.token_urlsafe(16)
     return context
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -42,12 +42,15 @@ def cookie_name() -> str:
 
 def visitor_of(request: HttpRequest) -> Visitor:
     """The visitor of this request; a new one when the cookie is missing, forged or too old."""
-    try:
-        key = signing.loads(request.COOKIES.get(cookie_name(), ""), salt=_SALT, max_age=_AGE)
-    except signing.BadSignature:
-        key = secrets.token_hex(16)
     user = request.user if request.user.is_authenticated else None
-    return Visitor(key=key, user=user, network=network_of(request))
+    return Visitor(key=_key_of(request) or secrets.token_hex(16), user=user, network=network_of(request))
+
+
+def _key_of(request: HttpRequest) -> str:
+    try:
+        return str(signing.loads(request.COOKIES.get(cookie_name(), ""), salt=_SALT, max_age=_AGE))
+    except signing.BadSignature:
+        return ""
 
 
 def remember(response: HttpResponseBase, visitor: Visitor) -> None:
@@ -69,13 +72,25 @@ def access_chat_session(visitor: Visitor, session_id: UUID) -> ChatSession:
     return ChatSession.objects.of(visitor).select_related("webchat").get(pk=session_id)
 
 
+def end_chats_at_sign_in(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    """Who signs in does not inherit what somebody began in this browser before, nor finds it after signing out."""
+    from webchat.models import ChatSession
+
+    _end_chats(request, None, ChatSession.EndedBy.SIGN_IN)
+
+
 def end_chats_at_logout(sender: object, request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
     """The next user of this browser finds no chat of this one."""
     from webchat.models import ChatSession
 
-    if user is None:
-        return
-    # The request has no user any more.
-    visitor = replace(visitor_of(request), user=user)
-    for session in ChatSession.objects.of(visitor).running():
-        session.end(ChatSession.EndedBy.LOGOUT)
+    if user is not None:
+        _end_chats(request, user, ChatSession.EndedBy.LOGOUT)
+
+
+def _end_chats(request: HttpRequest, user: AbstractBaseUser | None, by: ChatSession.EndedBy) -> None:
+    from webchat.models import ChatSession
+
+    if key := _key_of(request):
+        # Not visitor_of(): the request's user is about to change, or has.
+        for session in ChatSession.objects.of(Visitor(key=key, user=user, network="")).running():
+            session.end(by)

@@ -11,16 +11,16 @@ from tests.flex.faulty_server import FaultyServer
 from tests.sandbox_server import SandboxServer
 from webchat.flex.base import Destination, Engagement
 from webchat.flex.client import BoundedHttpClient, client_on
-from webchat.flex.conversations import ConversationsGateway
 from webchat.flex.transport import Limits
 from webchat.flex.web_channels import WebChannels
 from webchat.flex.web_chats import WebChats
 from webchat.sandbox import account
 
-APIS = {"conversations": WebChats, "web_channels": WebChannels}
+APIS: dict[str, type[WebChats] | type[WebChannels]] = {"conversations": WebChats, "web_channels": WebChannels}
 SHORT = Limits(total=0.7, connect=0.3, read=0.4)
 
-GatewayTo = Callable[..., ConversationsGateway]
+AnyGateway = WebChats | WebChannels
+GatewayTo = Callable[..., AnyGateway]
 
 
 def destination(api: str = "conversations") -> Destination:
@@ -55,7 +55,7 @@ def twilio(request: pytest.FixtureRequest) -> FaultyServer | SandboxServer:
 def gateway_to() -> GatewayTo:
     def gateway(
         url: str, api: str = "conversations", *, limits: Limits = SHORT, certificates: str | None = None
-    ) -> ConversationsGateway:
+    ) -> AnyGateway:
         http_client = BoundedHttpClient(sandbox_url=url, limits=limits, certificates=certificates)
         return APIS[api](destination(api), lambda: client_on(http_client))
 

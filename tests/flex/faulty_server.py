@@ -126,6 +126,26 @@ def properly_then_hang_up(call: Call) -> bool:
     return False
 
 
+def cut_after_the_json(call: Call) -> bool:
+    """All that matters arrives, and then less than was promised."""
+    status, content = call.server.serve(call)
+    call.send(response(status, content, length=1000))
+    return False
+
+
+def no_last_chunk(call: Call) -> bool:
+    status, content = call.server.serve(call)
+    body = json.dumps(content).encode()
+    call.send(b"HTTP/1.1 %d Created\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (status, len(body), body))
+    return False
+
+
+def in_chunks(call: Call) -> bool:
+    no_last_chunk(call)
+    call.send(b"0\r\n\r\n")
+    return True
+
+
 def drip(start: int | None, every: float = 0.02) -> Fault:
     """Does as asked, and sends the answer byte by byte: from `start` on (None: from the body on)."""
 

@@ -19,12 +19,10 @@ from webchat.sandbox import account
 
 IS = account.CHAT_SERVICE_SID
 CONFIGURATION = {"account_sid": account.ACCOUNT_SID, "default_chat_service_sid": IS}
-ADDRESS = {
-    "type": "chat",
-    "auto_creation": {"enabled": True, "type": "studio", "studio_flow_sid": sid("FW"), "conversation_service_sid": IS},
-}
+CREATION = {"enabled": True, "type": "studio", "studio_flow_sid": sid("FW"), "conversation_service_sid": IS}
+ADDRESS = {"type": "chat", "auto_creation": CREATION}
 FLOW = {"channel_type": "web", "enabled": True, "chat_service_sid": IS}
-DETAILS = {"conversations": ADDRESS, "web_channels": FLOW}
+DETAILS: dict[str, dict[str, Any]] = {"conversations": ADDRESS, "web_channels": FLOW}
 
 Diagnose = Callable[..., list[str]]
 
@@ -69,6 +67,13 @@ def test_wrong_credentials(
     (found,) = gateway_for(destination(api)).diagnose()
     assert sentence in found
     assert "wrong" not in found
+
+
+def test_a_wrong_api_key_alone(sandbox: SandboxServer, settings: Settings, api: str) -> None:
+    settings.TWILIO_SANDBOX_URL = sandbox.url
+    settings.TWILIO_AUTH_TOKEN, settings.TWILIO_API_KEY_SECRET = "", "wrong"
+    (found,) = gateway_for(destination(api)).diagnose()
+    assert "does not accept the API key" in found
 
 
 def test_wrong_sids(sandbox: SandboxServer, gateway_to: GatewayTo, api: str) -> None:
@@ -133,14 +138,14 @@ def test_the_clock(problems: Diagnose, ahead: int, noticed: bool) -> None:
     [
         ({"type": "sms"}, "not of the type “chat”"),
         ({"auto_creation": None}, "does not create conversations"),
-        ({"auto_creation": ADDRESS["auto_creation"] | {"enabled": False}}, "does not create conversations"),  # type: ignore[operator]
+        ({"auto_creation": CREATION | {"enabled": False}}, "does not create conversations"),
         ({"auto_creation": {"enabled": True, "type": "default"}}, "no Studio flow and no webhook"),
         (
             {"auto_creation": {"enabled": True, "type": "studio", "webhook_url": "https://x"}},
             "no Studio flow and no webhook",
         ),
         (
-            {"auto_creation": ADDRESS["auto_creation"] | {"conversation_service_sid": sid("IS")}},  # type: ignore[operator]
+            {"auto_creation": CREATION | {"conversation_service_sid": sid("IS")}},
             "in another chat service",
         ),
     ],

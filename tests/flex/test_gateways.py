@@ -11,16 +11,18 @@ from dataclasses import replace
 
 import pytest
 
-from tests.flex.conftest import SHORT, GatewayTo, destination
+from tests.flex.conftest import APIS, SHORT, GatewayTo, destination
 from tests.flex.faulty_server import (
     Fault,
     FaultyServer,
     answering,
+    cut_after_the_json,
     drip,
     flood,
     hang,
     hang_up,
     listing,
+    no_last_chunk,
     participation,
     raw,
     refusal,
@@ -125,6 +127,15 @@ def test_the_current_api_decides_on_the_identity(
     assert gateway_to(faulty.url).open(engagement) == Channel(made, "another")
 
 
+@pytest.mark.parametrize("identity", ["", "w" * 257, "\ud800", "w\0", 5, None])
+def test_an_identity_that_no_token_can_be_made_for(
+    faulty: FaultyServer, engagement: Engagement, gateway_to: GatewayTo, identity: object
+) -> None:
+    faulty.script(answering(201, {"conversation_sid": sid("CH"), "identity": identity}))
+    with fails(Reason.UNCLEAR):
+        gateway_to(faulty.url).open(engagement)
+
+
 def test_an_agent_is_only_reached_by_a_posted_message(
     sandbox: SandboxServer, api: str, engagement: Engagement, gateway_to: GatewayTo
 ) -> None:
@@ -136,7 +147,7 @@ def test_an_agent_is_only_reached_by_a_posted_message(
 
 
 def test_a_gateway_for_each_api_and_no_other(api: str) -> None:
-    assert gateway_for(destination(api)).find
+    assert type(gateway_for(destination(api))) is APIS[api]
     with pytest.raises(ValueError, match="no such API"):
         gateway_for(destination("web_chats"))
 
@@ -186,6 +197,16 @@ def test_a_legacy_api_that_is_gone(
     with fails(Reason.REFUSED, status=status, twilio_code=code):
         gateway_to(faulty.url, "conversations").open(engagement)
     assert len(faulty.calls) == 2
+
+
+def test_a_conflict_of_the_legacy_api_is_about_the_unique_name(
+    faulty: FaultyServer, engagement: Engagement, gateway_to: GatewayTo
+) -> None:
+    faulty.script(answering(409, HTML), answering(409, HTML))
+    with fails(Reason.EXISTS, status=409, twilio_code=None):
+        gateway_to(faulty.url, "web_channels").open(engagement)
+    with fails(Reason.REFUSED, status=409, twilio_code=None):
+        gateway_to(faulty.url, "conversations").open(engagement)
 
 
 def test_a_chat_of_a_legacy_api_that_is_gone_ends_all_the_same(
@@ -298,6 +319,7 @@ UNCLEAR: dict[str, tuple[Fault, int]] = {
     "204": (raw(b"HTTP/1.1 204 No Content\r\n\r\n", done=True), 1),
     "201 cut JSON": (answering(201, b'{"sid": "CH12', done=True), 1),
     "201 not UTF-8": (answering(201, b'{"sid": "\xff"}', done=True), 1),
+    "201 UTF-16": (answering(201, '{"sid": "x"}'.encode("utf-16"), done=True), 1),
     "201 nested": (answering(201, b"[" * 30_000, done=True), 1),
     "201 {}": (answering(201, {}, done=True), 1),
     "201 []": (answering(201, [], done=True), 1),
@@ -306,6 +328,8 @@ UNCLEAR: dict[str, tuple[Fault, int]] = {
     "201 no SID": (answering(201, {"sid": "CH1", "conversation_sid": "CH1", "identity": "x"}, done=True), 1),
     "201 foreign SID": (answering(201, FOREIGN_ACCOUNT, done=True), 1),
     "201 short body": (answering(201, {"x": 1}, length=500, done=True), 1),
+    "201 whole JSON, short body": (cut_after_the_json, 1),
+    "201 whole JSON, no last chunk": (no_last_chunk, 1),
     "201 bad chunks": (raw(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}", done=True), 1),
     "201 cut chunks": (raw(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}", done=True), 1),
     "no HTTP": (raw(b"SSH-2.0-OpenSSH_9.2\r\n", done=True), 1),
@@ -373,6 +397,17 @@ def test_a_close_that_is_refused_for_other_reasons_is_not_done(
     assert faulty.created[0].state == "active"
 
 
+def test_a_look_up_that_fails(faulty: FaultyServer, api: str, engagement: Engagement, gateway_to: GatewayTo) -> None:
+    gateway = gateway_to(faulty.url, api)
+    gateway.open(engagement)
+    for status, reason in ((401, Reason.REFUSED), (429, Reason.BUSY), (503, Reason.UNCLEAR)):
+        faulty.script(answering(*refusal(status, 20001)))
+        with fails(reason, status=status):
+            gateway.find(engagement.identity)
+    faulty.script(answering(*refusal(404, 20404)))
+    assert gateway.find(engagement.identity) is None
+
+
 ANSWERS_OF_A_LOOK_UP = {
     "{}": {},
     "wrong types": {"sid": 5, "account_sid": 5, "unique_name": [], "state": 5, "conversations": 5, "messages": 5},
@@ -402,6 +437,9 @@ def test_a_look_up_takes_nobody_elses_channel(
     legacy, current = gateway_to(faulty.url, "web_channels"), gateway_to(faulty.url)
     legacy.open(engagement)
     foreign = faulty.created[0]
+    faulty.script(answering(200, foreign.view() | {"account_sid": sid("AC")}))
+    with fails(Reason.UNCLEAR):
+        legacy.find(engagement.identity)
     faulty.script(answering(200, foreign.view()))
     with fails(Reason.UNCLEAR):
         legacy.find("w_another")

@@ -32,9 +32,6 @@ from webchat.flex.transport import Answer, Budget, Limits, NotSentError, Transpo
 
 Reason = FlexError.Reason
 
-# It logs URLs and headers at INFO.
-logging.getLogger("twilio").setLevel(logging.WARNING)
-
 # https://www.twilio.com/docs/api/errors. The HTTP status of most of these codes is not published.
 RATE_LIMITED = {20429, 45010, 45719, 45780}
 NAME_TAKEN = {45208, 50307, 50353}
@@ -92,7 +89,7 @@ class BoundedHttpClient(HttpClient):
         try:
             return self._send(*call, budget)
         except FlexError as error:
-            pause = _pause_before_retry(error)
+            pause = _pause_before_retry(error, method)
             # The second try needs time of its own to be more than a way to an unclear outcome.
             if pause is None or budget.left - pause < budget.limits.connect:
                 raise
@@ -106,17 +103,21 @@ class BoundedHttpClient(HttpClient):
             raise FlexError(Reason.UNREACHABLE) from error.__cause__
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise FlexError(Reason.UNCLEAR) from error
-        content = _json_object(answer.body)
+        try:
+            text = answer.body.decode()
+        except UnicodeDecodeError:
+            text = ""
+        content = _json_object(text)
         if not 200 <= answer.status < 300:
             raise _refusal(answer, content)
         if content is None:
             raise FlexError(Reason.UNCLEAR, status=answer.status)
-        return Response(answer.status, answer.body.decode(), answer.headers)
+        return Response(answer.status, text, answer.headers)
 
 
-def _json_object(body: bytes) -> dict[str, object] | None:
+def _json_object(text: str) -> dict[str, object] | None:
     try:
-        content = json.loads(body)
+        content = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
@@ -140,7 +141,7 @@ def _refusal(answer: Answer, content: Mapping[str, object] | None) -> FlexError:
     return FlexError(reason, status=answer.status, twilio_code=code, retry_after=retry_after)
 
 
-def _pause_before_retry(error: FlexError) -> float | None:
+def _pause_before_retry(error: FlexError, method: str) -> float | None:
     """Seconds until the one retry; None where none is made, because Twilio may have acted or will not soon.
 
     With jitter, so that those who were refused together do not come back together.
@@ -150,6 +151,8 @@ def _pause_before_retry(error: FlexError) -> float | None:
         return jitter
     if error.reason is Reason.BUSY and error.retry_after is not None and error.retry_after <= RETRY_AFTER_AT_MOST:
         return error.retry_after + jitter
+    if method == "GET" and isinstance(error.__cause__, ConnectionError):  # a kept connection may have just ended
+        return 0
     return None
 
 

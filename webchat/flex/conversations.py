@@ -1,6 +1,6 @@
 """What both generations do by the Conversations (classic) REST API: to it, a channel of either is a conversation.
 
-https://www.twilio.com/docs/conversations-classic/api
+https://www.twilio.com/docs/conversations-classic
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def is_over(conversation: ConversationInstance) -> bool:
 
 def opened(sid: object, identity: object) -> Channel:
     """The channel that an answer names. Raises FlexError(UNCLEAR) for one that names none."""
-    if is_sid(sid, "CH") and isinstance(identity, str) and 0 < len(identity) <= 256:
+    if is_sid(sid, "CH") and isinstance(identity, str) and 0 < len(identity) <= 256 and identity.isprintable():
         return Channel(sid, identity)
     raise FlexError(FlexError.Reason.UNCLEAR)
 

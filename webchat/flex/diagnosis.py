@@ -1,7 +1,6 @@
 """The admin's "test connection": what is wrong between a webchat and Twilio, in words for staff.
 
 https://www.twilio.com/docs/conversations-classic/api/address-configuration-resource
-https://www.twilio.com/docs/flex/developer/messaging/api/flow
 """
 
 from __future__ import annotations

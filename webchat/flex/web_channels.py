@@ -2,7 +2,7 @@
 
 Programmable Chat, on which it stands, reached its end of life on 2026-06-01. What the API answers since then is not
 documented, so any sign of its being gone is GONE, never to be tried again by itself.
-https://www.twilio.com/docs/flex/developer/messaging/api/web-channel
+The resource is described in https://github.com/twilio/twilio-oai, twilio_flex_v1.
 """
 
 from __future__ import annotations

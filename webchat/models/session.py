@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# An attempt to start may take this long. Longer than the gateway's deadline, so that no attempt is taken over while its
-# call to Twilio may still be on the way.
-LEASE = timedelta(seconds=8)
+# An attempt to start may take this long: a wait for its turn, a look-up and a create, each within its own deadline. No
+# attempt is taken over while its call to Twilio may still be on the way.
+LEASE = timedelta(seconds=15)
 # A token is renewed for this long after the start, then the visitor starts a new chat.
 AGE_CAP = timedelta(hours=12)
 
@@ -70,6 +70,7 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
                     answers_digest=answers.digest,
                     answers=answers.data,
                     account_matches=answers.account_matches,
+                    consents=answers.consents,
                     customer_friendly_name=answers.customer_friendly_name,
                     question=answers.question,
                     lease_until=timezone.now() + LEASE,
@@ -95,6 +96,7 @@ class ChatSession(models.Model):
     class EndedBy(models.TextChoices):
         VISITOR = "visitor", _("the visitor")
         AGENT = "agent", _("the agent or Flex")
+        SIGN_IN = "sign_in", _("sign-in of a user")
         LOGOUT = "logout", _("sign-out")
         AGE = "age", _("its age")
 
@@ -113,8 +115,9 @@ class ChatSession(models.Model):
     lease_until = models.DateTimeField(_("attempt ends by"))
     failure = models.CharField(_("last failure"), max_length=200, blank=True)
 
-    identity = models.CharField(_("identity"), max_length=64, unique=True, default=new_identity, editable=False)
+    identity = models.CharField(_("identity"), max_length=256, unique=True, default=new_identity, editable=False)
     channel_sid = models.CharField(_("channel SID"), max_length=34, blank=True, db_index=True)
+    consents = models.JSONField(_("consents"), default=list, blank=True)
     customer_friendly_name = models.CharField(_("customer"), max_length=256)
     answers = models.JSONField(_("pre-engagement data"))
     account_matches = models.JSONField(_("match an account, not verified"), default=list, blank=True)

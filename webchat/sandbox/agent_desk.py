@@ -18,9 +18,10 @@ from aiohttp import hdrs, web
 from .clock import timestamp
 from .entities import TYPING_SECONDS, Conversation, Message, Participant, Webchat
 from .errors import TwilioError, conversation_not_found, invalid, not_found
+from .events import Event, sdk
 from .media import MediaStore
 from .rest import json_body
-from .store import Event, Store, sdk
+from .store import Store
 
 FOLDER = Path(__file__).parent / "desk"
 FILES = {"desk.js": "text/javascript", "desk.css": "text/css"}
@@ -171,7 +172,7 @@ class Desk:
             asyncio.get_running_loop().call_later(TYPING_SECONDS + 1.1, self._tell, event.conversation)
 
     def _tell(self, conversation: Conversation, message: Message | None = None) -> None:
-        if self._streams:
+        if self._streams and conversation.sid in self.store.conversations:
             more = {"message": self._message_view(conversation, message)} if message else {}
             self._broadcast("conversation", self.view(conversation) | more)
 

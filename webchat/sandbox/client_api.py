@@ -1,73 +1,32 @@
-"""The HTTP requests that the SDK tunnels through Twilsock: Conversations client API, Sync, Sync subscriptions.
+"""The Conversations API of the SDK: configuration, conversations, messages, users, typing.
 
-The hosts in the links are strings inside frames, which nothing ever resolves; requests are routed on the path alone.
-The link paths are the sandbox's choice, the SDK follows whatever the configuration names.
+The paths in the links are the sandbox's choice: the SDK follows whatever the configuration names.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from . import limits
 from .account import CHAT_SERVICE_SID
 from .clock import timestamp
 from .entities import TYPING_SECONDS, Conversation, Message, Participant, User
-from .errors import TwilioError, invalid, not_a_participant, not_found, sync_object_not_found
-from .faults import Fault, Faults
-from .frames import Frame, FrameError
+from .errors import TwilioError, invalid, not_a_participant, not_found
 from .media import MediaStore
-from .store import Origin, Store, sdk
-from .sync import Collection, Document, Query, SyncList, SyncMap, SyncObject
-from .twilsock import Answer, Connection
+from .store import Store
+from .tunnel import Call, Route
+from .twilsock import Answer
 
 AIM = "https://aim.us1.twilio.com/Client/v2"
-SYNC_TYPES = {"Documents": Document, "Lists": SyncList, "Maps": SyncMap}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One tunnelled request."""
-
-    connection: Connection
-    method: str
-    path: str
-    params: dict[str, str]
-    body: dict[str, Any]
-
-    @property
-    def identity(self) -> str:
-        return self.connection.identity
-
-    @property
-    def origin(self) -> Origin:
-        return sdk(self.identity)
-
-    def text(self, name: str) -> str | None:
-        value = self.body.get(name)
-        if value is None or isinstance(value, str):
-            return value
-        raise invalid(f"{name} must be a string")
-
-
-Handler = Callable[..., Answer]
 
 
 class ClientApi:
-    def __init__(self, store: Store, media: MediaStore, faults: Faults) -> None:
+    def __init__(self, store: Store, media: MediaStore) -> None:
         self.store = store
         self.media = media
-        self.faults = faults
-        self._routes = [
-            (method, re.compile("^" + re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path) + "$"), handler)
-            for method, path, handler in self._table()
-        ]
 
-    def _table(self) -> list[tuple[str, str, Handler]]:
+    def routes(self) -> list[Route]:
         return [
             ("GET", "/Client/v2/Configuration", self.configuration),
             ("GET", "/Client/v2/Users/me/Conversations", self.my_conversations),
@@ -81,46 +40,12 @@ class ClientApi:
             ("DELETE", "/Client/v2/Conversations/{name}/Messages/{message}", self.delete_message),
             ("DELETE", "/Client/v2/Conversations/{name}/Participants/{participant}", self.leave),
             ("POST", "/Client/v2/typing", self.typing),
-            ("GET", "/v3/{kind}/{name}", self.sync_object),
-            ("GET", "/v3/{kind}/{name}/Items", self.sync_items),
-            ("POST", "/v4/Subscriptions", self.subscriptions),
         ]
-
-    async def answer(self, connection: Connection, frame: Frame) -> Answer | None:
-        """HTTP status and JSON body; None if a fault swallows the answer."""
-        try:
-            call = _call(connection, frame)
-        except TwilioError as error:
-            return error.status, error.to_json()
-        fault = self.faults.take(call.method, call.path)
-        return await self._faulty(fault, call) if fault else self._dispatch(call)
-
-    def _dispatch(self, call: Call) -> Answer:
-        try:
-            for method, pattern, handler in self._routes:
-                match = pattern.match(call.path)
-                if match and method == call.method:
-                    return handler(call, **{name: unquote(value) for name, value in match.groupdict().items()})
-            raise not_found(call.path)
-        except TwilioError as error:
-            return error.status, error.to_json()
-
-    async def _faulty(self, fault: Fault, call: Call) -> Answer | None:
-        answer = None if fault.before else self._dispatch(call)
-        await asyncio.sleep(fault.delay_ms / 1000)
-        if fault.only_delays:
-            return answer or self._dispatch(call)
-        if fault.fault == "hang":
-            return None
-        if fault.fault == "reset":
-            call.connection.abort()
-            return None
-        return fault.answer_status, fault.json()
 
     # Start-up
 
     def configuration(self, call: Call) -> Answer:
-        user = self.store.user(call.identity)
+        user = self.store.users.get_or_create(call.identity)
         media = f"{call.connection.origin}/mcs/v1/Services/{CHAT_SERVICE_SID}"
         return 200, {
             "identity": call.identity,
@@ -151,7 +76,7 @@ class ClientApi:
     # Conversations
 
     def my_conversations(self, call: Call) -> Answer:
-        user = self.store.user(call.identity)
+        user = self.store.users.get_or_create(call.identity)
         found = [_my_view(conversation, user) for conversation in user.conversations.values()]
         return 200, {"conversations": found, "meta": {"next_token": None}}
 
@@ -239,88 +164,9 @@ class ClientApi:
     def update_user(self, call: Call, identity: str) -> Answer:
         if identity != call.identity:
             raise TwilioError(403, 50400, "A guest may change nobody else")
-        user = self.store.user(identity)
-        self.store.update_user(user, friendly_name=call.text("friendly_name"), attributes=call.text("attributes"))
+        user = self.store.users.get_or_create(identity)
+        self.store.users.update(user, friendly_name=call.text("friendly_name"), attributes=call.text("attributes"))
         return 200, _user_view(user)
-
-    # Sync
-
-    def sync_object(self, call: Call, kind: str, name: str) -> Answer:
-        found = self._sync_object(call, kind, name)
-        root = found.root()
-        if call.params.get("Include") == "items" and isinstance(found, Collection):
-            root["items"] = found.all_items()
-        return 200, root
-
-    def sync_items(self, call: Call, kind: str, name: str) -> Answer:
-        found = self._sync_object(call, kind, name)
-        if not isinstance(found, Collection):
-            raise not_found(call.path)
-        key: Callable[[str], str | int] = int if isinstance(found, SyncList) else str
-        try:
-            only, start = (
-                key(call.params[name]) if name in call.params else None
-                for name in ("Index" if isinstance(found, SyncList) else "Key", "From")
-            )
-            size = int(call.params.get("PageSize", 50))
-        except ValueError as error:
-            raise invalid("Invalid query") from error
-        descending = call.params.get("Order") == "desc"
-        page = found.page(Query(only, start, descending, size=min(max(size, 1), 100)))
-        return 200, {
-            "items": page.items,
-            "meta": {
-                "previous_token": "previous" if page.has_previous else None,
-                "next_token": "next" if page.has_next else None,
-            },
-        }
-
-    def subscriptions(self, call: Call) -> Answer:
-        requests = call.body.get("requests")
-        if not isinstance(requests, list) or len(requests) > 1000:
-            raise invalid("requests must be a list")
-        follow = self._subscribe if call.body.get("action") == "establish" else self._cancel
-        for wanted in requests:
-            if isinstance(wanted, dict):
-                # After the reply, which the SDK expects first.
-                asyncio.get_running_loop().call_soon(follow, call, wanted)
-        return 202, {"estimated_delivery_in_ms": 10000, "max_batch_size": 1000, "ttl_in_s": 86400}
-
-    def _subscribe(self, call: Call, wanted: dict[str, Any]) -> None:
-        """Replays what was missed, confirms, and from then on delivers live events."""
-        name, kind, since = str(wanted.get("object_sid")), wanted.get("object_type"), wanted.get("last_event_id")
-        found = self.store.sync.find(name, call.identity)
-        if found is None or found.kind != kind:
-            error = {"status": 404, "code": 54300, "message": "Sync object not found"}
-            return self._sync_event(call, "subscription_failed", wanted, error=error)
-        for event_type, event in found.replay(since) if type(since) is int else ():
-            payload = {"event_type": event_type, "event_protocol_version": 4, "events": [event]}
-            call.connection.notify("twilio.sync.event", payload | {"correlation_id": call.body.get("correlation_id")})
-        self._sync_event(
-            call, "subscription_established", wanted, replay_status="completed", last_event_id=found.last_event_id
-        )
-        found.subscribers.add(call.connection)
-        call.connection.subscriptions.add(found)
-        return None
-
-    def _cancel(self, call: Call, wanted: dict[str, Any]) -> None:
-        found = self.store.sync.find(str(wanted.get("object_sid")), call.identity)
-        if found:
-            found.subscribers.discard(call.connection)
-            call.connection.subscriptions.discard(found)
-        self._sync_event(call, "subscription_canceled", wanted)
-
-    def _sync_event(self, call: Call, event_type: str, wanted: dict[str, Any], **fields: Any) -> None:
-        event = {"object_sid": wanted.get("object_sid"), "object_type": wanted.get("object_type"), **fields}
-        call.connection.notify(
-            "twilio.sync.event",
-            {
-                "event_type": event_type,
-                "correlation_id": call.body.get("correlation_id"),
-                "event_protocol_version": 4,
-                "events": [event],
-            },
-        )
 
     # Who may
 
@@ -337,32 +183,6 @@ class ClientApi:
         if message.author != call.identity:
             raise TwilioError(403, 50400, "A guest may change only own messages")
         return conversation, message
-
-    def _sync_object(self, call: Call, kind: str, name: str) -> SyncObject:
-        found = self.store.sync.find(name, call.identity)
-        if found is None or not isinstance(found, SYNC_TYPES.get(kind, ())):
-            raise sync_object_not_found()
-        return found
-
-
-def _call(connection: Connection, frame: Frame) -> Call:
-    match frame.header.get("http_request"):
-        case {"method": str(method), "path": str(path), **rest}:
-            pass
-        case _:
-            raise invalid("http_request is missing")
-    params = rest.get("params")
-    try:
-        body = frame.body()
-    except FrameError as error:
-        raise invalid(str(error)) from error
-    return Call(
-        connection,
-        method.upper(),
-        path,
-        {name: unquote(str(value)) for name, value in params.items()} if isinstance(params, dict) else {},
-        body,
-    )
 
 
 def _view(conversation: Conversation) -> dict[str, Any]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import web
 
 from . import limits
-from .account import AGENT_ROLE_SID, MESSAGING_SERVICE_SID
+from .account import AGENT_ROLE_SID
 from .clock import seconds
-from .entities import Conversation, Message, Participant, User
+from .entities import Conversation, Message, Participant, State, User
 from .errors import TwilioError, invalid, not_found
 from .media import MediaStore
-from .rest import OWNER, Form, created, deleted, in_account_and_service, origin, page, scope, url
+from .resources import conversation_view, message_view, participant_conversation_view, participant_view, user_view
+from .rest import Form, created, deleted, in_account_and_service, origin, page
 from .store import Store
 
 TIMERS = {"Timers.Inactive": "inactive", "Timers.Closed": "closed"}
@@ -64,15 +63,17 @@ class ConversationsApi:
 
     async def create_conversation(self, request: web.Request) -> web.Response:
         form = await Form.of(request)
-        if _timers(form) and not form.get("State"):
+        state, timers = _state(form), _timers(form)
+        if timers and not state:
             raise invalid("Timers cannot be set without State", 50382)
         conversation = self.store.create_conversation(
             origin(request),
             friendly_name=form.get("FriendlyName"),
             unique_name=form.get("UniqueName"),
             attributes=form.get("Attributes"),
+            timers=timers,
         )
-        self._apply(conversation, form, request)
+        self.store.set_state(conversation, state or "active", origin(request))
         return created(request, conversation.sid, conversation_view(conversation, request))
 
     async def fetch_conversation(self, request: web.Request) -> web.Response:
@@ -81,26 +82,18 @@ class ConversationsApi:
     async def update_conversation(self, request: web.Request) -> web.Response:
         form = await Form.of(request)
         conversation = self._conversation(request)
-        name, attributes, timers = form.get("FriendlyName"), form.get("Attributes"), _timers(form)
+        name, attributes = form.get("FriendlyName"), form.get("Attributes")
+        state, timers = _state(form), _timers(form)
         if name is not None or attributes is not None or timers:
             self.store.update_conversation(
                 conversation, origin(request), friendly_name=name, attributes=attributes, timers=timers
             )
-        self._apply(conversation, form, request)
+        self.store.set_state(conversation, state or conversation.state, origin(request))
         return web.json_response(conversation_view(conversation, request))
 
     async def delete_conversation(self, request: web.Request) -> web.Response:
         self.store.delete_conversation(self._conversation(request), origin(request))
         return deleted()
-
-    def _apply(self, conversation: Conversation, form: Form, request: web.Request) -> None:
-        match form.get("State"):
-            case None:
-                pass
-            case "active" | "inactive" | "closed" as state:
-                self.store.set_state(conversation, state, origin(request))
-            case _:
-                raise invalid("Invalid State")
 
     # Messages
 
@@ -204,7 +197,7 @@ class ConversationsApi:
     async def update_user(self, request: web.Request) -> web.Response:
         form = await Form.of(request)
         user = self._user(request)
-        self.store.update_user(user, friendly_name=form.get("FriendlyName"), attributes=form.get("Attributes"))
+        self.store.users.update(user, friendly_name=form.get("FriendlyName"), attributes=form.get("Attributes"))
         return web.json_response(user_view(user, request))
 
     # What the path names
@@ -222,10 +215,18 @@ class ConversationsApi:
 
     def _user(self, request: web.Request) -> User:
         name = request.match_info["identity"]
-        user = self.store.users.get(name) or next((one for one in self.store.users.values() if one.sid == name), None)
+        user = self.store.users.get(name) or next((one for one in self.store.users if one.sid == name), None)
         if user is None:
             raise not_found(request.path)
         return user
+
+
+def _state(form: Form) -> State | None:
+    match form.get("State"):
+        case None | "active" | "inactive" | "closed" as state:
+            return state
+        case _:
+            raise invalid("Invalid State")
 
 
 def _timers(form: Form) -> dict[str, str]:
@@ -233,108 +234,3 @@ def _timers(form: Form) -> dict[str, str]:
     if any(not value.startswith("P") for value in timers.values()):
         raise TwilioError(400, 50381, "Timers must be ISO 8601 durations")
     return timers
-
-
-def conversation_view(conversation: Conversation, request: web.Request) -> dict[str, Any]:
-    path = f"{scope(request)}/Conversations/{conversation.sid}"
-    return {
-        **OWNER,
-        "messaging_service_sid": MESSAGING_SERVICE_SID,
-        "sid": conversation.sid,
-        "friendly_name": conversation.friendly_name,
-        "unique_name": conversation.unique_name,
-        "attributes": conversation.attributes,
-        "state": conversation.state,
-        "date_created": seconds(conversation.created),
-        "date_updated": seconds(conversation.updated),
-        "timers": conversation.timers,
-        "bindings": {},
-        "url": url(request, path),
-        "links": {name: url(request, f"{path}/{name.title()}") for name in ("participants", "messages", "webhooks")},
-    }
-
-
-def message_view(conversation: Conversation, message: Message, request: web.Request) -> dict[str, Any]:
-    path = f"{scope(request)}/Conversations/{conversation.sid}/Messages/{message.sid}"
-    media = [
-        {"sid": one.sid, "content_type": one.content_type, "filename": one.filename, "size": one.size}
-        for one in message.media
-    ]
-    return {
-        **OWNER,
-        "conversation_sid": conversation.sid,
-        "sid": message.sid,
-        "index": message.index,
-        "author": message.author,
-        "body": message.body,
-        "media": media or None,
-        "attributes": message.attributes,
-        "participant_sid": message.participant_sid,
-        "date_created": seconds(message.created),
-        "date_updated": seconds(message.updated),
-        "delivery": None,
-        "content_sid": None,
-        "url": url(request, path),
-        "links": {"delivery_receipts": url(request, f"{path}/Receipts"), "channel_metadata": None},
-    }
-
-
-def participant_view(conversation: Conversation, participant: Participant, request: web.Request) -> dict[str, Any]:
-    read_at = participant.last_read_at
-    return {
-        **OWNER,
-        "conversation_sid": conversation.sid,
-        "sid": participant.sid,
-        "identity": participant.identity,
-        "attributes": participant.attributes,
-        "messaging_binding": None,
-        "role_sid": participant.role_sid,
-        "last_read_message_index": participant.last_read_index,
-        "last_read_timestamp": seconds(read_at) if read_at else None,
-        "date_created": seconds(participant.created),
-        "date_updated": seconds(participant.updated),
-        "url": url(request, f"{scope(request)}/Conversations/{conversation.sid}/Participants/{participant.sid}"),
-    }
-
-
-def participant_conversation_view(conversation: Conversation, identity: str, request: web.Request) -> dict[str, Any]:
-    participant = conversation.participants[identity]
-    path = f"{scope(request)}/Conversations/{conversation.sid}"
-    return {
-        **OWNER,
-        "participant_sid": participant.sid,
-        "participant_user_sid": participant.user.sid,
-        "participant_identity": identity,
-        "participant_messaging_binding": None,
-        "conversation_sid": conversation.sid,
-        "conversation_unique_name": conversation.unique_name,
-        "conversation_friendly_name": conversation.friendly_name,
-        "conversation_attributes": conversation.attributes,
-        "conversation_date_created": seconds(conversation.created),
-        "conversation_date_updated": seconds(conversation.updated),
-        "conversation_created_by": conversation.created_by,
-        "conversation_state": conversation.state,
-        "conversation_timers": conversation.timers,
-        "links": {
-            "participant": url(request, f"{path}/Participants/{participant.sid}"),
-            "conversation": url(request, path),
-        },
-    }
-
-
-def user_view(user: User, request: web.Request) -> dict[str, Any]:
-    path = f"{scope(request)}/Users/{user.sid}"
-    return {
-        **OWNER,
-        "sid": user.sid,
-        "role_sid": user.role_sid,
-        "identity": user.identity,
-        "friendly_name": user.friendly_name,
-        "attributes": user.attributes,
-        "is_online": user.online,
-        "is_notifiable": False,
-        "date_created": seconds(user.created),
-        "date_updated": seconds(user.updated),
-        "url": url(request, path),
-        "links": {"user_conversations": url(request, f"{path}/Conversations")},
-    }

@@ -163,7 +163,13 @@ async def _faulty(
     fault: Fault, request: web.Request, act: Callable[[], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse | None:
     """The faulty answer, or None if there is none because the connection is cut."""
-    answer = None if fault.before else await act()
+    if fault.before:
+        answer = None
+        # The caller is to have sent everything, or it may fail in sending and never see how the answer goes wrong.
+        with contextlib.suppress(web.HTTPRequestEntityTooLarge):
+            await request.read()
+    else:
+        answer = await act()
     await asyncio.sleep(fault.delay_ms / 1000)
     if fault.only_delays:
         return answer or await act()

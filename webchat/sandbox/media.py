@@ -125,7 +125,7 @@ class MediaApi:
                     sids = [str(entry["media_sid"]) for entry in wanted]
                 case _:
                     raise invalid("Invalid media set command")
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError) as error:
             raise invalid("Invalid media set command") from error
         found = [(sid, self._readable(sid, identity)) for sid in sids]
         # The SDK reads `media_record.sid` of an entry that failed, too.

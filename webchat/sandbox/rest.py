@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
-from multidict import MultiDict
+from multidict import MultiMapping
 
 from . import limits
 from .account import ACCOUNT_SID, CHAT_SERVICE_SID, CREDENTIALS
 from .errors import TwilioError, invalid, not_found, unauthorized
-from .store import REST, REST_WITH_WEBHOOKS, Origin
+from .events import REST, REST_WITH_WEBHOOKS, Origin
 
 CREATED = web.RequestKey("created", str)  # the SID of what a request made, for the log
 PREFIXES = ("/v1/", "/v2/", "/2010-04-01/")
@@ -62,14 +62,14 @@ async def twilio_errors(request: web.Request, handler: Handler) -> web.StreamRes
 class Form:
     """The parameters of a form-encoded request."""
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
+    def __init__(self, fields: MultiMapping[Any]) -> None:
         self._fields = fields
 
     @classmethod
     async def of(cls, request: web.Request) -> Form:
         try:
             return cls(await request.post())
-        except ValueError as error:
+        except (ValueError, LookupError) as error:  # LookupError: an unknown charset
             raise invalid("Malformed request body") from error
 
     def get(self, name: str, limit: int | None = None) -> str | None:
@@ -86,14 +86,14 @@ class Form:
         return value
 
     def all(self, name: str) -> list[str]:
-        return self._fields.getall(name, []) if isinstance(self._fields, MultiDict) else []
+        return [value for value in self._fields.getall(name, []) if isinstance(value, str)]
 
 
 async def json_body(request: web.Request) -> dict[str, Any]:
     """The JSON object that was sent, for the sandbox's own endpoints. Raises TwilioError 400."""
     try:
         body = limits.parse_json(await request.text())
-    except ValueError as error:
+    except (ValueError, LookupError) as error:
         raise invalid("The body is not JSON") from error
     if not isinstance(body, dict):
         raise invalid("The body is not a JSON object")

@@ -6,7 +6,8 @@ import asyncio
 import re
 
 from .entities import Conversation, Message, Participant
-from .store import Event, Store, sdk
+from .events import Event, sdk
+from .store import Store
 
 IDENTITY = "agent_sandy_scripted"
 NAME = "Sandy (scripted)"
@@ -50,24 +51,30 @@ class ScriptedAgent:
         if conversation.closed or event.type == "ConversationRemoved" or _has_person(conversation):
             if task := self._at_work.pop(conversation.sid, None):
                 task.cancel()
-        elif event.type == "TaskCreated" or (event.type == "MessageAdded" and IDENTITY in conversation.participants):
-            if conversation.sid not in self._at_work:
-                task = asyncio.get_running_loop().create_task(self._attend(conversation))
-                self._at_work[conversation.sid] = task
-                task.add_done_callback(lambda _: self._at_work.pop(conversation.sid, None))
+        elif conversation.sid not in self._at_work and (
+            event.type == "TaskCreated" or (event.type == "MessageAdded" and IDENTITY in conversation.participants)
+        ):
+            self._at_work[conversation.sid] = asyncio.get_running_loop().create_task(self._attend(conversation))
 
     async def _attend(self, conversation: Conversation) -> None:
-        sandy = conversation.participants.get(IDENTITY)
-        if sandy is None:
-            await self._pause(JOIN_SECONDS)
-            sandy = self.store.add_participant(conversation, IDENTITY, sdk(IDENTITY), friendly_name=NAME)
-            self._read(conversation, sandy)
-            name = conversation.webchat.customer.friendly_name if conversation.webchat else None
-            await self._say(conversation, GREETING.format(name=f" {name}" if name else ""))
-        while message := _unread(conversation, sandy):
-            await self._pause(READ_SECONDS)
-            self._read(conversation, sandy)
-            await self._say(conversation, reply_to(message))
+        """Answers until nothing is unread. What comes meanwhile is answered by the same run."""
+        try:
+            sandy = conversation.participants.get(IDENTITY) or await self._join(conversation)
+            while message := _unread(conversation, sandy):
+                await self._pause(READ_SECONDS)
+                self._read(conversation, sandy)
+                await self._say(conversation, reply_to(message))
+        finally:
+            if self._at_work.get(conversation.sid) is asyncio.current_task():
+                del self._at_work[conversation.sid]
+
+    async def _join(self, conversation: Conversation) -> Participant:
+        await self._pause(JOIN_SECONDS)
+        sandy = self.store.add_participant(conversation, IDENTITY, sdk(IDENTITY), friendly_name=NAME)
+        self._read(conversation, sandy)
+        name = conversation.webchat.customer.friendly_name if conversation.webchat else None
+        await self._say(conversation, GREETING.format(name=f" {name}" if name else ""))
+        return sandy
 
     async def _say(self, conversation: Conversation, body: str) -> None:
         self.store.typing(conversation, IDENTITY)

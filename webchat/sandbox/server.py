@@ -11,14 +11,17 @@ from aiohttp import web
 from .agent_desk import Desk
 from .client_api import ClientApi
 from .conversations_api import ConversationsApi
+from .entities import new_sid
 from .faults import Faults, FaultsApi
 from .flex_api import FlexApi
 from .limits import FRAME
 from .loopback import is_loopback, loopback_only, origins
 from .media import MediaApi, MediaStore
-from .rest import twilio_errors
+from .rest import is_rest, twilio_errors
 from .scripted_agent import ScriptedAgent
 from .store import Store
+from .sync_api import SyncApi
+from .tunnel import Tunnel
 from .twilsock import Hub
 from .webhooks import Webhooks
 
@@ -26,7 +29,8 @@ from .webhooks import Webhooks
 def make_app(*, auto_agent: bool, agent_pace: float = 1.0) -> web.Application:
     """`agent_pace` stretches or shortens the scripted agent's pauses."""
     store, media, faults = Store(), MediaStore(), Faults()
-    hub = Hub(store, ClientApi(store, media, faults).answer)
+    tunnel = Tunnel(faults, ClientApi(store, media).routes() + SyncApi(store.sync).routes())
+    hub = Hub(store, tunnel.answer)
     desk, webhooks = Desk(store, media), Webhooks(store)
     closing = [desk.close]
     if auto_agent:
@@ -45,14 +49,16 @@ def make_app(*, auto_agent: bool, agent_pace: float = 1.0) -> web.Application:
             end()
         await hub.close()
 
-    app.on_response_prepare.append(_no_sniff)
+    app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(close)
     app.cleanup_ctx.append(webhooks.deliver)
     return app
 
 
-async def _no_sniff(request: web.Request, answer: web.StreamResponse) -> None:
+async def _add_headers(request: web.Request, answer: web.StreamResponse) -> None:
     answer.headers["X-Content-Type-Options"] = "nosniff"
+    if is_rest(request):
+        answer.headers["Twilio-Request-Id"] = new_sid("RQ")
 
 
 async def start(host: str, port: int, *, auto_agent: bool, agent_pace: float = 1.0) -> tuple[web.AppRunner, int]:
@@ -69,7 +75,7 @@ async def start(host: str, port: int, *, auto_agent: bool, agent_pace: float = 1
 async def serve(host: str, port: int, *, auto_agent: bool, ready: Callable[[str], None]) -> None:
     """Serves until cancelled; `ready` is told the URL."""
     runner, port = await start(host, port, auto_agent=auto_agent)
-    ready(f"http://{host}:{port}/")
+    ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
     try:
         await asyncio.Event().wait()
     finally:

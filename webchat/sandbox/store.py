@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 from . import limits
@@ -24,53 +24,9 @@ from .errors import (
     message_not_found,
     participant_not_found,
 )
+from .events import REST, Event, Listener, Origin, sdk
 from .sync import Document, Sync, SyncList, SyncMap
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a change comes from. Only one that `fires` is heard by webhooks and by Studio."""
-
-    source: Literal["API", "SDK"]
-    fires: bool
-    identity: str | None = None
-
-
-REST = Origin("API", fires=False)
-REST_WITH_WEBHOOKS = Origin("API", fires=True)
-
-
-def sdk(identity: str) -> Origin:
-    return Origin("SDK", fires=True, identity=identity)
-
-
-EventType = Literal[
-    "ConversationAdded",
-    "ConversationUpdated",
-    "ConversationStateUpdated",
-    "ConversationRemoved",
-    "MessageAdded",
-    "MessageUpdated",
-    "MessageRemoved",
-    "ParticipantAdded",
-    "ParticipantUpdated",
-    "ParticipantRemoved",
-    # Not webhooks of Twilio's:
-    "TaskCreated",
-    "Typing",
-    "PresenceUpdated",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    type: EventType
-    conversation: Conversation
-    origin: Origin
-    message: Message | None = None
-    participant: Participant | None = None
-    identity: str | None = None
-    state_from: State | None = None
+from .users import Users
 
 
 class Store:
@@ -78,59 +34,11 @@ class Store:
 
     def __init__(self) -> None:
         self.sync = Sync()
-        self.users: dict[str, User] = {}
+        self.users = Users(self.sync)
         self.conversations: dict[str, Conversation] = {}  # by SID, oldest first
-        self.listeners: list[Callable[[Event], None]] = []
+        self.listeners: list[Listener] = []
         self._unique_names: dict[str, str] = {}
         self._size = 0
-
-    # Users
-
-    def user(self, identity: str, friendly_name: str | None = None) -> User:
-        """The user of that identity, made if there is none; `friendly_name`, if given, is taken over."""
-        user = self.users.get(identity)
-        if user is None:
-            if len(self.users) >= limits.USERS_KEPT:
-                self._forget_a_user()
-            user = User(
-                identity=identity,
-                friendly_name=friendly_name,
-                info=self.sync.add(SyncMap(f"{identity}.info", lambda reader: self._know_each_other(reader, identity))),
-                my_conversations=self.sync.add(SyncMap(f"{identity}.channels", lambda reader: reader == identity)),
-            )
-            self.users[identity] = user
-            user.write_info()
-        elif friendly_name is not None and friendly_name != user.friendly_name:
-            self.update_user(user, friendly_name=friendly_name)
-        return user
-
-    def update_user(self, user: User, *, friendly_name: str | None = None, attributes: str | None = None) -> None:
-        if friendly_name is not None:
-            user.friendly_name = limits.text("FriendlyName", friendly_name)
-        if attributes is not None:
-            user.attributes = limits.attributes(attributes, limits.USER_ATTRIBUTES)
-        user.updated = now()
-        user.write_info()
-
-    def connected(self, user: User, change: Literal[1, -1]) -> None:
-        """Counts the SDK connections of a user; the first and the last change whether the user is online."""
-        was_online = user.online
-        user.connections += change
-        if user.online != was_online:
-            for conversation in user.conversations.values():
-                self._tell(Event("PresenceUpdated", conversation, sdk(user.identity), identity=user.identity))
-
-    def _know_each_other(self, one: str, other: str) -> bool:
-        user = self.users.get(one)
-        return one == other or (user is not None and any(other in c.participants for c in user.conversations.values()))
-
-    def _forget_a_user(self) -> None:
-        """Drops one who is in no conversation and not online, if there is one: users outlive their conversations."""
-        unused = next((user for user in self.users.values() if not user.conversations and not user.online), None)
-        if unused:
-            del self.users[unused.identity]
-            self.sync.forget(unused.info)
-            self.sync.forget(unused.my_conversations)
 
     # Conversations
 
@@ -142,7 +50,12 @@ class Store:
         return conversation
 
     def is_taken(self, unique_name: str) -> bool:
-        return unique_name in self._unique_names
+        """A v1 channel that has ended gives its name free, a conversation keeps it until it is deleted."""
+        conversation = self.conversations.get(self._unique_names.get(unique_name, ""))
+        if conversation is None:
+            return False
+        is_channel = conversation.webchat is not None and conversation.webchat.api == "web_channels"
+        return not (is_channel and conversation.closed)
 
     def create_conversation(
         self,
@@ -151,6 +64,7 @@ class Store:
         friendly_name: str | None = None,
         unique_name: str | None = None,
         attributes: str | None = None,
+        timers: dict[str, str] | None = None,
         webchat: Webchat | None = None,
     ) -> Conversation:
         limits.text("FriendlyName", friendly_name)
@@ -169,6 +83,7 @@ class Store:
             friendly_name=friendly_name,
             unique_name=unique_name or None,
             attributes=attributes,
+            timers=timers or {},
             created_by=origin.identity or "system",
             webchat=webchat,
             document=self.sync.add(Document(f"{sid}.channel", may_read, {})),
@@ -195,7 +110,7 @@ class Store:
         """A conversation with its guest already in it."""
         limits.text("Identity", identity)
         limits.text("CustomerFriendlyName", customer_friendly_name)
-        customer = self.user(identity, customer_friendly_name)
+        customer = self.users.get_or_create(identity, customer_friendly_name)
         conversation = self.create_conversation(
             REST,
             friendly_name=friendly_name,
@@ -253,8 +168,9 @@ class Store:
 
     def delete_conversation(self, conversation: Conversation, origin: Origin) -> None:
         del self.conversations[conversation.sid]
-        if conversation.unique_name:
-            self._unique_names.pop(conversation.unique_name, None)
+        name = conversation.unique_name
+        if name and self._unique_names.get(name) == conversation.sid:
+            del self._unique_names[name]
         self._size -= conversation.size
         for participant in conversation.participants.values():
             participant.user.my_conversations.remove(conversation.sid)
@@ -292,7 +208,7 @@ class Store:
         if len(conversation.participants) >= limits.PARTICIPANTS:
             raise invalid("Conversation has too many participants")
         attributes = limits.attributes(attributes, limits.PARTICIPANT_ATTRIBUTES)
-        user = self.user(identity, friendly_name)
+        user = self.users.get_or_create(identity, friendly_name)
         participant = Participant(user=user, role_sid=role_sid, attributes=attributes)
         conversation.participants[user.identity] = participant
         user.conversations[conversation.sid] = conversation
@@ -435,6 +351,16 @@ class Store:
     def _count(self, conversation: Conversation, characters: int) -> None:
         conversation.size += characters
         self._size += characters
+
+    # Presence
+
+    def connected(self, user: User, change: Literal[1, -1]) -> None:
+        """Counts the SDK connections of a user; the first and the last change whether the user is online."""
+        was_online = user.online
+        user.connections += change
+        if user.online != was_online:
+            for conversation in user.conversations.values():
+                self._tell(Event("PresenceUpdated", conversation, sdk(user.identity), identity=user.identity))
 
     # What every action ends with
 

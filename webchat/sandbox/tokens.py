@@ -46,16 +46,17 @@ def verify(text: object) -> Token:
             subject=ACCOUNT_SID,
             options={"require": ["exp", "iss", "sub"]},
         )
+        expires_at = float(claims["exp"])
     except jwt.ExpiredSignatureError as error:
         raise TokenError(EXPIRED, "Access Token expired or expiration date invalid") from error
-    except (jwt.InvalidTokenError, RecursionError) as error:
+    except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise TokenError(INVALID, "Invalid Access Token") from error
     if header.get("cty") != "twilio-fpa;v=1":
         raise TokenError(INVALID, "Invalid Access Token header")
-    if claims["exp"] - time.time() > LONGEST_LIFE:
+    if expires_at - time.time() > LONGEST_LIFE:
         raise TokenError(EXPIRED, "Access Token expired or expiration date invalid")
     match claims.get("grants"):
         case {"identity": str(identity), "chat": {"service_sid": str(service)}} if service == CHAT_SERVICE_SID:
             if 0 < len(identity) <= IDENTITY:
-                return Token(identity, claims["exp"])
+                return Token(identity, expires_at)
     raise TokenError(INVALID, "Invalid Access Token grants")

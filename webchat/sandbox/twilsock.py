@@ -13,8 +13,9 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from . import limits
 from .entities import TYPING_SECONDS, User
+from .events import Event
 from .frames import Frame, FrameError, decode, encode
-from .store import Event, Store
+from .store import Store
 from .sync import SyncObject
 from .tokens import OTHER_IDENTITY, TokenError, verify
 
@@ -23,6 +24,7 @@ SILENT_PINGS = 3  # the SDK acknowledges each ping, so a client that is silent f
 INIT_SECONDS = 30
 WARNING_SECONDS = 240  # "token about to expire" comes so long before the token's end
 LINGER_SECONDS = 5  # the SDK takes about 3 s to close a socket that it was told is ending
+CLOSE_SECONDS = 1.0  # a client that does not answer the WebSocket's closing is waited for no longer
 CAPABILITIES = ["client_update", "offline_storage", "telemetry.v1"]
 
 Answer = tuple[int, Any]  # HTTP status and JSON body of a tunnelled request
@@ -155,7 +157,7 @@ class Connection:
             token = verify(frame.header.get("token"))
         except TokenError as error:
             return self._refuse(frame, error)
-        self.user = self.hub.store.user(token.identity)
+        self.user = self.hub.store.users.get_or_create(token.identity)
         self.identity = token.identity
         self.hub.joined(self)
         self._schedule(token.expires_at)
@@ -239,7 +241,7 @@ class Hub:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         if len(self._connections) >= limits.CONNECTIONS:
             raise web.HTTPServiceUnavailable
-        socket = web.WebSocketResponse(max_msg_size=limits.FRAME, compress=False)
+        socket = web.WebSocketResponse(timeout=CLOSE_SECONDS, max_msg_size=limits.FRAME, compress=False)
         await socket.prepare(request)
         connection = Connection(self, socket, request)
         self._connections.add(connection)
@@ -259,8 +261,7 @@ class Hub:
             self.store.connected(connection.user, 1)
 
     async def close(self) -> None:
-        for connection in self.connections():
-            await connection.drop()
+        await asyncio.gather(*(connection.drop() for connection in self.connections()))
 
     def _left(self, connection: Connection) -> None:
         for sync_object in connection.subscriptions:

@@ -19,14 +19,16 @@ from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from .account import ACCOUNT_SID, AUTH_TOKEN, CHAT_SERVICE_SID, MESSAGING_SERVICE_SID
 from .clock import timestamp
 from .entities import Conversation, Message, Participant
 from .errors import invalid
+from .events import Event
 from .loopback import is_loopback
 from .rest import Form, url
-from .store import Event, Store
+from .store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +157,10 @@ async def _send(session: aiohttp.ClientSession, target: Target, fields: dict[str
     data = urlencode(body, errors="replace").encode() if body else None
     if data:
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-    async with session.request(target.method, address, data=data, headers=headers, allow_redirects=False) as answer:
+    # As it is signed, letter for letter.
+    async with session.request(
+        target.method, URL(address, encoded=True), data=data, headers=headers, allow_redirects=False
+    ) as answer:
         if answer.status >= 300:
             logger.warning("%s was answered with %d", fields["EventType"], answer.status)
 

@@ -78,8 +78,10 @@ async function act(verb, data = {}) {
 /** @param {Chat} chat */
 const nameOf = (chat) => chat.customer.friendly_name || chat.friendly_name || chat.sid;
 
+/** One agent may be written "Zoë" and "zoe". */
+const sameName = new Intl.Collator("en", { sensitivity: "base", ignorePunctuation: true });
 /** Whether we take part. @param {Chat} chat */
-const isMine = (chat) => chat.agents.some((person) => person.friendly_name === agent.value.trim());
+const isMine = (chat) => chat.agents.some((person) => sameName.compare(person.friendly_name ?? "", agent.value) === 0);
 
 /** @param {string} moment ISO 8601 */
 function clockTime(moment) {
@@ -98,7 +100,7 @@ function setTime(time, moment) {
 function typists(chat) {
   const people = [chat.customer, ...chat.agents];
   const names = chat.typing.map((identity) => people.find((p) => p.identity === identity)?.friendly_name || identity);
-  return names.filter((name) => name !== agent.value.trim());
+  return names.filter((name) => sameName.compare(name, agent.value) !== 0);
 }
 
 // --- The list ---------------------------------------------------------------------------------------------------
@@ -159,11 +161,11 @@ function showHead(chat) {
     /** @type {HTMLElement} */ (presence).hidden = presence.getAttribute("data-online") !== String(chat.customer.online);
   }
   const closed = chat.state === "closed";
-  by("accept").hidden = closed || !chat.waiting;
-  by("accept-first").hidden = closed || !chat.waiting;
+  const mine = isMine(chat);
+  by("accept").hidden = by("accept-first").hidden = closed || mine;
   by("complete").hidden = closed;
   by("ended").hidden = !closed;
-  reply.hidden = closed || chat.waiting;
+  reply.hidden = closed || !mine;
   by("typing").replaceChildren(...typists(chat).map((name) => clone("typist", { ".name": name })));
   by("chat-sid").textContent = chat.sid;
   by("chat-identity").textContent = chat.customer.identity;
@@ -340,6 +342,9 @@ confirmation.addEventListener("close", () => confirmation.returnValue === "compl
 by("agent-form").addEventListener("submit", (event) => event.preventDefault());
 agent.addEventListener("change", () => {
   if (agent.value.trim()) localStorage.setItem(AGENT_KEY, agent.value.trim());
+  const chat = chats.get(chosen);
+  if (chat) showHead(chat);
+  showList();
 });
 agent.value = localStorage.getItem(AGENT_KEY) ?? agent.value;
 
