@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError
+from django.utils.module_loading import import_string
 
 from webchat import matching
 from webchat.flex import credentials
@@ -68,6 +69,23 @@ def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
                 "WEBCHAT_LIMITS=off lifts the limits on starts at Twilio itself.",
                 hint="It is for load tests against the sandbox: unset it, or set TWILIO_SANDBOX_URL.",
                 id="webchat.E005",
+            )
+        ]
+    return []
+
+
+@register()
+def check_hook(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    if not settings.WEBCHAT_BEFORE_START:
+        return []
+    try:
+        import_string(settings.WEBCHAT_BEFORE_START)
+    except ImportError as error:
+        return [
+            Error(
+                f"WEBCHAT_BEFORE_START cannot be imported: {error}",
+                hint="Give the dotted path of a function, like shop.chat.before_start, or unset it.",
+                id="webchat.E008",
             )
         ]
     return []

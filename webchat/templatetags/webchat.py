@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import template
-from django.template.context import RequestContext
+from django.template.base import FilterExpression, Parser, Token, token_kwargs
+from django.template.context import Context
 from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
 
 from webchat.context import sign_context
 from webchat.models import Webchat
@@ -16,27 +16,45 @@ from webchat.models import Webchat
 register = template.Library()
 
 _TEMPLATES = {"launcher": "webchat/launcher.html", "inline": "webchat/inline.html"}
-_OPTIONS = {"mode", "context"}
+_USAGE = 'webchat takes a slug, mode="launcher" or mode="inline", and context=, all optional'
 
 
-@register.simple_tag(takes_context=True)
-def webchat(context: RequestContext, slug: str = "", **options: Any) -> SafeString | str:
+@register.tag
+def webchat(parser: Parser, token: Token) -> WebchatNode:
     """The launcher of a webchat, or with mode="inline" the chat itself, in the page.
 
     Without a slug it is the first webchat of this site. A webchat that is absent shows nothing, one that is switched
     off shows no launcher. `context=order` tells the agent more: a mapping of names to texts, numbers, true and false,
     signed so that the browser cannot change it (but readable there).
+
+    Not a simple_tag, because those have the name `context` for themselves.
     """
-    mode = options.get("mode", "launcher")
-    if mode not in _TEMPLATES or options.keys() - _OPTIONS:
-        raise template.TemplateSyntaxError('{% webchat "slug" mode="launcher" or "inline" context=mapping %}')
-    request = context["request"]
-    found = Webchat.objects.filter(slug=slug).first() if slug else Webchat.objects.for_page()
-    if found is None or (mode == "launcher" and not found.enabled):
-        return ""
-    query = ""
-    if told := options.get("context"):
-        user = request.user if request.user.is_authenticated else None
-        query = "?" + urlencode({"context": sign_context(told, user)})
-    values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}
-    return render_to_string(_TEMPLATES[mode], values, request=request)
+    bits = token.split_contents()[1:]
+    slug = parser.compile_filter(bits.pop(0)) if bits and "=" not in bits[0] else None
+    options = token_kwargs(bits, parser)
+    if bits or options.keys() - {"mode", "context"}:
+        raise template.TemplateSyntaxError(_USAGE)
+    return WebchatNode(slug, options.get("mode"), options.get("context"))
+
+
+class WebchatNode(template.Node):
+    def __init__(
+        self, slug: FilterExpression | None, mode: FilterExpression | None, context: FilterExpression | None
+    ) -> None:
+        self.slug, self.mode, self.context = slug, mode, context
+
+    def render(self, context: Context) -> str:
+        slug, mode, told = (part and part.resolve(context) for part in (self.slug, self.mode, self.context))
+        mode = mode or "launcher"
+        if mode not in _TEMPLATES:
+            raise template.TemplateSyntaxError(_USAGE)
+        found = Webchat.objects.filter(slug=slug).first() if slug else Webchat.objects.for_page()
+        if found is None or (mode == "launcher" and not found.enabled):
+            return ""
+        request = context["request"]
+        query = ""
+        if told:
+            user = request.user if request.user.is_authenticated else None
+            query = "?" + urlencode({"context": sign_context(told, user)})
+        values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}
+        return render_to_string(_TEMPLATES[mode], values, request=request)
