@@ -165,6 +165,19 @@ def test_who_only_looks_takes_no_part(desk: Page, sandbox: SandboxServer):
     sandbox.say(sid, "Ada Lovelace", "seen by the desk")
     expect(desk.get_by_role("log")).to_contain_text("seen by the desk")
     assert [agent["friendly_name"] for agent in sandbox.desk(sid)["agents"]] == ["Somebody else"]
+    expect(desk.get_by_label("Your answer")).to_be_hidden()
+    accept(desk)
+    assert {agent["friendly_name"] for agent in sandbox.desk(sid)["agents"]} == {"Somebody else", "Robin"}
+
+
+def test_another_name_is_another_agent(desk: Page, sandbox: SandboxServer):
+    visit(sandbox)
+    accept(desk)
+    name, answer = desk.get_by_label("Your name"), desk.get_by_label("Your answer")
+    for other, is_another in (("Zoë", True), ("robin", False)):
+        name.fill(other)
+        name.press("Tab")
+        expect(answer).to_be_visible(visible=not is_another)
 
 
 def test_an_agent_completes_a_chat(desk: Page, sandbox: SandboxServer):

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page
-from twilio.jwt.access_token import AccessToken  # noqa: TID251
-from twilio.jwt.access_token.grants import ChatGrant  # noqa: TID251
+from twilio.jwt.access_token import AccessToken
+from twilio.jwt.access_token.grants import ChatGrant
 
 from tests.sandbox_server import SandboxServer
 from webchat.sandbox import account
@@ -468,6 +468,18 @@ def test_fresh_client_on_a_closed_conversation(chat: Chat) -> None:
     assert chat.js("sdk.conversation.state.current") == "closed"
     refusal = chat.refusal("sdk.conversation.sendMessage('too late')")
     assert (refusal["status"], refusal["code"]) == (403, 50438)
+
+
+def test_removed_before_it_is_closed(opened: Chat) -> None:
+    """The order in which no `state` event comes: who waits only for that never learns of the end."""
+    opened.sandbox.rest("DELETE", f"/v1/Conversations/{opened.sid}/Participants/{opened.identity}")
+    opened.sandbox.close(opened.sid)
+    assert opened.wait("conversationLeft") == opened.sid
+    assert opened.wait("conversationRemoved") == opened.sid
+    opened.page.wait_for_timeout(300)
+    assert opened.js("sdk.conversation.state.current") == "active"
+    refusal = opened.refusal("sdk.conversation.sendMessage('too late')")
+    assert (refusal["status"], refusal["code"]) == (403, 50400)
 
 
 def test_guest_leaves(opened: Chat) -> None:

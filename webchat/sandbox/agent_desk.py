@@ -18,7 +18,7 @@ from aiohttp import hdrs, web
 from .clock import timestamp
 from .entities import TYPING_SECONDS, Conversation, Message, Participant, Webchat
 from .errors import TwilioError, conversation_not_found, invalid, not_found
-from .events import Event, sdk
+from .events import Event, Origin, sdk
 from .media import MediaStore
 from .rest import json_body
 from .store import Store
@@ -109,55 +109,50 @@ class Desk:
     # What an agent does
 
     async def accept(self, request: web.Request) -> web.Response:
-        conversation = self._webchat(request)
-        self._agent(conversation, await self._author(request))
+        conversation, _, _ = await self._agent(request)
         return self._answer(conversation)
 
     async def send(self, request: web.Request) -> web.Response:
-        body = await json_body(request)
-        text = body.get("body")
+        text = (await json_body(request)).get("body")
         if not isinstance(text, str) or not text.strip():
             raise invalid("body is required")
-        conversation = self._webchat(request)
-        agent = self._agent(conversation, _name(body))
-        message = self.store.add_message(conversation, sdk(agent.identity), author=agent.identity, body=text)
+        conversation, agent, origin = await self._agent(request)
+        message = self.store.add_message(conversation, origin, author=agent.identity, body=text)
         return web.json_response(self._message_view(conversation, message), status=201)
 
     async def typing(self, request: web.Request) -> web.Response:
-        conversation = self._webchat(request)
-        self.store.typing(conversation, self._agent(conversation, await self._author(request)).identity)
+        conversation, agent, _ = await self._agent(request)
+        self.store.typing(conversation, agent.identity)
         return web.Response(status=204)
 
     async def read(self, request: web.Request) -> web.Response:
-        conversation = self._webchat(request)
-        agent = self._agent(conversation, await self._author(request))
-        self.store.set_read_horizon(conversation, agent, conversation.next_index - 1, sdk(agent.identity))
+        conversation, agent, origin = await self._agent(request)
+        self.store.set_read_horizon(conversation, agent, conversation.next_index - 1, origin)
         return self._answer(conversation)
 
     async def complete(self, request: web.Request) -> web.Response:
-        conversation = self._webchat(request)
-        agent = self._agent(conversation, await self._author(request))
+        conversation, _, origin = await self._agent(request)
         for one in agents(conversation):
-            self.store.remove_participant(conversation, one.identity, sdk(agent.identity))
-        self.store.end_webchat(conversation, sdk(agent.identity))
+            self.store.remove_participant(conversation, one.identity, origin)
+        self.store.end_webchat(conversation, origin)
         return self._answer(conversation)
+
+    async def _agent(self, request: web.Request) -> tuple[Conversation, Participant, Origin]:
+        """The participant with that identity or name, in the request's conversation. Who is not there yet joins."""
+        author = _name(await json_body(request))
+        conversation = self._webchat(request)
+        identity = author if author in conversation.participants else agent_identity(author)
+        participant, origin = conversation.participants.get(identity), sdk(identity)
+        if participant is None:
+            if not has_task(conversation):
+                raise TwilioError(409, 20409, "There is no task: no message has reached Studio yet")
+            participant = self.store.add_participant(conversation, identity, origin, friendly_name=author)
+        return conversation, participant, origin
 
     def _webchat(self, request: web.Request) -> Conversation:
         conversation = self.store.find(request.match_info["conversation"])
         webchat(conversation)
         return conversation
-
-    async def _author(self, request: web.Request) -> str:
-        return _name(await json_body(request))
-
-    def _agent(self, conversation: Conversation, author: str) -> Participant:
-        """The participant who is that identity or has that name; an agent who is not there yet joins."""
-        for identity in (author, agent_identity(author)):
-            if participant := conversation.participants.get(identity):
-                return participant
-        if not has_task(conversation):
-            raise TwilioError(409, 20409, "There is no task: no message has reached Studio yet")
-        return self.store.add_participant(conversation, identity, sdk(identity), friendly_name=author)
 
     # Telling the page
 

@@ -137,8 +137,8 @@ class Faults:
             "status": None,
             "created": False,
             "fault": None,
+            "at": timestamp(now()),
         }
-        call["at"] = timestamp(now())
         if is_rest(request):
             self.calls.append(call)
 

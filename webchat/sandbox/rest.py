@@ -18,6 +18,7 @@ from .errors import TwilioError, invalid, not_found, unauthorized
 from .events import REST, REST_WITH_WEBHOOKS, Origin
 
 CREATED = web.RequestKey("created", str)  # the SID of what a request made, for the log
+OWNER = {"account_sid": ACCOUNT_SID, "chat_service_sid": CHAT_SERVICE_SID}
 PREFIXES = ("/v1/", "/v2/", "/2010-04-01/")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -165,6 +166,3 @@ def scope(request: web.Request) -> str:
     """The part of the path that the answer's URLs start with."""
     service = f"/v1/Services/{CHAT_SERVICE_SID}"
     return service if request.path.startswith(service) else "/v1"
-
-
-OWNER = {"account_sid": ACCOUNT_SID, "chat_service_sid": CHAT_SERVICE_SID}

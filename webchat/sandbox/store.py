@@ -131,10 +131,11 @@ class Store:
         timers: dict[str, str] | None = None,
     ) -> None:
         self._refuse_closed(conversation)
-        if friendly_name is not None:
-            conversation.friendly_name = limits.text("FriendlyName", friendly_name)
+        limits.text("FriendlyName", friendly_name)
         if attributes is not None:
             conversation.attributes = limits.attributes(attributes, limits.CONVERSATION_ATTRIBUTES)
+        if friendly_name is not None:
+            conversation.friendly_name = friendly_name
         conversation.timers |= timers or {}
         self._touch(conversation)
         self._tell(Event("ConversationUpdated", conversation, origin))

@@ -50,18 +50,21 @@ class Connection:
     async def run(self) -> None:
         """Serves the connection until it ends."""
         async with asyncio.TaskGroup() as tasks:
-            helpers = [tasks.create_task(self._write()), tasks.create_task(self._ping())]
+            running = {tasks.create_task(self._write()), tasks.create_task(self._ping())}
             no_init = self._loop.call_later(INIT_SECONDS, self._expect_init)
             try:
                 async for message in self._socket:
                     if message.type is WSMsgType.BINARY:
                         self._heard = time.monotonic()
-                        tasks.create_task(self._receive(message.data))
+                        # A task of its own: an answer that is delayed holds up no other one.
+                        received = tasks.create_task(self._receive(message.data))
+                        running.add(received)
+                        received.add_done_callback(running.discard)
             finally:
                 no_init.cancel()
                 self._cancel_timers()
-                for helper in helpers:
-                    helper.cancel()
+                for task in running:
+                    task.cancel()
 
     # Out
 

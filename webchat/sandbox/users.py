@@ -31,10 +31,11 @@ class Users:
         return user
 
     def update(self, user: User, *, friendly_name: str | None = None, attributes: str | None = None) -> None:
-        if friendly_name is not None:
-            user.friendly_name = limits.text("FriendlyName", friendly_name)
+        limits.text("FriendlyName", friendly_name)
         if attributes is not None:
             user.attributes = limits.attributes(attributes, limits.USER_ATTRIBUTES)
+        if friendly_name is not None:
+            user.friendly_name = friendly_name
         user.updated = now()
         user.write_info()
 
