@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import structlog
 from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core.checks import register
+
+logger = structlog.get_logger("config.security")
 
 
 class SiteAdminConfig(AdminConfig):
@@ -14,3 +20,14 @@ class SiteAdminConfig(AdminConfig):
 
         super().ready()
         register(check_company_colour)
+        user_logged_in.connect(note_login)
+        user_login_failed.connect(note_failed_login)
+
+
+def note_login(sender: object, user: Any, **kwargs: Any) -> None:
+    logger.info("login_succeeded", user=user.pk)
+
+
+def note_failed_login(sender: object, **kwargs: Any) -> None:
+    """Without the name that was tried: people type their password there."""
+    logger.warning("login_failed")

@@ -10,6 +10,9 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # A start waits for Twilio most of its time: threads hold such waits cheaply.
 worker_class = "gthread"
 threads = int(os.environ.get("WEBCHAT_THREADS", "32"))
+# Longer than a proxy keeps its own end, so that we never close a connection that it is about to use. An idle one costs
+# no thread.
+keepalive = 75
 timeout = 30
 graceful_timeout = 20
 max_requests = 5000

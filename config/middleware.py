@@ -1,39 +1,126 @@
-"""What every response of the site carries."""
+"""What holds for every request: its id and line in the log, where it may come from, the headers of its answer."""
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
+import structlog
+from csp.constants import NONE
+from csp.middleware import CSPMiddleware, PolicyParts
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.security import SecurityMiddleware
+from django.urls import get_callable
+from django_structlog import middlewares, signals
+
+from config.logs import network_in_log
+from webchat.limits import network_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
-class RequestIdMiddleware:
-    """Gives each request an id, the proxy's own if it sent a sound one, and names it in the answer."""
+class RequestMiddleware(middlewares.RequestMiddleware):
+    """Gives each request an id, the proxy's own if it sent a sound one, binds it to every line that is logged
+    meanwhile, names it in the answer, and logs the request when it is done."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        super().__init__(get_response)
+        if settings.TWILIO_SANDBOX_URL:
+            structlog.get_logger(__name__).warning("sandbox_in_use", sandbox=settings.TWILIO_SANDBOX_URL)
+
+    def prepare(self, request: HttpRequest) -> None:
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        request.META["HTTP_X_REQUEST_ID"] = request.request_id = request_id  # type: ignore[attr-defined]
+        request.began = time.perf_counter()  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(network=network_in_log(network_of(request)) or "unknown")
+        super().prepare(request)
+
+    def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
+        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        super().handle_response(request, response)
+
+    @staticmethod
+    def format_request(request: HttpRequest) -> str:
+        return f"{request.method} {path_in_log(request)}"
+
+
+def path_in_log(request: HttpRequest) -> str:
+    """The path, without the query and without the token that the link of a password reset has in it."""
+    path = request.path
+    for name, value in (request.resolver_match.kwargs if request.resolver_match else {}).items():
+        if name in ("token", "uidb64"):
+            path = path.replace(f"/{value}/", f"/<{name}>/")
+    return path
+
+
+def describe_request(sender: object, request: HttpRequest, log_kwargs: dict[str, Any], **kwargs: Any) -> None:
+    log_kwargs["method"] = request.method
+    log_kwargs["path"] = path_in_log(request)
+    log_kwargs["status"] = log_kwargs.pop("code")
+    log_kwargs["ms"] = round((time.perf_counter() - request.began) * 1000, 1)  # type: ignore[attr-defined]
+
+
+signals.bind_extra_request_finished_metadata.connect(describe_request)
+signals.bind_extra_request_failed_metadata.connect(describe_request)
+
+
+class FetchSiteMiddleware:
+    """Refuses what a browser says that another site makes it send. It stands beside the CSRF token and the Origin
+    header, for everybody and every address; what sends no Sec-Fetch-Site (no browser, or an old one) meets those.
+
+    "none" is a visitor's own doing, such as a form that is sent again by a reload; no script can cause it, and the API
+    is for scripts. https://www.w3.org/TR/fetch-metadata/
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        sent = request.headers.get("X-Request-Id", "")
-        request.request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex  # type: ignore[attr-defined]
-        response = self.get_response(request)
-        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        if request.method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
+            site = request.headers.get("Sec-Fetch-Site", "same-origin")
+            if site != "same-origin" and (site != "none" or request.path.startswith("/api/")):
+                return self.refuse(request)
+        return self.get_response(request)
+
+    def refuse(self, request: HttpRequest) -> HttpResponse:
+        reason = "Sec-Fetch-Site checking failed"
+        # In the words and in the log of Django's own refusals.
+        logging.getLogger("django.security.csrf").warning("Forbidden (%s): %s", reason, request.path)
+        response: HttpResponse = get_callable(settings.CSRF_FAILURE_VIEW)(request, reason=reason)
         return response
 
 
+class PolicyMiddleware(CSPMiddleware):
+    """The content security policy of the settings; where the page has no script of ours, none may run."""
+
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
+        parts = super().get_policy_parts(request, response, report_only)
+        if parts.nonce is None and "script-src" not in (parts.replace or {}):
+            parts.replace = {**(parts.replace or {}), "script-src": [NONE]}
+        return parts
+
+
 class HeadersMiddleware:
-    """The security headers for which Django has no setting."""
+    """The security headers of every answer, the refusals of other middleware included."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        # Django's own place for these is further in: what it refuses itself, such as a foreign Host, would go without.
+        self.security = SecurityMiddleware(get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+        response: HttpResponse = self.security.process_response(request, self.get_response(request))
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault(
             "Permissions-Policy",

@@ -59,7 +59,8 @@ def test_annotated_answers_of_known_and_unknown_addresses_look_alike(sandbox, se
                 ) as captured:
                     response = visitor.start({**ANSWERS, "email": address})
                 addresses.append(visible(response))
-                queries[kind].add(len(captured))
+                # Whether Twilio is up is read again each second, whoever comes.
+                queries[kind].add(sum("outage" not in query["sql"] for query in captured))
     assert len(seen["known"]) == len(seen["other"]) == 200
     assert len({repr(one) for one in seen["known"] + seen["other"]}) == 1
     assert queries["known"] == queries["other"]

@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from webchat.events import note_refusal
 from webchat.flex.gateway import FlexError
 from webchat.forms import PreEngagementForm
 from webchat.models import ChatSession, Webchat
@@ -41,8 +42,10 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
             return response
         status = 400
     except SessionError as refused:
+        note_refusal(refused, slug)
         error, status = refused.detail, 429 if refused.code == "too_many" else 409
-    except FlexError:
+    except FlexError as failed:
+        note_refusal(failed, slug)
         error, status = webchat.unavailable_text, 503
     context = {"webchat": webchat, "state": "form", "form": form, "error": error, "session": None}
     # The same key: a repeated submit of the same answers must find what the first one made.

@@ -5,19 +5,21 @@ https://www.twilio.com/docs/conversations-classic/conversations-webhooks
 
 from __future__ import annotations
 
-import logging
+import re
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from webchat.events import note_webhook
 from webchat.flex.signatures import is_from_twilio
 from webchat.models import ChatSession
 
-logger = logging.getLogger(__name__)
-
-_BODY_MAX_BYTES = 64 * 1024
+# The parameters that are read. A signature does not tell a name from its value, so each may come only once.
+_READ = ("AccountSid", "EventType", "ConversationSid", "StateTo")
+_CONVERSATION_SID = re.compile(r"CH[0-9a-fA-F]{32}")
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -28,14 +30,22 @@ class ConversationsWebhook(View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > _BODY_MAX_BYTES or not is_from_twilio(request):
+        if not is_from_twilio(request):
+            note_webhook("webhook_refused")
             return HttpResponse(status=403)
-        events = request.POST.getlist("EventType")
-        if events == ["onConversationStateUpdated"] and request.POST.getlist("StateTo") == ["closed"]:
-            self.close(request.POST.get("ConversationSid", ""))
+        values = {name: request.POST.getlist(name) for name in _READ}
+        if any(len(each) > 1 for each in values.values()):
+            note_webhook("webhook_ambiguous")
+            return HttpResponse(status=400)
+        event = {name: each[0] if each else "" for name, each in values.items()}
+        if event["AccountSid"] != settings.TWILIO_ACCOUNT_SID:
+            note_webhook("webhook_of_another_account", sid=event["AccountSid"])
+        elif (event["EventType"], event["StateTo"]) == ("onConversationStateUpdated", "closed"):
+            self.close(event["ConversationSid"])
         return HttpResponse(status=200)
 
     def close(self, channel_sid: str) -> None:
-        session = ChatSession.objects.running().filter(channel_sid=channel_sid).first() if channel_sid else None
+        known = _CONVERSATION_SID.fullmatch(channel_sid)
+        session = ChatSession.objects.running().filter(channel_sid=channel_sid).first() if known else None
         if session is not None:
             session.ended_at_twilio()

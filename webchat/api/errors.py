@@ -8,12 +8,12 @@ from typing import Any
 
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
-from rest_framework.response import Response
 
+from webchat.events import note_refusal
 from webchat.flex.gateway import FlexError
 from webchat.models.session import ChatSession, SessionError
 
@@ -42,6 +42,7 @@ _PLAIN: dict[type[Exception], tuple[int, str, Any]] = {
     SuspiciousOperation: _UNREADABLE,
     BadRequest: _UNREADABLE,
     MultiPartParserError: _UNREADABLE,
+    UnreadablePostError: _UNREADABLE,
     exceptions.MethodNotAllowed: (405, "method_not_allowed", _("This address does not take that method.")),
     exceptions.NotAcceptable: (406, "not_acceptable", _("The answer is JSON.")),
     exceptions.UnsupportedMediaType: (415, "unsupported_media_type", _("Send JSON or a form.")),
@@ -82,8 +83,10 @@ def error_response(
     return response
 
 
-def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Turns what a view raises into the contract; None, and so a 500, only for a bug of ours."""
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> JsonResponse | None:
+    """Turns what a view raises into the contract; None, and so a 500, only for a bug of ours. Always JSON, whatever
+    the client would rather have."""
+    view = context["view"]
     fields: Mapping[str, list[str]] | None = None
     retry_after: int | None = None
     match error:
@@ -94,7 +97,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
             retry_after = error.retry_after
         case FlexError():
             status, code, retry_after = 503, "chat_unavailable", error.retry_after
-            detail = context["view"].unavailable_text or _UNAVAILABLE
+            detail = view.unavailable_text or _UNAVAILABLE
         case exceptions.ParseError():
             status, code, detail = 400, "invalid", error.detail
         case _:
@@ -104,11 +107,11 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
             status, code, detail = known
     if isinstance(error, DatabaseError):
         logger.error("the database failed", exc_info=error)
+    # The webchat's slug, where the address has one.
+    note_refusal(error, view.kwargs.get("slug", ""))
     if status == 503 and not retry_after:
         retry_after = TRY_AGAIN
-    response = Response(body_of(context["request"]._request, code, detail, fields), status=status)
-    if retry_after:
-        response["Retry-After"] = str(retry_after)
+    response = error_response(context["request"]._request, status, code, detail, fields, retry_after or None)
     if status == 405:
-        response["Allow"] = ", ".join(context["view"].allowed_methods)
+        response["Allow"] = ", ".join(view.allowed_methods)
     return response

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.common import no_append_slash
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.types import OpenApiTypes
@@ -36,13 +37,14 @@ def _errors(*statuses: int) -> dict[int, type[ErrorSerializer]]:
 
 _KEY_HEADER = OpenApiParameter(
     "Idempotency-Key",
-    OpenApiTypes.STR,
+    {"type": "string", "minLength": 8, "maxLength": 128, "pattern": "^[!-~]{8,128}$"},
     OpenApiParameter.HEADER,
     description="8 to 128 visible characters, new for each form. Or `idempotency_key` in the body.",
 )
+_SLUG = OpenApiParameter("slug", {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}, OpenApiParameter.PATH)
 
 
-@method_decorator([bounded, csrf_protect], name="dispatch")
+@method_decorator([no_append_slash, bounded, csrf_protect], name="dispatch")
 class ChatView(APIView):
     """CSRF for everybody, signed in or not; answers that no cache may keep."""
 
@@ -72,7 +74,7 @@ class SessionsView(ChatView):
         operation_id="start",
         summary="Start a chat",
         description="The body holds the answers to the webchat's pre-engagement form, by field name.",
-        parameters=[_KEY_HEADER],
+        parameters=[_SLUG, _KEY_HEADER],
         request={
             "application/json": OpenApiTypes.OBJECT,
             "application/x-www-form-urlencoded": OpenApiTypes.OBJECT,
@@ -81,7 +83,7 @@ class SessionsView(ChatView):
         responses={
             201: CredentialsSerializer,
             200: CredentialsSerializer,
-            **_errors(400, 403, 404, 409, 410, 413, 415, 422, 429, 503),
+            **_errors(400, 403, 404, 406, 409, 410, 413, 415, 422, 429, 503),
         },
     )
     @method_decorator(sensitive_variables())
@@ -104,7 +106,8 @@ class CurrentSessionView(ChatView):
     @extend_schema(
         operation_id="current",
         summary="This browser's running chat",
-        responses={200: CredentialsSerializer, **_errors(404, 410, 503)},
+        parameters=[_SLUG],
+        responses={200: CredentialsSerializer, **_errors(400, 404, 406, 410, 413, 415, 503)},
     )
     def get(self, request: Request, slug: str) -> Response:
         visitor = self.visitor()
@@ -120,7 +123,7 @@ class TokenView(ChatView):
         operation_id="renew",
         summary="Renew the access token",
         request=None,
-        responses={200: CredentialsSerializer, **_errors(403, 404, 409, 410, 429, 503)},
+        responses={200: CredentialsSerializer, **_errors(400, 403, 404, 406, 410, 413, 415, 503)},
     )
     def post(self, request: Request, session_id: uuid.UUID) -> Response:
         visitor = self.visitor()
@@ -134,7 +137,7 @@ class EndView(ChatView):
         operation_id="end",
         summary="End the chat",
         request=None,
-        responses={200: EndedSerializer, **_errors(403, 404, 503)},
+        responses={200: EndedSerializer, **_errors(400, 403, 404, 406, 413, 415, 503)},
     )
     def post(self, request: Request, session_id: uuid.UUID) -> Response:
         session = access_chat_session(self.visitor(), session_id)

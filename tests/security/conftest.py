@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from config import logs
+
+
+class Log:
+    """What the site logs meanwhile, as a log collector gets it."""
+
+    def __init__(self, stream: io.StringIO) -> None:
+        self._stream = stream
+
+    @property
+    def text(self) -> str:
+        return self._stream.getvalue()
+
+    def lines(self, event: str | None = None) -> list[dict]:
+        """Parsed; each must be one JSON object."""
+        found = [json.loads(line) for line in self.text.split("\n") if line]
+        return [line for line in found if event is None or line["event"] == event]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.contextvars.merge_contextvars], processors=logs.for_machines()
+        )
+    )
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield Log(stream)
+    root.removeHandler(handler)

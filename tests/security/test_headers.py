@@ -1,0 +1,224 @@
+"""The headers of every answer, on every address and with every status."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from django.test import Client
+
+from tests.factories import ANSWERS, make_user, make_webchat
+from tests.security.addresses import every_address
+from tests.site_server import ROOT
+from tests.visiting import VisitorClient
+
+# Django's admin has templates with variables that are not there.
+pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]
+
+DEMANDED = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+POLICY = {"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'", "form-action 'self'"}
+
+
+def problems_of(response) -> list[str]:
+    wrong = [f"{name}: {response.get(name)}" for name, value in DEMANDED.items() if response.get(name) != value]
+    policy = set(response.get("Content-Security-Policy", "").split("; "))
+    wrong += [f"no {directive}" for directive in POLICY - policy]
+    wrong += [directive for directive in policy if "unsafe" in directive or "*" in directive]
+    if "camera=()" not in response.get("Permissions-Policy", ""):
+        wrong.append("no Permissions-Policy")
+    wrong += [name for name in response.headers if name.startswith("Access-Control-")]
+    return wrong
+
+
+@pytest.fixture
+def rows(sandbox):
+    make_webchat()
+    assert VisitorClient().start(ANSWERS).status_code == 201
+    return make_user("root", is_superuser=True, is_staff=True)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("superuser", [False, True])
+def test_every_address(rows, client, superuser, method):
+    if superuser:
+        client.force_login(rows)
+    wrong = {}
+    for address in every_address():
+        response = getattr(client, method)(address, headers={"Origin": "https://evil.example"})
+        if problems := problems_of(response):
+            wrong[address] = problems
+        assert response.status_code < 500, address
+        if superuser and "logout" in address:
+            client.force_login(rows)
+    assert wrong == {}
+
+
+def statuses(client: Client, visitor: VisitorClient):
+    form = "application/x-www-form-urlencoded"
+    return {
+        200: client.get("/"),
+        301: client.get("/support"),
+        302: client.get("/admin/"),
+        400: client.get("/", headers={"Host": "evil.example"}),
+        403: Client(enforce_csrf_checks=True).post("/webchat/support/"),
+        404: client.get("/nope/"),
+        405: client.put("/"),
+        406: client.get("/api/webchat/support/sessions/current/", headers={"Accept": "text/html"}),
+        413: client.post("/api/webchat/support/sessions/", "x" * 40_000, content_type=form),
+        415: client.post("/api/webchat/support/sessions/", "x", content_type="text/plain"),
+        500: client.get("/bug/"),
+        503: visitor.start(ANSWERS),
+    }
+
+
+def test_every_status(rows, settings):
+    client, visitor = Client(raise_request_exception=False), VisitorClient()
+    settings.ROOT_URLCONF = "tests.security.buggy_urls"
+    settings.TWILIO_API_KEY_SECRET = ""
+    for status, response in statuses(client, visitor).items():
+        assert response.status_code == status
+        assert problems_of(response) == [], status
+
+
+def test_a_foreign_host_and_plain_http_get_them_too(settings, client):
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_HSTS_SECONDS = 63_072_000
+    redirected = Client().get("/")
+    assert (redirected.status_code, problems_of(redirected)) == (301, [])
+    refused = Client().get("/", headers={"Host": "evil.example"})
+    assert (refused.status_code, problems_of(refused)) == (400, [])
+    secure = Client().get("/", headers={"Host": "evil.example"}, secure=True)
+    assert secure["Strict-Transport-Security"].startswith("max-age=63072000")
+
+
+def test_a_nonce_is_used_once(client):
+    make_webchat()
+    nonces = set()
+    for path in ("/", "/webchat/support/") * 100:
+        response = client.get(path)
+        [nonce] = re.findall(r"'nonce-([A-Za-z0-9+/=]+)'", response["Content-Security-Policy"])
+        assert f'nonce="{nonce}"' in response.content.decode()
+        nonces.add(nonce)
+    assert len(nonces) == 200
+
+
+def test_a_page_without_a_script_may_run_none(client):
+    for path in ("/", "/api/webchat/support/sessions/current/", "/theme.css", "/nope/"):
+        assert "script-src 'none'" in client.get(path)["Content-Security-Policy"].split("; "), path
+
+
+def test_what_caches_may_keep_has_no_nonce_no_cookie_and_no_token(client):
+    webchat = make_webchat()
+    for path in (f"/webchat/{webchat.slug}/theme.css", "/theme.css"):
+        response = client.get(path)
+        assert "public" in response["Cache-Control"]
+        assert "nonce" not in response["Content-Security-Policy"]
+        assert not response.cookies
+
+
+def test_what_has_a_token_or_a_cookie_is_never_stored(rows, sandbox):
+    visitor = VisitorClient()
+    started = visitor.start(ANSWERS)
+    session_id = started.json()["session_id"]
+    panel = visitor.client.get("/webchat/support/panel/")
+    answers = [started, panel, visitor.current(), visitor.renew(session_id), visitor.end(session_id)]
+    for response in [*answers, visitor.client.get("/webchat/support/"), visitor.renew(session_id)]:
+        assert "no-store" in response["Cache-Control"], response.request["PATH_INFO"]
+
+
+def test_the_admin_runs_its_own_scripts_only(client):
+    client.force_login(make_user("root", is_superuser=True, is_staff=True))
+    for path in ("/admin/", "/admin/webchat/webchat/add/", "/admin/accounts/user/"):
+        assert "script-src 'self'" in client.get(path)["Content-Security-Policy"].split("; ")
+
+
+# --- Behind TLS ------------------------------------------------------------------------------------------------------
+
+BEHIND_TLS = """
+import django, json
+django.setup()
+from django.core import management
+management.call_command("migrate", verbosity=0)
+from tests.factories import make_webchat
+make_webchat()
+from django.test import Client
+client = Client(SERVER_NAME="www.example.com")
+pages = [client.get(path, secure=True) for path in ("/webchat/support/panel/", "/accounts/login/", "/")]
+plain = client.get("/support/")
+cookies = {name: dict(morsel) for page in pages for name, morsel in page.cookies.items()}
+login = client.post("/accounts/login/", {"username": "x", "password": "y"}, secure=True)
+from config.accounts.models import User
+User.objects.create_user("ada", password="sandbox")
+signed_in = client.post("/accounts/login/", {"username": "ada", "password": "sandbox"}, secure=True)
+cookies |= {name: dict(morsel) for name, morsel in signed_in.cookies.items()}
+print(json.dumps({"cookies": cookies, "location": plain["Location"], "hsts": pages[0]["Strict-Transport-Security"],
+                  "policy": pages[2]["Content-Security-Policy"]}))
+"""
+
+TLS = {
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "PUBLIC_BASE_URL": "https://www.example.com",
+    "DATABASE_URL": "sqlite://:memory:",
+    "DJANGO_SECRET_KEY": "Zq3" * 20 + "0123456789",
+    "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "TWILIO_AUTH_TOKEN": "0123456789abcdef",
+    "TWILIO_API_KEY_SID": "SK" + "0" * 32,
+    "TWILIO_API_KEY_SECRET": "0123456789abcdef",
+}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"]} | TLS | environment
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+def test_behind_tls_cookies_are_bound_to_the_host_and_hsts_is_on(tmp_path):
+    import json
+
+    done = run(
+        "-c",
+        BEHIND_TLS,
+        STATIC_ROOT=str(tmp_path),
+        DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        DJANGO_DEBUG="0",
+    )
+    if "Missing staticfiles manifest" in done.stderr:
+        run("manage.py", "collectstatic", "--no-input", "--verbosity", "0", STATIC_ROOT=str(tmp_path / "static"))
+        done = run(
+            "-c", BEHIND_TLS, STATIC_ROOT=str(tmp_path / "static"), DATABASE_URL=f"sqlite:///{tmp_path / 'other.sqlite3'}"
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert set(seen["cookies"]) == {"__Host-webchat", "__Host-csrftoken", "__Host-sessionid"}
+    for cookie in seen["cookies"].values():
+        assert (cookie["secure"], cookie["httponly"], cookie["samesite"], cookie["path"], cookie["domain"]) == (
+            True, True, "Lax", "/", "",
+        )  # fmt: skip
+    assert seen["location"] == "https://www.example.com/support/"
+    assert seen["hsts"] == "max-age=63072000; includeSubDomains; preload"
+    assert "upgrade-insecure-requests" in seen["policy"].split("; ")
+
+
+def test_the_deployment_check_finds_nothing():
+    done = run("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_previous_secret_key_still_counts_while_it_is_rotated():
+    code = (
+        "import django; django.setup(); from django.core import signing; from django.conf import settings; "
+        "old = signing.dumps('x', key='the-old-key'); print(signing.loads(old), settings.SECRET_KEY_FALLBACKS)"
+    )
+    assert run("-c", code, DJANGO_SECRET_KEY_FALLBACKS="the-old-key,the-older-key").stdout.startswith(
+        "x ['the-old-key'"
+    )
+    assert "BadSignature" in run("-c", code).stderr

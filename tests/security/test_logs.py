@@ -1,0 +1,332 @@
+"""What the site logs: one JSON object a line, security events under stable names, nothing of a visitor's."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from datetime import datetime
+
+import pytest
+import structlog
+from django.test import Client
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from config import logs
+from tests.factories import ANSWERS, make_field, make_user, make_webchat
+from tests.site_server import ROOT
+from tests.visiting import VisitorClient
+from webchat.sandbox import account
+
+pytestmark = pytest.mark.django_db
+
+WEBHOOK = "/webhooks/twilio/conversations/"
+
+
+@pytest.fixture
+def visitor(sandbox) -> VisitorClient:
+    make_webchat()
+    return VisitorClient()
+
+
+@pytest.fixture
+def no_sandbox(settings):
+    """No line about it, at the first request of each client."""
+    settings.TWILIO_SANDBOX_URL = ""
+
+
+def only(log, event):
+    [line] = log.lines(event)
+    return line
+
+
+# --- Requests --------------------------------------------------------------------------------------------------------
+
+
+def test_each_request_is_one_line_of_known_fields(no_sandbox, log, client):
+    response = client.get("/nope/?email=ada@example.com", REMOTE_ADDR="203.0.113.77", headers={"User-Agent": "Spy/1.0"})
+    [line] = log.lines()
+    assert set(line) == {"time", "level", "logger", "event", "request_id", "network", "method", "path", "status", "ms"}
+    assert line["event"] == "request_finished"
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/nope/", 404)
+    assert line["request_id"] == response["X-Request-Id"]
+    assert line["network"] == "203.0.113.0/24"
+    assert datetime.fromisoformat(line["time"]).utcoffset().total_seconds() == 0
+    assert 0 < line["ms"] < 10_000
+
+
+def test_every_line_of_a_request_has_its_id(log, visitor):
+    response = visitor.start(ANSWERS)
+    ours = [line for line in log.lines() if line.get("request_id") == response["X-Request-Id"]]
+    assert {"request_finished"} < {line["event"] for line in ours}
+    assert any(line["event"].startswith("chat session") for line in ours)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("0123abcd-from-the-proxy", True), ("short", False), ("x" * 65, False), ("a b c d e f", False), ("id\x1b[31mred", False)],
+)  # fmt: skip
+def test_a_sound_request_id_of_the_proxy_is_kept(log, client, sent, kept):
+    response = client.get("/", headers={"X-Request-Id": sent})
+    assert (response["X-Request-Id"] == sent) is kept
+    assert only(log, "request_finished")["request_id"] == response["X-Request-Id"]
+
+
+def test_one_request_tells_the_next_nothing(no_sandbox, log, client):
+    ids = {client.get("/")["X-Request-Id"] for _ in range(3)}
+    assert len(ids) == 3
+    assert {line["request_id"] for line in log.lines()} == ids
+    assert structlog.contextvars.get_contextvars() == {}
+
+
+def test_health_checks_are_not_logged(no_sandbox, log, client):
+    assert client.get("/health/live").status_code == client.get("/health/ready").status_code == 200
+    assert log.text == ""
+
+
+def test_the_link_of_a_password_reset_is_not_logged(log, client):
+    client.get("/accounts/reset/MQ/c4x9ab-0123456789abcdef0123456789abcdef/")
+    assert only(log, "request_finished")["path"] == "/accounts/reset/<uidb64>/<token>/"
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ("", "unknown"),
+        ("x\r\ny", "unknown"),
+    ],
+)
+def test_an_address_is_cut_to_its_network(log, client, address, network):
+    client.get("/", REMOTE_ADDR=address)
+    assert only(log, "request_finished")["network"] == network
+
+
+# --- Security events -------------------------------------------------------------------------------------------------
+
+
+def csrf_refused(visitor, settings):
+    visitor.csrf = "x" * 64
+    visitor.start(ANSWERS)
+
+
+def origin_refused(visitor, settings):
+    visitor.start(ANSWERS, Origin="https://evil.example/?email=ada@example.com")
+
+
+def fetch_site_refused(visitor, settings):
+    visitor.start(ANSWERS, **{"Sec-Fetch-Site": "cross-site"})
+
+
+def host_refused(visitor, settings):
+    visitor.client.get("/", headers={"Host": "evil.example"})
+
+
+def request_refused(visitor, settings):
+    visitor.client.post("/webchat/support/", [("a", "")] and {f"f{i}": "" for i in range(1001)})
+
+
+def webhook_refused(visitor, settings):
+    visitor.client.post(WEBHOOK, {"EventType": "x"}, headers={"X-Twilio-Signature": "x"})
+
+
+def limit_hit(visitor, settings):
+    for number in range(6):
+        visitor.start(ANSWERS, key=f"another-key-{number}")
+
+
+def limit_hit_on_the_page(visitor, settings):
+    for number in range(6):
+        values = {**ANSWERS, "idempotency_key": f"another-key-{number}", "csrfmiddlewaretoken": visitor.csrf}
+        visitor.client.post("/webchat/support/", values)
+
+
+def session_refused(visitor, settings):
+    VisitorClient().renew(visitor.start(ANSWERS).json()["session_id"])
+
+
+def login_failed(visitor, settings):
+    visitor.client.post(
+        "/accounts/login/", {"username": "sandbox-password", "password": "x", "csrfmiddlewaretoken": visitor.csrf}
+    )
+
+
+def login_succeeded(visitor, settings):
+    make_user()
+    visitor.client.post(
+        "/accounts/login/", {"username": "ada", "password": "sandbox", "csrfmiddlewaretoken": visitor.csrf}
+    )
+
+
+def chat_unavailable(visitor, settings):
+    settings.TWILIO_API_KEY_SECRET = ""
+    visitor.start(ANSWERS)
+
+
+def chat_unavailable_on_the_page(visitor, settings):
+    settings.TWILIO_API_KEY_SECRET = ""
+    values = {**ANSWERS, "idempotency_key": visitor.key, "csrfmiddlewaretoken": visitor.csrf}
+    visitor.client.post("/webchat/support/", values)
+
+
+def sandbox_in_use(visitor, settings):
+    Client().get("/")
+
+
+EVENTS = [
+    (csrf_refused, "csrf_refused", {"reason": "CSRF token from the 'X-Csrftoken' HTTP header incorrect."}),
+    (origin_refused, "csrf_refused", {"reason": "Origin checking failed"}),
+    (fetch_site_refused, "csrf_refused", {"reason": "Sec-Fetch-Site checking failed"}),
+    (host_refused, "host_refused", {}),
+    (request_refused, "request_refused", {"reason": "TooManyFieldsSent"}),
+    (webhook_refused, "webhook_refused", {}),
+    (limit_hit, "limit_hit", {"webchat": "support"}),
+    (limit_hit_on_the_page, "limit_hit", {"webchat": "support"}),
+    (session_refused, "session_refused", {}),
+    (login_failed, "login_failed", {}),
+    (login_succeeded, "login_succeeded", {}),
+    (chat_unavailable, "chat_unavailable", {"webchat": "support", "reason": "not configured"}),
+    (chat_unavailable_on_the_page, "chat_unavailable", {"webchat": "support", "reason": "not configured"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("cause", "event", "fields"), EVENTS, ids=[cause.__name__ for cause, _event, _fields in EVENTS]
+)
+def test_a_security_event_is_logged_once_with_its_request(log, visitor, settings, cause, event, fields):
+    cause(visitor, settings)
+    line = only(log, event)
+    assert line["request_id"] == log.lines("request_finished")[-1]["request_id"]
+    assert line["network"] == "127.0.0.0/24"
+    assert line["level"] in ("info" if event == "login_succeeded" else "warning", "error")
+    assert fields.items() <= line.items()
+    for word in ("evil.example", "ada@example.com", "sandbox-password", *ANSWERS.values()):
+        assert word not in log.text
+
+
+def test_the_sandbox_is_announced_once_for_each_process(log, sandbox):
+    client = Client()
+    client.get("/")
+    client.get("/")
+    assert only(log, "sandbox_in_use")["sandbox"] == sandbox.url
+
+
+def test_an_event_of_another_account_is_logged(log, client, sandbox):
+    from django.conf import settings
+
+    from tests.test_webhooks import post
+
+    post(client, settings, {"AccountSid": "AC" + "f" * 32, "EventType": "onMessageAdded"})
+    assert only(log, "webhook_of_another_account")["sid"] == "AC…ffff"
+
+
+def test_each_event_is_explained_in_the_documentation():
+    text = (ROOT / "docs/security.md").read_text()
+    names = {event for _cause, event, _fields in EVENTS}
+    for name in names | {"sandbox_in_use", "webhook_ambiguous", "webhook_of_another_account", "request_failed"}:
+        assert f"`{name}`" in text, name
+
+
+# --- What a line may hold --------------------------------------------------------------------------------------------
+
+EVIL = "a\r\nb\x1b[31mc\u2028d\u2029e\x85f\x00g\u202eh\x07i\ud800"
+
+
+@pytest.mark.parametrize("human", [False, True])
+def test_nothing_breaks_a_line(log, human):
+    if human:
+        formatter = structlog.stdlib.ProcessorFormatter(processors=logs.for_eyes())
+        record = logging.makeLogRecord(
+            {"name": "x", "msg": "said %s", "args": (EVIL,), "levelno": 30, "levelname": "WARNING"}
+        )
+        text = formatter.format(record)
+        # Its own colours are all that is not plain text.
+        text = re.sub(r"\x1b\[\d*m", "", text)
+    else:
+        logging.getLogger("any.library").warning("said %s", EVIL)
+        structlog.get_logger("ours").warning("said", reason=EVIL)
+        text = log.text.rstrip("\n")
+        assert all(json.loads(line) for line in text.split("\n"))
+        assert len(text.split("\n")) == 2
+        text = text.replace("\n", "")
+        assert text.isascii()
+    assert text.isprintable()
+
+
+def test_a_visitors_headers_break_no_line(log, client):
+    headers = {
+        name: EVIL.encode("utf-8", "replace").decode("latin-1")
+        for name in ("User-Agent", "Referer", "X-Request-Id", "Host")
+    }
+    client.get("/caf%C3%A9%0d%0a%e2%80%a8/", headers=headers)
+    assert all(set(line) <= logs.FIELDS for line in log.lines())
+
+
+@given(st.text(max_size=300))
+@hypothesis_settings(max_examples=300)
+def test_whatever_is_logged_is_one_plain_line(text):
+    cleaned = logs.clean(text)
+    assert cleaned == "" or cleaned.isprintable()
+    assert len(cleaned) <= logs.TEXT_MAX
+    assert "\n" not in json.dumps(cleaned)
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        (f"call of {account.ACCOUNT_SID}", "call of AC…0000"),
+        ("identity w_0123456789abcdef0123456789abcdef", "identity w_…cdef"),
+        ("mail to José.Müller+x@example.co.uk, twice", "mail to [e-mail], twice"),
+        ("token eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJTSyJ9.c2ln", "token [token]"),
+        (f"signed with {account.AUTH_TOKEN}", "signed with [secret]"),
+        ("from 203.0.113.77 and 2001:db8:1:2::9", "from 203.0.113.0/24 and 2001:db8:1::/48"),
+        ("http://127.0.0.1:8001 at 12:34:56", "http://127.0.0.1:8001 at 12:34:56"),
+        ("chat session 12345678-1234-4123-8123-123456789abc started", "chat session 12345678-1234-4123-8123-123456789abc started"),
+        ("x" * 10_000, "x" * logs.TEXT_MAX),
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_text_is_cleaned_of_what_nobody_needs(text, cleaned):
+    assert logs.clean(text) == cleaned
+
+
+def test_unknown_fields_are_left_out(log):
+    structlog.get_logger("ours").warning("event", email="ada@example.com", reason="known")
+    logging.getLogger("theirs").warning("event", extra={"token": "secret-of-somebody"})
+    assert [sorted(line) for line in log.lines()] == [
+        ["event", "level", "logger", "reason", "time"],
+        ["event", "level", "logger", "time"],
+    ]
+
+
+def test_a_traceback_tells_where_and_what_kind_but_not_the_words(log):
+    try:
+        try:
+            int("my secret question")
+        except ValueError as error:
+            raise RuntimeError("about my secret question") from error
+    except RuntimeError:
+        logging.getLogger("theirs").exception("it failed")
+        structlog.get_logger("ours").exception("it_failed")
+    for line in log.lines():
+        assert line["error"] == "RuntimeError < ValueError"
+        assert line["trace"][-1].startswith("tests/security/test_logs.py:")
+    assert "secret question" not in log.text
+
+
+def test_twilio_python_logs_no_call(log, visitor):
+    visitor.start(ANSWERS)
+    assert not [line for line in log.lines() if line["logger"].startswith("twilio")]
+    assert logging.getLogger("twilio.http_client").getEffectiveLevel() == logging.WARNING
+
+
+def test_the_form_of_members_logs_no_guess(log, sandbox):
+    webchat = make_webchat(fields=False)
+    make_field(webchat, "question", type="textarea", role="question")
+    make_field(webchat, "email", type="email", match="require", user_lookup="email")
+    VisitorClient().start({"question": "Where?", "email": "guess@example.com"})
+    assert "guess" not in log.text
