@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -205,6 +206,28 @@ def test_require_takes_all_from_one_active_user_with_one_error_for_all():
     }
     assert len(errors) == 1
     assert "__all__" in errors.pop()
+
+
+def test_a_signed_in_member_cannot_pass_with_somebody_elses_details():
+    webchat = members_webchat(Match.REQUIRE)
+    ada = make_user()
+    make_user("bob", customer_number="C-1002")
+    assert "__all__" in errors_of(webchat, {**ANSWERS, "customer_number": "C-1002"}, user=ada)
+
+
+def test_the_text_of_a_consent_is_kept_with_its_time():
+    webchat = make_webchat()
+    make_field(webchat, "privacy", type=Type.CONSENT, label="I agree to the privacy notice of May 2026.")
+    [consent] = answers_of(webchat, {**ANSWERS, "privacy": "on"}).consents
+    assert (consent["name"], consent["text"]) == ("privacy", "I agree to the privacy notice of May 2026.")
+    assert datetime.now(UTC) - datetime.fromisoformat(consent["given_at"]) < timedelta(seconds=5)
+
+
+def test_a_form_that_the_account_answers_asks_nothing():
+    webchat = make_webchat(fields=False)
+    make_field(webchat, "email", type=Type.EMAIL, match=Match.ACCOUNT, user_lookup="email")
+    assert form_of(webchat, user=make_user()).asks_nothing
+    assert not form_of(webchat).asks_nothing
 
 
 # --- Whatever staff compose and visitors type -----------------------------------------------------------------------

@@ -97,7 +97,7 @@ class PreEngagementForm(forms.Form):
         return [
             {"label": row.label, "value": self.account_answers[row.name]}
             for row in self.rows
-            if row.name in self.account_answers
+            if row.name in self.account_answers and row.show_account_value
         ]
 
     def clean(self) -> dict[str, Any]:
@@ -123,14 +123,14 @@ class PreEngagementForm(forms.Form):
     def _require_member(self, cleaned: Mapping[str, Any]) -> None:
         """One error for everything that can be wrong, so that it tells nothing about any account."""
         required = {
-            row.user_lookup: str(cleaned.get(row.name) or "")
+            row.user_lookup: str(_plain(cleaned.get(row.name)) or "")
             for row in self.rows
             if row.match == Match.REQUIRE and row.name not in self.account_answers
         }
         if not required:
             return
         matching.take_guess(required, self.network)
-        if not (all(required.values()) and matching.matches_one_user(required)):
+        if not (all(required.values()) and matching.matches_one_user(required, self.user)):
             raise ValidationError(
                 _("We cannot find an account with these details. Please check them."), code="no_account"
             )
@@ -201,8 +201,8 @@ def _as_json(data: Mapping[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
-def _plain(value: Any) -> str | bool | None:
-    if value is None or isinstance(value, str | bool):
+def _plain(value: Any) -> str | bool | int | float | None:
+    if value is None or isinstance(value, str | bool | int | float):
         return value
     return str(getattr(value, "as_e164", value))
 

@@ -55,11 +55,14 @@ def value_of(user: AbstractBaseUser, path: str) -> str:
     return str(value).strip()
 
 
-def matches_one_user(answers: Mapping[str, str]) -> bool:
-    """Whether one active user has all these values, given by lookup path. Case and surrounding space do not count."""
+def matches_one_user(answers: Mapping[str, str], user: AbstractBaseUser | None = None) -> bool:
+    """Whether one active user, or this one, has all these values, given by lookup path. Case and surrounding space do
+    not count."""
     if not answers:
         return False
-    conditions = {f"{path}__iexact": value.strip() for path, value in answers.items()}
+    conditions: dict[str, Any] = {f"{path}__iexact": value.strip() for path, value in answers.items()}
+    if user is not None:
+        conditions["pk"] = user.pk
     return get_user_model()._default_manager.filter(**conditions, is_active=True).exists()
 
 

@@ -1,0 +1,174 @@
+"""Staff at work in a browser: composing a form, importing one, and looking at it as visitors do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.test_site_pages import AXE, too_wide
+from tests.site_server import SiteServer
+from webchat import patterns
+
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 740}
+every_look = pytest.mark.parametrize(
+    "context",
+    [{"viewport": DESK, "color_scheme": "light"}, {"viewport": PHONE, "color_scheme": "dark"}],
+    indirect=True,
+    ids=["desk-light", "phone-dark"],
+)
+
+CONFIG = """preEngagementConfig: {
+  description: "Tell us who you are", // shown on top
+  fields: [
+    {label: "Your name", type: "InputItem", attributes: {name: "friendlyName", required: true}},
+    {label: "Order", type: "InputItem", attributes: {name: "order", pattern: "[A-Z]-[0-9]{4}", required: true}},
+    {label: "Day of delivery", type: "InputItem", attributes: {name: "day", type: "date", min: "2026-01-01"}},
+    {label: "Pieces", type: "InputItem", attributes: {name: "pieces", type: "number", min: 1}},
+    {label: "PIN", type: "InputItem", attributes: {name: "pin", type: "password"}},
+    {label: "Topic", type: "SelectItem", attributes: {name: "topic"}, options: [{value: "s", label: "Sales"}]},
+    {label: "I agree", type: "CheckboxItem", attributes: {name: "terms", required: true}},
+    {label: "Question", type: "TextareaItem", attributes: {name: "query", required: true}},
+  ],
+},"""
+
+
+@pytest.fixture
+def webchat(site: SiteServer) -> Iterator[int]:
+    """A webchat of the test's own, by its number."""
+    code = """
+import uuid
+from webchat.sandbox import account
+webchat = Webchat.objects.create(name="Sales", slug=f"sales-{uuid.uuid4().hex[:8]}", address_sid=account.ADDRESS_SID,
+                                 chat_service_sid=account.CHAT_SERVICE_SID)
+webchat.fields.create(label="E-mail", name="email", type="email", match="account", user_lookup="email", position=10)
+print(webchat.pk)
+"""
+    number = int(site.shell(code))
+    yield number
+    site.shell(f"Webchat.objects.filter(pk={number}).delete()")
+
+
+@pytest.fixture
+def admin(page: Page, site: SiteServer) -> Page:
+    page.goto(f"{site.url}/admin/login/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill("sandbox")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("link", name="Webchats", exact=True).first).to_be_visible()
+    return page
+
+
+def violations(page: Page, inside: str) -> list[str]:
+    page.evaluate(AXE.read_text())
+    # Its look at whole stylesheets would write inline styles, which the policy forbids.
+    found = page.evaluate(
+        "(inside) => axe.run(inside, {resultTypes: ['violations'], iframes: false, preload: false})", inside
+    )
+    return [f"{rule['id']}: {[node['html'][:120] for node in rule['nodes']]}" for rule in found["violations"]]
+
+
+@every_look
+def test_staff_import_a_form_and_look_at_it(admin: Page, site: SiteServer, webchat: int):
+    change = f"{site.url}/admin/webchat/webchat/{webchat}/change/"
+    admin.goto(change)
+    admin.get_by_role("link", name="Import").click()
+    admin.get_by_label("Configuration").fill(CONFIG)
+    admin.get_by_label("Take the title").check()
+    admin.get_by_role("button", name="Show what it leads to").click()
+    expect(admin.get_by_role("row", name="Order order text")).to_be_visible()
+    expect(admin.get_by_text("A chat never asks for a password.")).to_be_visible()
+    assert violations(admin, "#content-main") == []
+    assert not too_wide(admin)
+    admin.get_by_role("button", name="Save these fields").click()
+    expect(admin.get_by_text("7 fields were imported.")).to_be_visible()
+    expect(admin.locator(".webchat-row-summary:visible")).to_have_count(8)
+
+    admin.get_by_role("link", name="Preview").click()
+    anonymous, signed_in = (admin.frame_locator("iframe").nth(number) for number in (0, 1))
+    expect(anonymous.get_by_label("E-mail")).to_be_visible()
+    expect(anonymous.get_by_text("Tell us who you are")).to_be_visible()
+    expect(signed_in.get_by_text("admin@example.com")).to_be_visible()
+    expect(signed_in.get_by_label("E-mail")).to_have_count(0)
+    expect(admin.get_by_text("contrast 7.8 : 1")).to_be_visible()
+    assert violations(admin, "#content-main") == []
+    assert not too_wide(admin)
+    # It is the real form at the width of a phone, in the brand's colour, and it sends nothing.
+    frame = admin.frames[1]
+    width = frame.evaluate("innerWidth")
+    assert width == 375 if admin.viewport_size == DESK else width < 375
+    assert frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    header = frame.locator(".webchat-header").evaluate("(node) => getComputedStyle(node).backgroundColor")
+    assert header == "rgb(11, 93, 78)"
+    posts = []
+    admin.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    anonymous.get_by_label("Order").fill("A-1234")
+    anonymous.get_by_role("button", name="Start chat").click()
+    admin.wait_for_timeout(300)
+    assert posts == []
+    expect(anonymous.get_by_label("Order")).to_have_value("A-1234")
+
+
+@every_look
+def test_the_panel_in_the_preview_is_accessible(admin: Page, site: SiteServer, webchat: int):
+    admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/import/")
+    admin.get_by_label("Configuration").fill(CONFIG)
+    admin.get_by_role("button", name="Show what it leads to").click()
+    admin.get_by_role("button", name="Save these fields").click()
+    admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/preview/panel/")
+    assert violations(admin, "body") == []
+    assert not too_wide(admin)
+
+
+@every_look
+def test_a_field_is_composed_and_shows_only_what_its_type_needs(admin: Page, site: SiteServer, webchat: int):
+    admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/change/")
+    assert violations(admin, "#fields-group") == []
+    admin.get_by_role("button", name="Add another Pre-engagement field").click()
+    row = admin.locator("#fields-1")
+    row.get_by_label("Label:").fill("Day")
+    choices = row.get_by_label("Choices:")
+    expect(choices).to_be_hidden()
+    row.get_by_label("Type:").select_option("radio")
+    expect(choices).to_be_visible()
+    row.get_by_label("Type:").select_option("date")
+    expect(choices).to_be_hidden()
+    row.get_by_text("What is accepted").click()
+    expect(row.get_by_label("Pattern:")).to_be_hidden()
+    row.get_by_label("From:").fill("tomorrow")
+    assert violations(admin, "#fields-group") == []
+    assert not too_wide(admin)
+    admin.get_by_role("button", name="Save and continue editing").first.click()
+    expect(row.get_by_text("Write a date like 2030-12-31")).to_be_visible()
+    row.get_by_label("From:").fill("today+1d")
+    admin.get_by_role("button", name="Save and continue editing").first.click()
+    expect(admin.get_by_text("was changed successfully")).to_be_visible()
+    expect(row.locator(".webchat-row-summary")).to_contain_text("Day")
+    expect(admin.get_by_text("No field has the role of the question").first).to_be_visible()
+
+
+def test_a_pattern_means_the_same_to_the_browser_and_to_the_server(page: Page, site: SiteServer):
+    texts = [
+        r"[A-Z]-\d{4,6}", r"(\d{4} ?){4}", r"[^@\s]+\.pdf", r"[-+]?[0-9]+[.,][0-9]{2}", r"[\w&&-]+", r"a.c?", r"\(\d\)\/\$", r"x*?y+?",
+        r"^(cat|dog)s?$", r"[]a]+", r"[\]\[(){}|/-]+", r"[!!##%%,,::;;<<==>>@@``~~]+", r"[ä-ü]{2,}", "[😀-😂]+", r"\W\D\S", r"a|b|",
+    ]  # fmt: skip
+    answers = [
+        "", "A-1234", "A-12", "1234 1234 1234 1234", "a.pdf", "a b.pdf", "-1,50", "a&-b_9", "ab", "a😀c", "(1)/$", "y", "xxyy", "cats", "]a]",
+        "()[]{}|/-", "!#%,:;<=>@`~", "äöü", "😀😁", "😀", "!!!", "a", "b", "ab\u00a0", "١٢٣٤",
+    ]  # fmt: skip
+    page.goto(site.url)
+    sources = [patterns.parse(text).source for text in texts]
+    browsers = page.evaluate(
+        """({sources, answers}) => sources.map((source) => {
+          const input = document.createElement("input");
+          input.pattern = source;
+          new RegExp(source, "v");  // throws what the attribute would ignore
+          return answers.map((answer) => { input.value = answer; return !input.validity.patternMismatch; });
+        })""",
+        {"sources": sources, "answers": answers},
+    )
+    # An empty input is judged by `required` alone.
+    servers = [[answer == "" or patterns.parse(text).matches(answer) for answer in answers] for text in texts]
+    assert json.dumps(browsers) == json.dumps(servers)

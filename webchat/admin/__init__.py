@@ -1,0 +1,8 @@
+"""Webchats and their forms for staff to compose; chat sessions for them to read."""
+
+from __future__ import annotations
+
+from webchat.admin.sessions import ChatSessionAdmin
+from webchat.admin.webchats import WebchatAdmin
+
+__all__ = ["ChatSessionAdmin", "WebchatAdmin"]

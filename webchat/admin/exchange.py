@@ -1,0 +1,131 @@
+"""Forms from and to the configuration of Twilio's own webchats."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.utils import label_for_field
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from webchat import exchange
+from webchat.admin.preview import webchat_or_404
+from webchat.models import PreEngagementField, Webchat
+
+if TYPE_CHECKING:
+    from webchat.admin.webchats import WebchatAdmin
+
+ADD, REPLACE = "add", "replace"
+
+
+class ImportForm(forms.Form):
+    config = forms.CharField(
+        label=gettext_lazy("Configuration"),
+        widget=forms.Textarea(attrs={"rows": 14, "cols": 80, "spellcheck": "false", "class": "vLargeTextField"}),
+        help_text=gettext_lazy(
+            "The preEngagementConfig of Flex Webchat 2.x or 3.x, as JSON or as it stands in a script."
+        ),
+    )
+    how = forms.ChoiceField(
+        label=gettext_lazy("Fields that are there"),
+        choices=[
+            (ADD, gettext_lazy("Keep them, and add what is new")),
+            (REPLACE, gettext_lazy("Replace the whole form")),
+        ],
+        widget=forms.RadioSelect,
+        initial=ADD,
+    )
+    texts = forms.BooleanField(
+        label=gettext_lazy("Take the title, the introduction and the start button's text too"), required=False
+    )
+    # What was looked at: another text or choice is shown again before it is saved.
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, webchat: Webchat, data: Any = None) -> None:
+        super().__init__(data)
+        self.webchat = webchat
+        self.plan: exchange.Plan | None = None
+
+    def clean_config(self) -> dict[str, Any]:
+        return exchange.read(self.cleaned_data["config"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            self.plan = exchange.plan(cleaned["config"], self.webchat, replace=cleaned["how"] == REPLACE)
+        return cleaned
+
+    @property
+    def fingerprint(self) -> str:
+        parts = [self.data.get(name, "") for name in ("config", "how", "texts")]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def was_seen(self) -> bool:
+        return bool(self.cleaned_data["seen"] == self.fingerprint)
+
+    @property
+    def lost(self) -> list[PreEngagementField]:
+        """The fields that are replaced by nothing."""
+        if self.plan is None or self.cleaned_data["how"] == ADD:
+            return []
+        return list(self.webchat.fields.exclude(name__in=self.plan.names()))
+
+    @property
+    def new_texts(self) -> list[tuple[str, str]]:
+        """What each text of the webchat is called, and its new wording."""
+        texts = self.plan.texts if self.plan else {}
+        return [(str(label_for_field(column, Webchat)), text) for column, text in texts.items()]
+
+    def save(self) -> int:
+        """Returns how many fields there are more, or anew."""
+        if self.plan is None:
+            raise ValidationError("There is nothing to save.")
+        exchange.save(
+            self.plan,
+            self.webchat,
+            replace=self.cleaned_data["how"] == REPLACE,
+            texts=self.cleaned_data["texts"],
+        )
+        return len(self.plan.found)
+
+
+def import_page(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Shows what a pasted configuration leads to, and saves it when it is sent again as it was shown."""
+    webchat = webchat_or_404(admin, request, pk)
+    if not admin.has_change_permission(request, webchat):
+        raise PermissionDenied
+    form = ImportForm(webchat, request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid() and "save" in request.POST and form.was_seen:
+        count = form.save()
+        text = ngettext("%(count)d field was imported.", "%(count)d fields were imported.", count) % {"count": count}
+        admin.log_change(request, webchat, text)
+        admin.message_user(request, text, messages.SUCCESS)
+        admin.warn(request, webchat)
+        return redirect("admin:webchat_webchat_change", pk)
+    context = {
+        **admin.admin_site.each_context(request),
+        "opts": admin.opts,
+        "original": webchat,
+        "title": _("Import a form"),
+        "subtitle": webchat.name,
+        "form": form,
+        "plan": form.plan,
+        "media": admin.media,
+    }
+    return render(request, "admin/webchat/webchat/import.html", context)
+
+
+def export(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """The form as a file, in the shape of Flex Webchat 3.x."""
+    webchat = webchat_or_404(admin, request, pk)
+    response = JsonResponse(exchange.config_of(webchat), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response["Content-Disposition"] = f'attachment; filename="{webchat.slug}-pre-engagement.json"'
+    return response

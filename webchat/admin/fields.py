@@ -1,0 +1,136 @@
+"""The rows of a pre-engagement form, on the page of their webchat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from webchat.models import PreEngagementField
+from webchat.models.field import name_from_label
+
+# Between two positions, so that a field can be moved between two others.
+STEP = 10
+
+
+class PreEngagementFieldForm(forms.ModelForm):
+    position = forms.IntegerField(
+        label=gettext_lazy("Position"),
+        required=False,
+        min_value=0,
+        max_value=32_000,
+        help_text=gettext_lazy("The order of the questions: 15 moves it between 10 and 20. Empty: last."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["decimal_places"].required = False
+        if self.instance._state.adding:
+            self.initial["position"] = None
+
+    def clean_name(self) -> str:
+        # Before the formset looks for two rows of one name: it would take two empty ones for that.
+        name: str = self.cleaned_data["name"]
+        return name or name_from_label(self.cleaned_data.get("label", ""))
+
+    def clean_decimal_places(self) -> int:
+        return self.cleaned_data["decimal_places"] or 0
+
+    @property
+    def summary(self) -> list[str]:
+        """The field in a few words, for its line in the list."""
+        row = self.instance
+        words = [
+            row.name,
+            row.get_type_display(),
+            _("required") if row.required or row.type == row.Type.CONSENT else _("optional"),
+            {row.Role.CUSTOMER_NAME: _("the visitor's name"), row.Role.QUESTION: _("the question")}.get(row.role, ""),
+            {
+                row.Match.ACCOUNT: _("from account"),
+                row.Match.ANNOTATE: _("compared with accounts"),
+                row.Match.REQUIRE: _("members only"),
+            }.get(row.match, ""),
+            row.get_audience_display() if row.audience else "",
+        ]
+        return [str(word) for word in words if word]
+
+
+class PreEngagementFieldFormSet(forms.BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        kept = [
+            form
+            for form in self.forms
+            if (form.has_changed() or form.instance.pk)
+            and hasattr(form, "cleaned_data")
+            and not form.cleaned_data.get("DELETE")
+        ]
+        self._number_the_last(kept)
+        self._refuse_two_of_a_role(kept)
+
+    def _number_the_last(self, kept: list[Any]) -> None:
+        last = max((form.cleaned_data.get("position") or 0 for form in kept), default=0)
+        for form in kept:
+            if form.cleaned_data.get("position") is None:
+                last += STEP
+                form.instance.position = form.cleaned_data["position"] = last
+
+    def _refuse_two_of_a_role(self, kept: list[Any]) -> None:
+        first: dict[str, str] = {}
+        for form in kept:
+            role = form.cleaned_data.get("role")
+            if role and role in first:
+                text = _("“%(label)s” has this role already, and only one field can have it.")
+                form.add_error("role", text % {"label": first[role]})
+            elif role:
+                first[role] = form.cleaned_data.get("label", "")
+
+
+class PreEngagementFieldInline(admin.StackedInline):
+    model = PreEngagementField
+    form = PreEngagementFieldForm
+    formset = PreEngagementFieldFormSet
+    template = "admin/webchat/preengagementfield/stacked.html"
+    extra = 0
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    "label",
+                    ("type", "name", "position"),
+                    "required",
+                    "choices",
+                    "role",
+                    "audience",
+                ]
+            },
+        ),
+        (
+            gettext_lazy("Look"),
+            {"classes": ["collapse"], "fields": ["help_text", "placeholder", "initial", "autocomplete"]},
+        ),
+        (
+            gettext_lazy("What is accepted"),
+            {
+                "classes": ["collapse", "webchat-accepted"],
+                # One a line: Django leaves a collapsed fieldset closed over an error in a line of several.
+                "fields": [
+                    "min_length",
+                    "max_length",
+                    "minimum",
+                    "maximum",
+                    "decimal_places",
+                    "pattern",
+                    "pattern_message",
+                ],
+            },
+        ),
+        (
+            gettext_lazy("The site's users"),
+            {"classes": ["collapse", "webchat-users"], "fields": ["match", "user_lookup", "show_account_value"]},
+        ),
+    ]

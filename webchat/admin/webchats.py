@@ -1,0 +1,156 @@
+"""Webchats: what staff configure, with its fields and what to know about them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from webchat.admin import exchange, preview
+from webchat.admin.fields import STEP, PreEngagementFieldInline
+from webchat.advice import advice
+from webchat.colours import WHITE, contrast
+from webchat.models import Webchat
+
+
+@admin.register(Webchat)
+class WebchatAdmin(admin.ModelAdmin):
+    list_display = ["name", "slug", "enabled", "api", "site"]
+    list_filter = ["enabled", "api"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+    inlines = [PreEngagementFieldInline]
+    actions = ["test_connection"]
+    readonly_fields = ["environment", "colour_contrast"]
+    save_on_top = True
+    change_form_template = "admin/webchat/webchat/change_form.html"
+    fieldsets = [
+        (None, {"fields": ["name", "slug", "site", "enabled", "daily_cap"]}),
+        (
+            _("Twilio Flex"),
+            {
+                "fields": [
+                    "api",
+                    "address_sid",
+                    "flex_flow_sid",
+                    "chat_service_sid",
+                    "chat_friendly_name",
+                    "customer_friendly_name",
+                    "environment",
+                ]
+            },
+        ),
+        (_("Look"), {"classes": ["collapse"], "fields": ["brand_colour", "colour_contrast", "position"]}),
+        (
+            _("Texts"),
+            {
+                "classes": ["collapse"],
+                "fields": [
+                    "launcher_label",
+                    "title",
+                    "intro",
+                    "submit_label",
+                    "waiting_text",
+                    "ended_text",
+                    "closed_text",
+                    "unavailable_text",
+                ],
+            },
+        ),
+    ]
+
+    class Media:
+        css = {"all": ["webchat/admin/admin.css"]}
+
+    def get_urls(self) -> list[URLPattern]:
+        views = {
+            "preview": preview.page,
+            "preview/panel": preview.panel,
+            "import": exchange.import_page,
+            "export": exchange.export,
+        }
+        urls = [
+            path(
+                f"<int:pk>/{name}/",
+                self.admin_site.admin_view(partial(view, self)),
+                name=f"webchat_webchat_{name.replace('/', '_')}",
+            )
+            for name, view in views.items()
+        ]
+        return [*urls, *super().get_urls()]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:
+        colour = _(
+            "# and six hex digits. The text on it is black or white, whichever reads better: always 4.5 : 1 or more."
+        )
+        return super().get_form(request, obj, change, **{"help_texts": {"brand_colour": colour}, **kwargs})
+
+    @admin.display(description=_("text on it"))
+    def colour_contrast(self, webchat: Webchat) -> str:
+        return contrast_sample(webchat)
+
+    @admin.display(description=_("credentials in the environment"))
+    def environment(self, webchat: Webchat) -> str:
+        """Which are set, by their last four characters: enough to tell two keys apart, and no secret."""
+        names = ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SID", "TWILIO_API_KEY_SECRET"]
+        parts = [f"{name}: {_shown(getattr(settings, name))}" for name in names]
+        if settings.TWILIO_SANDBOX_URL:
+            parts.append(f"TWILIO_SANDBOX_URL: {settings.TWILIO_SANDBOX_URL}")
+        return " · ".join(parts)
+
+    @admin.action(description=_("Test the connection to Twilio"))
+    def test_connection(self, request: HttpRequest, webchats: QuerySet[Webchat]) -> None:
+        for webchat in webchats:
+            problems = webchat.gateway(webchat.api).diagnose()
+            for problem in problems:
+                self.message_user(request, f"{webchat}: {problem}", messages.ERROR)
+            if not problems:
+                text = _("%(webchat)s: everything that a chat needs is there.") % {"webchat": webchat}
+                self.message_user(request, text, messages.SUCCESS)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        for number, field in enumerate(form.instance.fields.all(), 1):
+            if field.position != number * STEP:
+                field.position = number * STEP
+                field.save(update_fields=["position"])
+        self.warn(request, form.instance)
+
+    def warn(self, request: HttpRequest, webchat: Webchat) -> None:
+        """Says after a save what staff should know about the form."""
+        for given in advice(webchat):
+            if given.is_warning:
+                self.message_user(request, given.text, messages.WARNING)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        if webchat := context.get("original"):
+            said = {str(message) for message in messages.get_messages(request)} if request.method == "GET" else set()
+            context["advice"] = [given for given in advice(webchat) if given.text not in said]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def contrast_sample(webchat: Webchat) -> str:
+    """The brand colour with its text, and their contrast. A drawing: a strict policy allows no inline style."""
+    ratio = contrast(webchat.brand_colour, webchat.brand_ink)
+    name = _("white") if webchat.brand_ink == WHITE else _("black")
+    words = _("%(ink)s, contrast %(ratio).1f : 1") % {"ink": name, "ratio": ratio}
+    return format_html(
+        '<svg class="webchat-swatch" width="64" height="32" viewBox="0 0 64 32" aria-hidden="true">'
+        '<rect width="64" height="32" rx="6" fill="{}"/>'
+        '<text x="32" y="21" text-anchor="middle" font-size="15" font-weight="600" fill="{}">Chat</text></svg> {}',
+        webchat.brand_colour,
+        webchat.brand_ink,
+        words,
+    )
+
+
+def _shown(value: str) -> str:
+    return f"…{value[-4:]}" if len(value) >= 16 else str(_("set") if value else _("not set"))

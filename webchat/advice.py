@@ -1,0 +1,76 @@
+"""What staff should know about a form that is valid, and may still not do what they want."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from webchat.models import PreEngagementField, Webchat
+from webchat.rules import range_problems
+
+Role, Match = PreEngagementField.Role, PreEngagementField.Match
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    text: str
+    is_warning: bool = True
+
+
+def advice(webchat: Webchat) -> list[Advice]:
+    rows = list(webchat.fields.all())
+    return [*_roles(webchat, rows), *_members(rows), *_ranges(rows)]
+
+
+def _roles(webchat: Webchat, rows: list[PreEngagementField]) -> list[Advice]:
+    given: list[Advice] = []
+    if not any(row.role == Role.CUSTOMER_NAME for row in rows):
+        text = _(
+            "No field has the role of the visitor's name: agents see the account's name, and “%(name)s” for visitors who "
+            "are not signed in."
+        )
+        given.append(Advice(text % {"name": webchat.customer_friendly_name}))
+    questions = [row for row in rows if row.role == Role.QUESTION]
+    if not questions:
+        given.append(
+            Advice(
+                _(
+                    "No field has the role of the question, so nothing is posted as the first message: no agent is "
+                    "reached before the visitor writes one."
+                )
+            )
+        )
+    elif questions[0].audience or not questions[0].required:
+        given.append(
+            Advice(
+                _("“%(label)s” is not asked of everybody, or may stay empty: then no agent is reached before the "
+                  "visitor writes a message.") % {"label": questions[0].label},
+                is_warning=False,
+            )
+        )  # fmt: skip
+    return given
+
+
+def _members(rows: list[PreEngagementField]) -> list[Advice]:
+    required = [row for row in rows if row.match == Match.REQUIRE]
+    if not required:
+        return []
+    if len({row.user_lookup for row in required}) == 1:
+        text = _(
+            "Only “%(label)s” must match an account. Whoever has a list of possible answers can try them here, and learn "
+            "who is a customer. Ask for two independent things, like the e-mail address and the customer number: that makes "
+            "guessing impractical."
+        )
+        return [Advice(text % {"label": required[0].label})]
+    text = _(
+        "Members only: %(labels)s must match one account. Such a form answers whether a guess is right. Failed attempts are "
+        "limited, and with independent things, like the e-mail address and the customer number, guessing is impractical; "
+        "with two that are known together it is not."
+    )
+    return [Advice(text % {"labels": ", ".join(f"“{row.label}”" for row in required)}, is_warning=False)]
+
+
+def _ranges(rows: list[PreEngagementField]) -> list[Advice]:
+    text = _("“%(label)s” cannot be answered any more: its range of days is over.")
+    return [Advice(text % {"label": row.label}) for row in rows if range_problems(row)]

@@ -1,0 +1,202 @@
+"""Forms in the words of Twilio's own webchats: the `preEngagementConfig` of Flex Webchat 2.x and 3.x, read and written.
+
+https://www.twilio.com/docs/flex/developer/conversations/webchat/pre-engagement-and-context
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import json5
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from webchat import twilio_fields
+from webchat.models import PreEngagementField, Webchat
+
+Type, Role = PreEngagementField.Type, PreEngagementField.Role
+
+TEXT_MAX = 32_000  # characters
+_COMMENTS = re.compile(r"(?:\s|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
+# What stands before the object where people copy it: const config =, preEngagementConfig:, Twilio.initWebchat(
+_BEFORE = re.compile(r"(?:export\s+default\s+)?(?:(?:const|let|var)\s+)?(?:[\"']?[\w$.]+[\"']?\s*[:=(]\s*)?")
+# The webchat's own texts, by the config's key.
+_TEXTS = {"title": "title", "description": "intro", "submitLabel": "submit_label"}
+_NOT_TAKEN = {"footerLabel": gettext_lazy("HTML is never taken.")}
+
+
+@dataclass
+class Found:
+    """A field that the config leads to, not saved yet, and what became of it on the way."""
+
+    row: PreEngagementField
+    notes: list[str]
+
+
+@dataclass
+class Plan:
+    """What an import would do: fields to save, what was left out and why, and texts of the webchat by column."""
+
+    found: list[Found] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def names(self) -> set[str]:
+        return {found.row.name for found in self.found}
+
+
+def read(text: str) -> dict[str, Any]:
+    """The config as an object with `fields`, and with `context` if there is one, from JSON or a JavaScript literal.
+
+    Raises ValidationError, with the line and what is wrong there. Nothing is ever evaluated.
+    """
+    if len(text) > TEXT_MAX:
+        raise ValidationError(_("This is too long: %(length)d characters at most.") % {"length": TEXT_MAX})
+    start = _start(text)
+    try:
+        value = json5.loads(text[start:].rstrip(" \t\r\n;,)\ufeff"))
+    except RecursionError as error:
+        raise ValidationError(_("This is nested too deeply.")) from error
+    except ValueError as error:
+        raise ValidationError(_where(str(error), text[:start])) from error
+    config = _find(value)
+    if config is None:
+        raise ValidationError(_("There is no list “fields” in it. Paste the whole preEngagementConfig."))
+    return config
+
+
+def _start(text: str) -> int:
+    comments = _COMMENTS.match(text.lstrip("\ufeff"))
+    start = (comments.end() if comments else 0) + len(text) - len(text.lstrip("\ufeff"))
+    before = _BEFORE.match(text, start)
+    return before.end() if before else start
+
+
+def _where(problem: str, before: str) -> str:
+    found = re.match(r"<string>:(\d+) (.*) at column (\d+)", problem)
+    if not found:
+        return _("This cannot be read as JSON or as a JavaScript object.")
+    line = int(found[1]) + before.count("\n")
+    return _(
+        "Line %(line)d cannot be read: %(problem)s. Paste the object alone, with texts in quotes and no calculations."
+    ) % {"line": line, "problem": found[2]}
+
+
+def _find(value: Any, depth: int = 0) -> dict[str, Any] | None:
+    """The object with the fields, in itself or inside the whole configuration of a webchat."""
+    if isinstance(value, list):
+        return {"fields": value}
+    if not isinstance(value, dict) or depth > 3:
+        return None
+    if isinstance(value.get("fields"), list):
+        return value
+    for inner in value.values():
+        if isinstance(inner, dict) and (found := _find(inner, depth + 1)):
+            context = value.get("context")
+            return {"context": context, **found} if isinstance(context, dict) else found
+    return None
+
+
+def plan(config: dict[str, Any], webchat: Webchat, *, replace: bool) -> Plan:
+    """What saving the config would do to the webchat's form. Touches no row."""
+    made = Plan()
+    rows = list(webchat.fields.all())
+    names = set() if replace else {row.name for row in rows}
+    roles = set() if replace else {row.role for row in rows if row.role}
+    saved = {row.name: row for row in rows}
+    for label, item in _items(config):
+        try:
+            row, notes = twilio_fields.read(item)
+            row.webchat = webchat
+            _settle(row, notes, names, roles)
+            if row.name in saved:
+                _keep_own_rules(row, saved[row.name], notes)
+            row.full_clean()
+        except ValidationError as error:
+            made.left_out.append((label, " ".join(error.messages)))
+            continue
+        names.add(row.name)
+        roles.add(row.role)
+        made.found.append(Found(row, notes))
+    _plan_texts(config, webchat, made)
+    return made
+
+
+def _items(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for number, item in enumerate(config["fields"], 1):
+        label = twilio_fields.as_text(item.get("label")) if isinstance(item, dict) else ""
+        yield label[:80] or _("Field %(number)d") % {"number": number}, item
+    context = config.get("context")
+    for name, value in context.items() if isinstance(context, dict) else ():
+        yield str(name)[:80], {"type": "context", "attributes": {"name": name, "value": value}}
+
+
+def _settle(row: PreEngagementField, notes: list[str], names: set[str], roles: set[str]) -> None:
+    if row.name in names:
+        raise ValidationError(_("There is a field “%(name)s” already.") % {"name": row.name})
+    if row.role and row.role in roles:
+        notes.append(_("Another field has its role, so it has none."))
+        row.role = Role.NONE
+
+
+def _keep_own_rules(row: PreEngagementField, saved: PreEngagementField, notes: list[str]) -> None:
+    """It takes the place of a field whose rules Twilio has no words for."""
+    row.pk, row.audience, row.help_text = saved.pk, saved.audience, saved.help_text
+    row._state.adding = False  # it is that row, saved anew
+    if saved.match and row.type not in (*row.BOX_TYPES, Type.HIDDEN):
+        row.match, row.user_lookup, row.show_account_value = saved.match, saved.user_lookup, saved.show_account_value
+        notes.append(_("It keeps its rule for the site's users."))
+
+
+def _plan_texts(config: dict[str, Any], webchat: Webchat, made: Plan) -> None:
+    for key, column in _TEXTS.items():
+        text = unicodedata.normalize("NFC", twilio_fields.as_text(config.get(key)))
+        try:
+            if text:
+                made.texts[column] = str(Webchat._meta.get_field(column).clean(text, webchat))  # type: ignore[union-attr]
+        except ValidationError as error:
+            made.left_out.append((key, " ".join(error.messages)))
+    for key in config.keys() - _TEXTS.keys() - {"fields", "context"}:
+        made.left_out.append((str(key)[:80], str(_NOT_TAKEN.get(key) or _("There is nothing like it here."))))
+
+
+@transaction.atomic
+def save(made: Plan, webchat: Webchat, *, replace: bool, texts: bool) -> None:
+    """Saves the fields behind those that are there, or in their place; and the webchat's texts if asked for."""
+    if replace:
+        webchat.fields.exclude(name__in=made.names()).delete()
+    last = 0 if replace else max(webchat.fields.values_list("position", flat=True), default=0)
+    for number, found in enumerate(made.found, 1):
+        found.row.position = min(last + 10 * number, 32_767)
+        found.row.save()
+    if texts and made.texts:
+        for column, text in made.texts.items():
+            setattr(webchat, column, text)
+        webchat.save(update_fields=[*made.texts])
+
+
+def config_of(webchat: Webchat) -> dict[str, Any]:
+    """The webchat's form as configuration of Flex Webchat 3.x; hidden fields become its context."""
+    fields, context = [], {}
+    rows = list(webchat.fields.all())
+    asks = any(row.role == Role.QUESTION and row.type != Type.HIDDEN for row in rows)
+    for row in rows:
+        if row.type == Type.HIDDEN:
+            context[row.name] = row.initial
+        else:
+            # 3.x looks for the question under this name alone.
+            name = f"{row.name}_field" if asks and row.name == "query" and row.role != Role.QUESTION else row.name
+            fields.append(twilio_fields.write(row, name))
+    config = {
+        "title": webchat.title,
+        "description": webchat.intro,
+        "submitLabel": webchat.submit_label,
+        "fields": fields,
+    }
+    return {"preEngagementConfig": config} | ({"context": context} if context else {})

@@ -1,0 +1,193 @@
+"""The Django form field of a row that staff composed: what it accepts, and which input it shows."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from phonenumber_field.formfields import PhoneNumberField
+
+from webchat import autofill, patterns
+from webchat.names import clean_person_name, validate_line, validate_person_name, validate_text
+
+if TYPE_CHECKING:
+    from webchat.models import PreEngagementField
+
+# As many digits as a double keeps: numbers travel as JSON.
+DIGITS_MAX = 15
+YES, NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+_RELATIVE_DATE = re.compile(r"today(?:([+-])(\d{1,5})([dmy]))?")
+
+
+def as_date(text: str) -> date:
+    """The day that is meant by an ISO date, or by today, today+30d, today-6m or today-18y. Raises ValidationError."""
+    if not (found := _RELATIVE_DATE.fullmatch(text)):
+        try:
+            return date.fromisoformat(text)
+        except ValueError as error:
+            raise ValidationError(_("Write a date like 2030-12-31, or today, today+30d, today-18y.")) from error
+    today = timezone.localdate()
+    if not found[1]:
+        return today
+    count = int(f"{found[1]}{found[2]}")
+    try:
+        if found[3] == "d":
+            return today + timedelta(days=count)
+        months = today.year * 12 + today.month - 1 + (count if found[3] == "m" else 12 * count)
+        first = date(months // 12, months % 12 + 1, 1)
+    except (OverflowError, ValueError) as error:
+        raise ValidationError(_("That day is too far away.")) from error
+    # The 31st of a short month is its last day.
+    last = (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    return first.replace(day=min(today.day, last.day))
+
+
+def as_number(text: str) -> Decimal:
+    """Raises ValidationError."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise ValidationError(_("Write a number, like 1 or 2.5.")) from error
+    if not number.is_finite() or abs(number) >= 10**DIGITS_MAX:
+        raise ValidationError(_("That number is too large."))
+    return number
+
+
+def is_yes(text: str) -> bool:
+    return text.lower() in YES
+
+
+class PersonNameField(forms.CharField):
+    default_validators = [validate_person_name]
+
+    def to_python(self, value: Any) -> str:
+        return clean_person_name(super().to_python(value) or "")
+
+
+class LineField(forms.CharField):
+    default_validators = [validate_line]
+
+
+class TextField(forms.CharField):
+    widget = forms.Textarea(attrs={"rows": 3})
+    default_validators = [validate_text]
+
+    def to_python(self, value: Any) -> str:
+        # A browser counts a line break as one character and sends two.
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
+class DateField(forms.DateField):
+    """Takes and shows ISO dates alone: what `type=date` speaks, in every language."""
+
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    input_formats = ["%Y-%m-%d"]
+
+    def to_python(self, value: Any) -> date | None:
+        if not isinstance(value, str | date | None):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
+class NumberField(forms.DecimalField):
+    """Gives an int, or a float when it has decimal places."""
+
+    def clean(self, value: Any) -> Any:
+        number = super().clean(value)
+        return number if number is None else float(number) if self.decimal_places else int(number)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return super().widget_attrs(widget) | {"inputmode": "decimal" if self.decimal_places else "numeric"}
+
+
+class PatternValidator:
+    def __init__(self, pattern: patterns.Pattern, message: str) -> None:
+        self.pattern, self.message = pattern, message or _("Please write this in the form that is asked for.")
+
+    def __call__(self, value: str) -> None:
+        # A longer answer has the error of its length, and is not looked at.
+        if len(value) <= patterns.INPUT_MAX and not self.pattern.matches(value):
+            raise ValidationError(self.message, code="pattern")
+
+
+_LINES: dict[str, type[forms.CharField]] = {"name": PersonNameField, "email": forms.EmailField, "textarea": TextField}
+
+
+def formfield(row: PreEngagementField) -> forms.Field:
+    """The form field of a row that was cleaned. Days that count from today are those of the site's time zone."""
+    field = _of_type(row)
+    attributes = field.widget.attrs
+    if row.pattern and row.takes_pattern:
+        pattern = patterns.parse(row.pattern)
+        field.validators.append(PatternValidator(pattern, row.pattern_message))
+        attributes |= {"pattern": pattern.source}
+        if row.pattern_message:
+            attributes["title"] = row.pattern_message
+    if row.placeholder and row.takes_placeholder:
+        attributes["placeholder"] = row.placeholder
+    if token := autofill.token_for(row.autocomplete, row.type):
+        attributes["autocomplete"] = token
+    return field
+
+
+def _of_type(row: PreEngagementField) -> forms.Field:
+    common: dict[str, Any] = {
+        "label": row.label,
+        "required": row.required,
+        "help_text": row.help_text,
+        "initial": row.initial or None,
+    }
+    match row.type:
+        case row.Type.PHONE:
+            return PhoneNumberField(max_length=row.longest, **common)
+        case row.Type.NUMBER:
+            return _number_field(row, common)
+        case row.Type.DATE:
+            return _date_field(row, common)
+        case row.Type.SELECT:
+            blank = ("", row.placeholder or gettext_lazy("Please choose"))
+            return forms.ChoiceField(choices=[blank, *row.choice_pairs()], **common)
+        case row.Type.RADIO:
+            return forms.ChoiceField(choices=row.choice_pairs(), widget=forms.RadioSelect, **common)
+        case row.Type.CHECKBOX:
+            return forms.BooleanField(**common | {"initial": is_yes(row.initial)})
+        case row.Type.CONSENT:
+            return forms.BooleanField(**common | {"initial": False, "required": True})
+        case _:
+            line = _LINES.get(row.type, LineField)
+            return line(max_length=row.longest, min_length=row.min_length, **common)
+
+
+def _number_field(row: PreEngagementField, common: dict[str, Any]) -> NumberField:
+    return NumberField(
+        min_value=as_number(row.minimum) if row.minimum else None,
+        max_value=as_number(row.maximum) if row.maximum else None,
+        max_digits=DIGITS_MAX,
+        decimal_places=row.decimal_places,
+        **common,
+    )
+
+
+def _date_field(row: PreEngagementField, common: dict[str, Any]) -> DateField:
+    common["initial"] = as_date(row.initial) if row.initial else None
+    field = DateField(**common)
+    if row.minimum:
+        first = as_date(row.minimum)
+        message = _("Choose %(date)s or a later day.") % {"date": date_format(first)}
+        field.validators.append(MinValueValidator(first, message))
+        field.widget.attrs["min"] = first.isoformat()
+    if row.maximum:
+        last = as_date(row.maximum)
+        message = _("Choose %(date)s or an earlier day.") % {"date": date_format(last)}
+        field.validators.append(MaxValueValidator(last, message))
+        field.widget.attrs["max"] = last.isoformat()
+    return field

@@ -1,0 +1,139 @@
+"""Which fields staff can save: each can be shown, and can be answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from webchat import autofill, formfields, matching, patterns
+
+if TYPE_CHECKING:
+    from webchat.models import PreEngagementField
+
+Errors = dict[str, Any]
+
+# Keys that the site itself adds to what Flex gets, or that a form post carries beside the answers.
+RESERVED_NAMES = frozenset(
+    {
+        "friendlyName", "friendlyname", "location", "locale", "referrer", "verified", "identity", "context",
+        "csrfmiddlewaretoken", "idempotency_key",
+    }
+)  # fmt: skip
+_CHOICE_MAX = 200  # characters
+
+
+def problems(row: PreEngagementField) -> Errors:
+    """What is wrong with a field of a known type, by the name of the column."""
+    errors = _of_name(row) | _of_role(row) | _of_match(row) | range_problems(row)
+    if row.type in row.CHOICE_TYPES:
+        errors |= _of_choices(row)
+    if row.type in row.LENGTH_TYPES:
+        errors |= _of_lengths(row)
+    if not autofill.fits(row.autocomplete, row.type):
+        errors["autocomplete"] = _("A browser cannot fill that into a field of this type.")
+    # The field itself judges its default, so it must be sound.
+    return errors or _of_initial(row)
+
+
+def _of_name(row: PreEngagementField) -> Errors:
+    if row.name in RESERVED_NAMES:
+        return {"name": _("“%(name)s” is a key of the site's own. Choose another name.") % {"name": row.name}}
+    saved = type(row).objects.filter(pk=row.pk).first() if row.pk else None
+    if saved and saved.name != row.name:
+        text = _("The name stays “%(name)s”: Studio flows may read it. Add a new field instead.")
+        return {"name": text % {"name": saved.name}}
+    return {}
+
+
+def _of_role(row: PreEngagementField) -> Errors:
+    fitting = row.ROLE_TYPES.get(row.role)
+    if not fitting or row.type in fitting:
+        return {}
+    types = ", ".join(str(type_.label) for type_ in fitting)
+    return {"role": _("A field with this role is of one of the types: %(types)s.") % {"types": types}}
+
+
+def _of_match(row: PreEngagementField) -> Errors:
+    if not row.match:
+        return {}
+    if row.type in (*row.BOX_TYPES, row.Type.HIDDEN):
+        return {"match": _("A field of this type cannot be compared with the site's users.")}
+    try:
+        matching.validate_lookup(row.user_lookup)
+    except ValidationError as error:
+        return {"user_lookup": error}
+    return {}
+
+
+def _of_choices(row: PreEngagementField) -> Errors:
+    values = [value for value, _label in row.choice_pairs()]
+    if not values:
+        return {"choices": _("Write at least one choice.")}
+    if "" in values:
+        return {"choices": _("A choice has no value: write value | label.")}
+    if len(values) != len(set(values)):
+        return {"choices": _("Two choices have the same value.")}
+    if max(map(len, values)) > _CHOICE_MAX:
+        return {"choices": _("The value of a choice has %(length)d characters at most.") % {"length": _CHOICE_MAX}}
+    if row.initial and row.initial not in values:
+        return {"initial": _("The default is none of the choices.")}
+    return {}
+
+
+def _of_lengths(row: PreEngagementField) -> Errors:
+    longest, shortest = row.longest or 0, row.min_length or 0
+    if shortest > longest:
+        text = _("The shortest answer is longer than the longest one, %(longest)d characters.")
+        return {"min_length": text % {"longest": longest}}
+    if not (row.pattern and row.takes_pattern):
+        return {}
+    try:
+        pattern = patterns.parse(row.pattern)
+    except ValidationError as error:
+        return {"pattern": error}
+    if pattern.shortest > longest or pattern.longest < max(shortest, 1):
+        return {"pattern": _("Nothing of the allowed length fits this pattern.")}
+    return {}
+
+
+def range_problems(row: PreEngagementField) -> Errors:
+    """Of a number's or a date's range. A range with a fixed day and one that counts from today can end some day."""
+    if row.type not in row.RANGE_TYPES:
+        return {}
+    errors: Errors = {}
+    limits: dict[str, Any] = {}
+    for name in ("minimum", "maximum"):
+        if text := getattr(row, name):
+            try:
+                limits[name] = _limit(row, text)
+            except ValidationError as error:
+                errors[name] = error
+    if len(limits) == 2 and limits["minimum"] > limits["maximum"]:
+        errors["minimum"] = _("This is more than the end of the range.")
+    return errors
+
+
+def _limit(row: PreEngagementField, text: str) -> Any:
+    if row.type == row.Type.DATE:
+        return formfields.as_date(text)
+    # A limit must be an answer itself, or there may be none between the two.
+    formfields.NumberField(max_digits=formfields.DIGITS_MAX, decimal_places=row.decimal_places).clean(text)
+    return formfields.as_number(text)
+
+
+def _of_initial(row: PreEngagementField) -> Errors:
+    if row.type == row.Type.HIDDEN and not row.initial:
+        return {"initial": _("Hidden context needs a value.")}
+    if row.type == row.Type.CONSENT and row.initial:
+        return {"initial": _("A consent is never given in advance.")}
+    if row.type == row.Type.CHECKBOX and row.initial.lower() not in (*formfields.YES, *formfields.NO):
+        return {"initial": _("Write yes or no.")}
+    if row.initial and row.type not in row.BOX_TYPES:
+        try:
+            field = row.formfield()
+            field.clean(field.initial)
+        except ValidationError as error:
+            return {"initial": error}
+    return {}
