@@ -51,7 +51,7 @@ types: .venv/.dev node_modules/.ready static/webchat/sdk/conversations.js
 
 unit: .venv/.dev static/webchat/sdk/conversations.js
 	@$(TEST_ENV) $(BIN)/pytest --ignore tests/e2e
-	$(WITH_NODE) node --test 'tests/js/*.test.mjs'
+	$(WITH_NODE) npm test --silent
 
 browser: .venv/.browser static/webchat/sdk/conversations.js
 	@$(TEST_ENV) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1 $(BIN)/pytest tests/e2e

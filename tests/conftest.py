@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from tests.sandbox_server import SandboxServer
+from webchat.outage import breaker
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,12 @@ def sandbox(sandbox_server: SandboxServer, settings) -> SandboxServer:
     sandbox_server.clear_log()
     settings.TWILIO_SANDBOX_URL = sandbox_server.url
     return sandbox_server
+
+
+@pytest.fixture(autouse=True)
+def forgotten_outages() -> None:
+    """No test knows of another's outage: the breaker remembers the row for a second."""
+    breaker.forget()
 
 
 @pytest.fixture

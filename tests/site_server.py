@@ -93,8 +93,9 @@ class SiteServer:
             try:
                 if requests.get(f"{self.url}/health/ready", timeout=2).status_code == 200:
                     return self
-            except requests.ConnectionError:
+            except requests.RequestException:  # not there yet, or slow on a busy machine
                 time.sleep(0.1)
+        self.stop()
         raise RuntimeError(f"the site did not start:\n{self.log.read_text()}")
 
     def stop(self) -> None:

@@ -189,18 +189,29 @@ def test_an_outage_says_so_and_the_same_submit_works_later(webchat, sandbox):
     assert visitor.start(ANSWERS).status_code == 201
 
 
-@pytest.mark.parametrize("fault", [{"fault": "reset"}, {"fault": "garbage"}, {"status": 500}])
+UNCLEAR = pytest.mark.parametrize("fault", [{"fault": "reset"}, {"fault": "garbage"}, {"status": 500}], ids=str)
+
+
+@UNCLEAR
+def test_a_channel_whose_answer_got_lost_is_found_at_once(webchat, sandbox, fault):
+    sandbox.fault("POST", CREATE[webchat.api], before=False, **fault)
+    assert VisitorClient().start(ANSWERS).status_code == 201
+    assert len(creates(sandbox, webchat)) == 1
+    assert ChatSession.objects.get().is_active
+
+
+@UNCLEAR
 @pytest.mark.parametrize("happened", [True, False])
-def test_an_unclear_answer_is_looked_up_before_anything_is_created_again(webchat, sandbox, fault, happened):
+def test_an_unclear_outcome_is_looked_up_before_anything_is_created_again(webchat, sandbox, fault, happened):
     visitor = VisitorClient()
     sandbox.fault("POST", CREATE[webchat.api], before=not happened, **fault)
+    sandbox.fault("GET", "/v1/*", status=503)
     error_of(visitor.start(ANSWERS), 503, "chat_unavailable")
     assert ChatSession.objects.get().status == "starting"
     error_of(visitor.start(ANSWERS), 409, "in_progress")
     with time_machine.travel(datetime.now(UTC) + LEASE + timedelta(seconds=1)):
         response = visitor.start(ANSWERS)
     assert response.status_code == 201
-    assert len(sandbox.conversations(State="active", PageSize=100)) >= 1
     opened = [call for call in creates(sandbox, webchat) if call["created"]]
     assert len(opened) == 1
     session = ChatSession.objects.get()

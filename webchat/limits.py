@@ -64,11 +64,10 @@ def are_on() -> bool:
 
 def take_day(name: str, cap: int) -> int | None:
     """Takes one of `cap` a day (UTC), or says in how many seconds the next day begins."""
-    now = datetime.now(UTC)
     # The same statement counts when time stands still and each one takes a unit.
-    if _advance(f"{name}:{now:%Y-%m-%d}", 0, 1, cap - 1) is not None:
+    if _advance(f"{name}:{_today()}", 0, 1, cap - 1) is not None:
         return None
-    return max(1, 86_400 - int(now.timestamp()) % 86_400)
+    return max(1, 86_400 - int(time.time()) % 86_400)
 
 
 def wait_for_turn() -> bool:
@@ -79,6 +78,17 @@ def wait_for_turn() -> bool:
         return False
     time.sleep(max(0.0, used_until - PACE_EACH - now))
     return True
+
+
+def forget_past() -> int:
+    """Deletes the rows that no longer limit anybody; how many. What a row says is past as soon as its time is, but for
+    the counts of a day, which hold until it ends."""
+    past = LimitCounter.objects.filter(used_until__lt=time.time()).exclude(key__endswith=_today())
+    done = 0
+    while keys := list(past.values_list("key", flat=True)[:1000]):
+        # Once more by its time: it may have been used since.
+        done += past.filter(key__in=keys).delete()[0]
+    return done
 
 
 def network_of(request: HttpRequest) -> str:
@@ -99,6 +109,10 @@ def network_of(request: HttpRequest) -> str:
     if isinstance(ip, ipaddress.IPv6Address):
         return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
     return str(ip)
+
+
+def _today() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
 def _row(name: str, key: str) -> str:

@@ -92,5 +92,5 @@ def _end_chats(request: HttpRequest, user: AbstractBaseUser | None, by: ChatSess
 
     if key := _key_of(request):
         # Not visitor_of(): the request's user is about to change, or has.
-        for session in ChatSession.objects.of(Visitor(key=key, user=user, network="")).running():
+        for session in ChatSession.objects.of(Visitor(key=key, user=user, network="")).unfinished():
             session.end(by)

@@ -1,26 +1,5 @@
 // The site's JSON API for one webchat. Knows no document: words for the visitor come from the server or the templates.
 
-/**
- * @typedef {object} Credentials
- * @property {string} session_id
- * @property {"conversations" | "web_channels"} api
- * @property {string} channel_sid
- * @property {string} identity
- * @property {string} token
- * @property {number} expires_in seconds
- * @property {string} region
- * @property {Record<string, any>} sdk_options
- */
-
-/**
- * @typedef {object} Urls
- * @property {string} panel
- * @property {string} sessions
- * @property {string} current
- * @property {string} token with PLACEHOLDER where the session's id goes
- * @property {string} end with PLACEHOLDER where the session's id goes
- */
-
 const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
 const PATIENCE = 45_000;
 
@@ -68,8 +47,8 @@ export async function within(ms, promise) {
 }
 
 /**
- * Milliseconds to wait before attempt 1, 2, …: 1 s, doubling to 30 s, spread by a fifth so that the browsers which lost
- * the same server do not return together.
+ * Milliseconds to wait before attempt 1, 2, …: 1 s, doubling to 30 s, spread by a fifth so that the browsers which
+ * lost the same server do not return together.
  * @param {number} attempt
  * @param {() => number} [random]
  */

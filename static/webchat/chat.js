@@ -4,11 +4,8 @@ import { ApiError, backOff, sleep } from "./api.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Transcript } from "./transcript.js";
-import { find, languageOf } from "./words.js";
+import { languageOf, part } from "./words.js";
 
-/** @typedef {import("./api.js").Credentials} Credentials */
-/** @typedef {import("./timeline.js").Entry} Entry */
-/** @typedef {import("./connection.js").Status} Status */
 
 const CONNECTING_MS = 800;
 const RESTORED_MS = 4000;
@@ -27,13 +24,14 @@ export class Chat {
   #statusTimer;
   /** @type {Status} */
   #status = "connecting";
+  #ending = false;
   #listening = new AbortController();
 
   /**
-   * @param {import("./launcher.js").WebChatElement} host
+   * @param {Host} host
    * @param {HTMLElement} view
-   * @param {import("./words.js").Words} words
-   * @param {import("./api.js").Api} api
+   * @param {Words} words
+   * @param {Api} api
    * @param {Credentials} credentials
    * @param {{startAnother: () => void}} on
    */
@@ -46,12 +44,13 @@ export class Chat {
     this.identity = credentials.identity;
     this.connection = new Connection(credentials, () => this.#renew(), {
       status: (status) => this.#showStatus(status),
-      messages: (entries, { live }) => this.#arrived(entries, live),
+      messages: (entries, live) => this.#arrived(entries, live),
       removed: (index) => this.#removed(index),
-      presence: (identity, { joined, at }) => this.#presence(identity, joined, at),
+      presence: (identity, joined, at) => this.#presence(identity, joined, at),
       typing: (identity, isTyping) => this.#typing(identity, isTyping),
       named: () => this.#named(),
-      ended: () => this.#finish({ by: "agent" }),
+      // Twilio may tell the end that we asked for before our server answers.
+      ended: () => this.#finish({ by: this.#ending ? "visitor" : "agent", told: this.#ending }),
     });
     this.transcript = new Transcript(view, words, {
       nameOf: (identity) => this.connection.nameOf(identity),
@@ -67,16 +66,16 @@ export class Chat {
     const { signal } = this.#listening;
     document.addEventListener("visibilitychange", () => this.#read(), { signal });
     this.transcript.log.addEventListener("scroll", () => this.#read(), { signal, passive: true });
-    find(view, "[data-webchat-reconnect]").addEventListener("click", () => this.#open());
-    find(view, "[data-webchat-confirm-end]").addEventListener("click", () => this.#confirmed());
-    find(view, "[data-webchat-confirm-keep]").addEventListener("click", () => this.#confirm(false));
-    find(view, "[data-webchat-confirm]").addEventListener("keydown", (event) => {
+    part(view, "reconnect").addEventListener("click", () => this.#open());
+    part(view, "confirm-end").addEventListener("click", () => this.#confirmed());
+    part(view, "confirm-keep").addEventListener("click", () => this.#confirm(false));
+    part(view, "confirm").addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.preventDefault();
       this.#confirm(false);
     });
-    find(view, "[data-webchat-new]").addEventListener("click", on.startAnother);
-    host.find("[data-webchat-end]").hidden = false;
+    part(view, "new").addEventListener("click", on.startAnother);
+    host.child("end").hidden = false;
     if (!host.isOpen) host.remember("minimised");
     this.#open();
   }
@@ -95,12 +94,21 @@ export class Chat {
   /** Ends the chat for both sides. Rejects with ApiError when the server could not be told. */
   async end() {
     if (!this.isRunning) return;
+    this.#ending = true;
     try {
       await this.api.end(this.session);
     } catch (error) {
+      this.#ending = false;
       if (!(error instanceof ApiError) || !error.isGone) throw error;
     }
     this.#finish({ by: "visitor", told: true });
+  }
+
+  /** Something else takes its place in the panel. */
+  dispose() {
+    this.#listening.abort();
+    this.connection.close();
+    this.tabs.close();
   }
 
   async #open() {
@@ -195,8 +203,10 @@ export class Chat {
   #presence(identity, joined, at) {
     if (this.#agents.has(identity) === joined) return;
     if (joined) this.#agents.add(identity);
-    else this.#agents.delete(identity);
-    this.#typing(identity, false);
+    else {
+      this.#agents.delete(identity);
+      this.#typing(identity, false);
+    }
     this.transcript.add([
       {
         kind: "event",
@@ -216,7 +226,7 @@ export class Chat {
   #named() {
     this.transcript.rename();
     this.#waiting();
-    const presence = this.host.find("[data-webchat-presence]");
+    const presence = this.host.child("presence");
     presence.hidden = !this.#agents.size || !this.isRunning;
     presence.textContent = presence.hidden ? "" : this.words.text("present", { name: this.#list(this.#agents) });
     this.#showTyping();
@@ -231,7 +241,7 @@ export class Chat {
   #waiting() {
     const answered = this.transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own);
     const waiting = this.isRunning && this.#status === "connected" && !answered && !this.#agents.size;
-    find(this.view, "[data-webchat-waiting]").hidden = !waiting;
+    part(this.view, "waiting").hidden = !waiting;
   }
 
   /** @param {string} identity @param {boolean} isTyping */
@@ -243,11 +253,11 @@ export class Chat {
   }
 
   #showTyping() {
-    const line = find(this.view, "[data-webchat-typing]");
-    const spoken = find(this.view, "[data-webchat-typing-status]");
+    const line = part(this.view, "typing");
+    const spoken = part(this.view, "typing-status");
     const text = this.#typists.size ? this.words.text("typing", { name: this.#list(this.#typists) }) : "";
     line.hidden = !text;
-    find(line, "[data-webchat-typing-text]").textContent = text;
+    part(line, "typing-text").textContent = text;
     if (this.transcript.isAtEnd) this.transcript.scrollToEnd();
     if (!text) {
       clearTimeout(this.#typingTimer);
@@ -270,13 +280,13 @@ export class Chat {
     clearTimeout(this.#statusTimer);
     const lost = before !== "connected" && before !== "connecting";
     const words = status === "connected" ? (lost ? "restored" : "") : status;
-    const notice = find(this.view, "[data-webchat-connection]");
+    const notice = part(this.view, "connection");
     const show = () => (notice.textContent = words && this.words.text(words));
     // Most connections are there before anybody could read that they are being made.
     if (words === "connecting") this.#statusTimer = setTimeout(show, CONNECTING_MS);
     else show();
     if (words === "restored") this.#statusTimer = setTimeout(() => (notice.textContent = ""), RESTORED_MS);
-    find(this.view, "[data-webchat-reconnect]").hidden = status !== "unreachable";
+    part(this.view, "reconnect").hidden = status !== "unreachable";
     this.#waiting();
   }
 
@@ -285,21 +295,21 @@ export class Chat {
   /** @param {boolean} asking */
   #confirm(asking) {
     if (!this.isRunning) return;
-    find(this.view, "[data-webchat-confirm]").hidden = !asking;
-    find(this.view, "[data-webchat-confirm-problem]").textContent = "";
+    part(this.view, "confirm").hidden = !asking;
+    part(this.view, "confirm-problem").textContent = "";
     this.composer.hide(asking);
-    if (asking) find(this.view, "[data-webchat-confirm-keep]").focus();
-    else this.host.find("[data-webchat-end]").focus();
+    if (asking) part(this.view, "confirm-keep").focus();
+    else this.host.child("end").focus();
   }
 
   async #confirmed() {
-    const button = find(this.view, "[data-webchat-confirm-end]", HTMLButtonElement);
+    const button = part(this.view, "confirm-end", HTMLButtonElement);
     if (button.getAttribute("aria-disabled") === "true") return;
     button.setAttribute("aria-disabled", "true");
     try {
       await this.end();
     } catch (error) {
-      find(this.view, "[data-webchat-confirm-problem]").textContent = this.words.problem(error);
+      part(this.view, "confirm-problem").textContent = this.words.problem(error);
     }
     button.removeAttribute("aria-disabled");
   }
@@ -316,15 +326,16 @@ export class Chat {
     const had = this.view.contains(document.activeElement);
     this.composer.forget();
     this.composer.hide(true);
+    this.view.classList.add("webchat-over");
     this.#typists.clear();
     clearTimeout(this.#statusTimer);
-    find(this.view, "[data-webchat-connection]").textContent = "";
-    for (const part of ["reconnect", "confirm"]) find(this.view, `[data-webchat-${part}]`).hidden = true;
-    this.host.find("[data-webchat-end]").hidden = true;
-    find(this.view, "[data-webchat-ended]").hidden = false;
-    find(this.view, "[data-webchat-ended-text]").textContent = this.words.text("ended");
+    part(this.view, "connection").textContent = "";
+    for (const name of ["reconnect", "confirm"]) part(this.view, name).hidden = true;
+    this.host.child("end").hidden = true;
+    part(this.view, "ended").hidden = false;
+    part(this.view, "ended-text").textContent = this.words.text("ended");
     this.#named();
-    if (had) find(this.view, "[data-webchat-new]").focus();
+    if (had) part(this.view, "new").focus();
     if (!this.host.isOpen) this.host.remember(null);
     this.host.emit("ended", { session_id: this.session, by });
   }

@@ -1,15 +1,15 @@
 // Where the visitor writes. The draft outlives a reload of the tab, and no longer than the chat.
 
 import { isTooLong } from "./timeline.js";
-import { find } from "./words.js";
+import { part } from "./words.js";
 
 const MAX_ROWS = 6;
 
 export class Composer {
   /**
-   * @param {import("./launcher.js").WebChatElement} host
+   * @param {Host} host
    * @param {ParentNode} view
-   * @param {import("./words.js").Words} words
+   * @param {Words} words
    * @param {string} session the chat that the draft belongs to
    * @param {object} on
    * @param {(text: string) => void} on.send
@@ -20,9 +20,9 @@ export class Composer {
     this.words = words;
     this.session = session;
     this.on = on;
-    this.form = find(view, "[data-webchat-composer]", HTMLFormElement);
-    this.input = find(this.form, "[data-webchat-message]", HTMLTextAreaElement);
-    this.problem = find(this.form, "[data-webchat-too-long]");
+    this.form = part(view, "composer", HTMLFormElement);
+    this.input = part(this.form, "message", HTMLTextAreaElement);
+    this.problem = part(this.form, "too-long");
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#send();

@@ -3,24 +3,7 @@
 
 import { ApiError, backOff, sleep, within } from "./api.js";
 
-/** @typedef {import("./api.js").Credentials} Credentials */
-/** @typedef {import("./timeline.js").Entry} Entry */
-/** @typedef {import("@twilio/conversations").Client} Client */
-/** @typedef {import("@twilio/conversations").Conversation} Conversation */
-/** @typedef {import("@twilio/conversations").Message} Message */
-/** @typedef {import("@twilio/conversations").Participant} Participant */
-/** @typedef {"connecting" | "connected" | "reconnecting" | "offline" | "unreachable"} Status */
-
-/**
- * @typedef {object} Handlers
- * @property {(status: Status) => void} status
- * @property {(messages: Entry[], options: {live: boolean}) => void} messages new or changed ones
- * @property {(index: number) => void} removed
- * @property {(identity: string, options: {joined: boolean, at: Date | null}) => void} presence an agent came or went
- * @property {(identity: string, isTyping: boolean) => void} typing
- * @property {() => void} named a display name became known
- * @property {() => void} ended
- */
+/** @import {Client, Conversation, Message, Paginator, Participant} from "@twilio/conversations" */
 
 const PAGE_SIZE = 30;
 const CALL_LIMIT = 20_000;
@@ -34,7 +17,7 @@ export class Connection {
   #client;
   /** @type {Conversation | undefined} */
   #conversation;
-  /** @type {import("@twilio/conversations").Paginator<Message> | undefined} */
+  /** @type {Paginator<Message> | undefined} */
   #oldest;
   /** @type {Map<string, string | null>} */
   #names = new Map();
@@ -44,6 +27,7 @@ export class Connection {
   #denials = 0;
   #wasConnected = false;
   #over = false;
+  #attempt = 0;
   #lastRead = -1;
 
   /**
@@ -76,19 +60,20 @@ export class Connection {
     return this.#names.get(identity) ?? null;
   }
 
-  /** Connects and reads the newest messages. Rejects when it cannot; may then be called again. */
+  /** Connects and reads the newest messages. Rejects when it cannot; called again, it starts over. */
   async open() {
     this.on.status("connecting");
-    const patience = setTimeout(() => !this.#wasConnected && this.on.status("unreachable"), CONNECT_LIMIT);
+    const attempt = ++this.#attempt;
+    const patience = setTimeout(() => this.on.status("unreachable"), CONNECT_LIMIT);
     try {
-      const client = await this.#connect();
-      const conversation = await this.#find(client);
-      if (this.#over || this.#client !== client) return;
+      const client = await this.#connect(attempt);
+      const conversation = client && (await this.#join(client));
+      clearTimeout(patience);
+      if (!conversation || this.#client !== client) return;
       this.#conversation = conversation;
       this.#listen(conversation);
-      const page = await within(CALL_LIMIT, conversation.getMessages(PAGE_SIZE));
-      this.#oldest = page;
-      this.on.messages(page.items.map((message) => this.#entry(message)), { live: false });
+      this.#oldest = await within(CALL_LIMIT, conversation.getMessages(PAGE_SIZE));
+      this.on.messages(this.#oldest.items.map((message) => this.#entry(message)), false);
       this.#report();
       this.#checkEnded();
       this.#meet(await within(CALL_LIMIT, conversation.getParticipants()));
@@ -116,7 +101,7 @@ export class Connection {
       if (again) {
         const { items } = await within(CALL_LIMIT, conversation.getMessages(PAGE_SIZE));
         const entries = items.map((message) => this.#entry(message));
-        this.on.messages(entries, { live: true });
+        this.on.messages(entries, true);
         if (entries.some((entry) => entry.clientId === clientId)) return;
       }
       await within(CALL_LIMIT + 5000, conversation.sendMessage(text, { client_id: clientId }));
@@ -145,9 +130,10 @@ export class Connection {
     setTimeout(() => this.#drop(), LINGER);
   }
 
-  async #connect() {
+  /** @param {number} attempt @returns {Promise<Client | null>} null when another attempt took over */
+  async #connect(attempt) {
     const { Client } = await within(CALL_LIMIT, import("./sdk/conversations.js"));
-    for (let renewed = false; ; renewed = true) {
+    for (let tries = 1, renewed = false; attempt === this.#attempt && !this.#over; tries += 1) {
       this.#drop();
       const { token, sdk_options: options, region } = this.credentials;
       const client = new Client(token, {
@@ -161,10 +147,15 @@ export class Connection {
         await this.#initialized(client);
         return client;
       } catch (error) {
-        if (renewed || this.#over) throw error;
-        this.credentials = await this.renew();
+        // A client whose first connection failed, for whatever reason, is never ready: it takes a new one.
+        const { terminal } = /** @type {{terminal?: boolean}} */ (error);
+        if (terminal && renewed) throw error;
+        if (terminal) this.credentials = await this.renew();
+        else await sleep(backOff(tries));
+        renewed ||= !!terminal;
       }
     }
+    return null;
   }
 
   #drop() {
@@ -174,10 +165,10 @@ export class Connection {
     client?.shutdown().catch(() => {});
   }
 
-  /** @param {Client} client @returns {Promise<void>} has no time limit: without a network the SDK goes on trying */
+  /** @param {Client} client @returns {Promise<void>} */
   #initialized(client) {
     return new Promise((resolve, reject) => {
-      client.on("initFailed", ({ error }) => reject(error ?? new ApiError("network")));
+      client.on("initFailed", ({ error }) => reject(error ?? {}));
       client.on("initialized", () => {
         this.#denials = 0;
         client.on("tokenAboutToExpire", () => this.#refresh());
@@ -194,8 +185,12 @@ export class Connection {
     });
   }
 
-  /** The channel may reach the SDK a moment after it was made. @param {Client} client @returns {Promise<Conversation>} */
-  async #find(client) {
+  /**
+   * The channel may reach the SDK a moment after it was made.
+   * @param {Client} client
+   * @returns {Promise<Conversation>}
+   */
+  async #join(client) {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await within(CALL_LIMIT, client.getConversationBySid(this.credentials.channel_sid));
@@ -213,14 +208,14 @@ export class Connection {
 
   /** Before the first page is read: what arrives in between is not announced again. */
   #listen(/** @type {Conversation} */ conversation) {
-    conversation.on("messageAdded", (message) => this.on.messages([this.#entry(message)], { live: true }));
-    conversation.on("messageUpdated", ({ message }) => this.on.messages([this.#entry(message)], { live: false }));
+    conversation.on("messageAdded", (message) => this.on.messages([this.#entry(message)], true));
+    conversation.on("messageUpdated", ({ message }) => this.on.messages([this.#entry(message)], false));
     conversation.on("messageRemoved", (message) => this.on.removed(message.index));
     conversation.on("typingStarted", ({ identity }) => identity && this.on.typing(identity, true));
     conversation.on("typingEnded", ({ identity }) => identity && this.on.typing(identity, false));
     conversation.on("participantJoined", (participant) => this.#meet([participant]));
     conversation.on("participantLeft", ({ identity }) => {
-      if (identity && identity !== this.credentials.identity) this.on.presence(identity, { joined: false, at: null });
+      if (identity && identity !== this.credentials.identity) this.on.presence(identity, false, null);
     });
     conversation.on("updated", () => this.#checkEnded());
     conversation.on("removed", () => this.#end());
@@ -246,7 +241,7 @@ export class Connection {
       const { identity, dateCreated } = participant;
       if (!identity || identity === this.credentials.identity) continue;
       this.#learnName(identity, () => participant.getUser()).then(() => {
-        if (!this.#over) this.on.presence(identity, { joined: true, at: dateCreated });
+        if (!this.#over) this.on.presence(identity, true, dateCreated);
       });
     }
   }
@@ -277,7 +272,10 @@ export class Connection {
       own,
       at: message.dateCreated ?? new Date(),
       text: message.body ?? "",
-      files: (message.attachedMedia ?? []).map(({ filename, contentType }) => filename || contentType),
+      files: (message.attachedMedia ?? []).map((media) => ({
+        name: media.filename || media.contentType,
+        url: () => media.getContentTemporaryUrl(),
+      })),
       status: "sent",
     };
   }
@@ -306,12 +304,15 @@ export class Connection {
 
   async #renewToken() {
     this.#renewedAt = performance.now();
+    const client = this.#client;
     try {
       this.credentials = await this.renew();
-      if (this.#client) await within(CALL_LIMIT, this.#client.updateToken(this.credentials.token));
+      // While it is closing, the SDK would keep the token, connect never, and take the same token for old news.
+      while (client?.connectionState === "disconnecting") await sleep(200);
+      await within(CALL_LIMIT, client?.updateToken(this.credentials.token) ?? Promise.reject());
     } catch (error) {
       if (error instanceof ApiError && error.isGone) this.#end();
-      else this.#report();
+      else if (!this.#over) await this.open().catch(() => this.on.status("unreachable"));
     }
   }
 }

@@ -1,9 +1,8 @@
 // The pre-engagement form. The server alone validates; this shows its verdict and keeps what was typed.
 
 import { ApiError } from "./api.js";
-import { find } from "./words.js";
+import { part } from "./words.js";
 
-/** @typedef {import("./api.js").Credentials} Credentials */
 
 /** Nothing was wrong with the answers: the same submit may succeed later. */
 const REPEATABLE = new Set([0, 409, 429, 500, 502, 503, 504]);
@@ -16,8 +15,8 @@ export class StartForm {
 
   /**
    * @param {HTMLFormElement} form
-   * @param {import("./words.js").Words} words
-   * @param {import("./api.js").Api} api
+   * @param {Words} words
+   * @param {Api} api
    * @param {object} on
    * @param {(credentials: Credentials) => void} on.started
    * @param {(form: StartForm) => Promise<void>} on.stale the key or the CSRF token is no longer good
@@ -28,7 +27,7 @@ export class StartForm {
     this.words = words;
     this.api = api;
     this.on = on;
-    this.errors = find(form, "[data-webchat-errors]");
+    this.errors = part(form, "errors");
     form.noValidate = true;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -90,7 +89,7 @@ export class StartForm {
   /** @param {ApiError} error */
   #show(error) {
     this.#clear();
-    const links = find(this.errors, "[data-webchat-error-links]");
+    const links = part(this.errors, "error-links");
     for (const [name, messages] of Object.entries(error.fields)) {
       const row = this.form.querySelector(`[data-webchat-field="${CSS.escape(name)}"]`);
       const problem = messages.join(" ");
@@ -103,20 +102,20 @@ export class StartForm {
       const line = this.words.clone("error-link", {
         text: this.words.text("field-problem", { name: label, problem }),
       });
-      find(line, "a", HTMLAnchorElement).href = `#${row.dataset.webchatTarget}`;
+      line.querySelector("a")?.setAttribute("href", `#${row.dataset.webchatTarget}`);
       links.append(line);
     }
-    const detail = find(this.errors, "[data-webchat-detail]");
+    const detail = part(this.errors, "detail");
     detail.textContent = this.words.problem(error);
     detail.hidden = links.childElementCount > 0;
-    find(this.errors, "[data-webchat-again]").hidden = !REPEATABLE.has(error.status);
+    part(this.errors, "again").hidden = !REPEATABLE.has(error.status);
     this.errors.hidden = false;
     this.errors.focus();
     this.on.failed(error);
   }
 
   #clear() {
-    find(this.errors, "[data-webchat-error-links]").replaceChildren();
+    part(this.errors, "error-links").replaceChildren();
     for (const slot of this.form.querySelectorAll("[data-webchat-error]")) {
       if (slot instanceof HTMLElement) slot.hidden = true;
       slot.textContent = "";
@@ -130,7 +129,7 @@ export class StartForm {
 
   /** @param {HTMLElement} row @param {string} problem */
   #mark(row, problem) {
-    const slot = find(row, "[data-webchat-error]");
+    const slot = part(row, "error");
     slot.textContent = problem;
     slot.hidden = false;
     const fields = row.querySelectorAll("fieldset, input, textarea, select");
@@ -153,12 +152,12 @@ export class StartForm {
   /** @param {boolean} busy */
   #setBusy(busy) {
     this.#busy = busy;
-    const button = find(this.form, "[data-webchat-submit]");
+    const button = part(this.form, "submit");
     this.form.setAttribute("aria-busy", String(busy));
     button.setAttribute("aria-disabled", String(busy));
-    find(button, "[data-webchat-label]").hidden = busy;
-    find(button, "[data-webchat-busy]").hidden = !busy;
-    find(this.form, "[data-webchat-progress]").textContent = busy ? this.words.text("starting") : "";
+    part(button, "label").hidden = busy;
+    part(button, "busy").hidden = !busy;
+    part(this.form, "progress").textContent = busy ? this.words.text("starting") : "";
   }
 
   #preload() {

@@ -1,6 +1,5 @@
 // The only script that a page view costs. What it needs after the click, it imports then.
 
-/** @typedef {import("./panel.js").Panel} Panel */
 
 const PHONE = matchMedia("(max-width: 640px)");
 
@@ -41,11 +40,11 @@ export class WebChatElement extends HTMLElement {
     return this.#open && document.visibilityState === "visible";
   }
 
-  /** @param {string} selector @returns {HTMLElement} */
-  find(selector) {
-    const part = this.querySelector(selector);
-    if (!(part instanceof HTMLElement)) throw new Error(`web-chat has no ${selector}`);
-    return part;
+  /** @param {string} name @returns {HTMLElement} */
+  child(name) {
+    const child = this.querySelector(`[data-webchat-${name}]`);
+    if (!(child instanceof HTMLElement)) throw new Error(`web-chat has no ${name}`);
+    return child;
   }
 
   connectedCallback() {
@@ -60,8 +59,8 @@ export class WebChatElement extends HTMLElement {
     this.#bound = true;
     for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, () => this.#prepare(), { once: true });
     if (this.mode === "launcher") {
-      this.find("[data-webchat-link]").hidden = true;
-      this.find("[data-webchat-launcher]").hidden = false;
+      this.child("link").hidden = true;
+      this.child("launcher").hidden = false;
     }
     const state = this.recall();
     if (this.mode === "page" || state === "open") this.open({ focus: false });
@@ -97,16 +96,16 @@ export class WebChatElement extends HTMLElement {
 
   /** @param {{focus?: boolean}} [options] */
   async open({ focus = true } = {}) {
-    const panel = this.find("[data-webchat-panel]");
+    const panel = this.child("panel");
     if (!this.#open) {
       this.#open = true;
       panel.hidden = false;
-      if (this.mode === "launcher") this.find("[data-webchat-launcher]").setAttribute("aria-expanded", "true");
+      if (this.mode === "launcher") this.child("launcher").setAttribute("aria-expanded", "true");
       if (this.mode !== "page") this.remember("open");
       this.#setModal();
       this.emit("opened");
     }
-    if (focus) this.find("[data-webchat-title]").focus();
+    if (focus) this.child("title").focus();
     const loaded = await this.#load();
     if (this.#open) loaded?.shown({ focus });
   }
@@ -114,8 +113,8 @@ export class WebChatElement extends HTMLElement {
   /** Minimises the panel; a running chat goes on. Only in the launcher's mode. */
   async close() {
     if (!this.#open || this.mode !== "launcher") return;
-    const panel = this.find("[data-webchat-panel]");
-    const launcher = this.find("[data-webchat-launcher]");
+    const panel = this.child("panel");
+    const launcher = this.child("launcher");
     const had = panel.contains(document.activeElement) || document.activeElement === document.body;
     this.#open = false;
     panel.hidden = true;
@@ -139,7 +138,7 @@ export class WebChatElement extends HTMLElement {
 
   /** @param {string} text */
   announce(text) {
-    this.find("[data-webchat-announcer]").textContent = text;
+    this.child("announcer").textContent = text;
   }
 
   get unread() {
@@ -159,8 +158,8 @@ export class WebChatElement extends HTMLElement {
     for (const slot of words.querySelectorAll("[data-slot]")) slot.textContent = String(count);
     const text = words.textContent ?? "";
     badge.hidden = !count;
-    this.find("[data-slot=count]").textContent = count > 99 ? "99+" : String(count);
-    this.find("[data-slot=unread]").textContent = text;
+    this.child("count").textContent = count > 99 ? "99+" : String(count);
+    this.child("unread").textContent = text;
     this.announce(more ? text : "");
   }
 
@@ -180,9 +179,11 @@ export class WebChatElement extends HTMLElement {
   /** @returns {Promise<Panel | undefined>} */
   async #load() {
     if (!this.#panel) {
-      const content = this.find("[data-webchat-content]");
+      const content = this.child("content");
       if (this.mode !== "page") content.replaceChildren(this.template("loading"));
-      this.#panel = this.#prepare().then(({ Panel }) => Panel.load(this));
+      const late = new Promise((_, reject) => setTimeout(reject, 20_000));
+      const panel = this.#prepare().then(({ Panel }) => Panel.load(this));
+      this.#panel = Promise.race([panel, /** @type {Promise<never>} */ (late)]);
       this.#panel.catch(() => {
         this.#panel = undefined;
         this.emit("error", { code: "load_failed" });
@@ -222,7 +223,7 @@ export class WebChatElement extends HTMLElement {
   #setModal() {
     this.#release();
     if (!this.#open || !PHONE.matches || this.mode !== "launcher") return;
-    const panel = this.find("[data-webchat-panel]");
+    const panel = this.child("panel");
     panel.setAttribute("aria-modal", "true");
     document.documentElement.classList.add("webchat-locked");
     this.#fitKeyboard();

@@ -3,10 +3,8 @@
 import { Api, ApiError } from "./api.js";
 import { Chat } from "./chat.js";
 import { StartForm } from "./form.js";
-import { Words, find } from "./words.js";
+import { Words, part } from "./words.js";
 
-/** @typedef {import("./launcher.js").WebChatElement} WebChatElement */
-/** @typedef {import("./api.js").Credentials} Credentials */
 
 export class Panel {
   /** @type {Api} */
@@ -19,12 +17,12 @@ export class Panel {
   #chat;
 
   /**
-   * @param {WebChatElement} host
+   * @param {Host} host
    * @returns {Promise<Panel>} rejects with ApiError when the panel cannot be fetched
    */
   static async load(host) {
     const panel = new Panel(host);
-    const content = host.find("[data-webchat-content]");
+    const content = host.child("content");
     const rendered = content.querySelector("[data-webchat-state]");
     const body = rendered instanceof HTMLElement ? rendered : await panel.#fetch();
     await stylesheetOf(host);
@@ -32,16 +30,16 @@ export class Panel {
     return panel;
   }
 
-  /** @param {WebChatElement} host */
+  /** @param {Host} host */
   constructor(host) {
     this.host = host;
     this.words = new Words(host);
-    this.#body = host.find("[data-webchat-content]");
+    this.#body = host.child("content");
     this.#api = new Api({ panel: host.dataset.panelUrl ?? "", sessions: "", current: "", token: "", end: "" }, "");
     this.#api.refresh = async () => {
       this.#api.csrf = (await this.#fetch()).dataset.csrf ?? "";
     };
-    host.find("[data-webchat-end]").addEventListener("click", () => this.#chat?.askToEnd());
+    host.child("end").addEventListener("click", () => this.#chat?.askToEnd());
   }
 
   get isRunning() {
@@ -60,21 +58,22 @@ export class Panel {
 
   async #fetch() {
     const page = new DOMParser().parseFromString(await this.#api.panel(), "text/html");
-    return document.adoptNode(find(page, "[data-webchat-state]"));
+    return document.adoptNode(part(page, "state"));
   }
 
   /** @param {HTMLElement} body */
   #show(body) {
     const { webchatState: state, sessionsUrl, currentUrl, tokenUrl, endUrl, csrf } = body.dataset;
-    if (!body.isConnected) this.host.find("[data-webchat-content]").replaceChildren(body);
+    if (!body.isConnected) this.host.child("content").replaceChildren(body);
     this.#body = body;
+    this.#chat?.dispose();
     this.#form = this.#chat = undefined;
     this.#api.csrf = csrf ?? "";
     Object.assign(this.#api.urls, { sessions: sessionsUrl, current: currentUrl, token: tokenUrl, end: endUrl });
-    this.host.find("[data-webchat-end]").hidden = true;
-    this.host.find("[data-webchat-presence]").hidden = true;
+    this.host.child("end").hidden = true;
+    this.host.child("presence").hidden = true;
     if (state === "form") {
-      this.#form = new StartForm(find(body, "[data-webchat-form]", HTMLFormElement), this.words, this.#api, {
+      this.#form = new StartForm(part(body, "form", HTMLFormElement), this.words, this.#api, {
         started: (credentials) => this.#begin(credentials, { focus: true, isNew: true }),
         stale: (form) => this.#replaceForm(form),
         failed: (error) => this.host.emit("error", { code: error.code }),
@@ -85,7 +84,7 @@ export class Panel {
   }
 
   get #view() {
-    return find(this.#body, "[data-webchat-view]");
+    return part(this.#body, "view");
   }
 
   /** Another form, with a fresh key and CSRF token, in the place of one that the server no longer takes. */
@@ -125,7 +124,7 @@ export class Panel {
   /** @param {unknown} error @param {() => void} retry */
   #problem(error, retry) {
     const problem = this.words.clone("problem", { detail: this.words.problem(error) });
-    find(problem, "[data-webchat-retry]").addEventListener("click", retry);
+    part(problem, "retry").addEventListener("click", retry);
     this.#view.replaceChildren(problem);
     this.host.emit("error", { code: error instanceof ApiError ? error.code : "unexpected" });
   }

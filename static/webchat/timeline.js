@@ -1,20 +1,10 @@
 // The order and shape of a conversation, without a document.
 
 /**
- * @typedef {object} Entry
- * @property {"message" | "event"} kind
- * @property {number | null} index Twilio's index of the message; null while it is only ours, and for events
- * @property {string | null} clientId our own id, carried in the message's attributes
- * @property {string} author identity
- * @property {boolean} own
- * @property {Date} at
- * @property {string} text
- * @property {string[]} [files] names
- * @property {"sent" | "sending" | "failed"} status
- * @property {string} [event] the template of an event
+ * Unsent messages come last, sent ones in Twilio's order, events by time among them.
+ * @param {Entry} a
+ * @param {Entry} b
  */
-
-/** Unsent messages come last, sent ones in Twilio's order, events by time among them. @param {Entry} a @param {Entry} b */
 export function compare(a, b) {
   const unsent = (/** @type {Entry} */ entry) => Number(entry.status !== "sent");
   if (unsent(a) !== unsent(b)) return unsent(a) - unsent(b);
@@ -91,7 +81,11 @@ export function startsDay(previous, entry) {
 
 const GROUP_MS = 5 * 60 * 1000;
 
-/** Whether the entry goes on what its author was saying just before. @param {Entry | undefined} previous @param {Entry} entry */
+/**
+ * Whether the entry goes on what its author was saying just before.
+ * @param {Entry | undefined} previous
+ * @param {Entry} entry
+ */
 export function continuesGroup(previous, entry) {
   return (
     !!previous &&

@@ -1,9 +1,8 @@
-// The messages on the page. Each entry is one list item of the log; nothing is drawn twice, so nothing is read out twice.
+// The messages on the page. Each entry is one list item of the log, drawn once: what is drawn twice is read out twice.
 
 import { Timeline, continuesGroup, linkify, startsDay } from "./timeline.js";
-import { find, languageOf } from "./words.js";
+import { languageOf, part } from "./words.js";
 
-/** @typedef {import("./timeline.js").Entry} Entry */
 
 export class Transcript {
   timeline = new Timeline();
@@ -16,7 +15,7 @@ export class Transcript {
 
   /**
    * @param {ParentNode} view
-   * @param {import("./words.js").Words} words
+   * @param {Words} words
    * @param {object} on
    * @param {(identity: string) => string | null} on.nameOf
    * @param {(entry: Entry) => void} on.resend
@@ -25,9 +24,9 @@ export class Transcript {
   constructor(view, words, on) {
     this.words = words;
     this.on = on;
-    this.log = find(view, "[data-webchat-log]");
-    this.list = find(this.log, "[data-webchat-messages]");
-    this.jump = find(view, "[data-webchat-jump]");
+    this.log = part(view, "log");
+    this.list = part(this.log, "messages");
+    this.jump = part(view, "jump");
     const language = languageOf(this.log);
     this.relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
     this.clock = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
@@ -123,7 +122,7 @@ export class Transcript {
     const page = this.on.older();
     if (!page) return;
     this.#loading = true;
-    const notice = find(this.log, "[data-webchat-older]");
+    const notice = part(this.log, "older");
     notice.hidden = false;
     try {
       const entries = await page;
@@ -166,18 +165,18 @@ export class Transcript {
     const item = this.#items.get(entry);
     if (!item) return;
     const previous = this.timeline.before(entry);
-    const day = find(item, "[data-webchat-day]");
+    const day = part(item, "day");
     day.hidden = !startsDay(previous, entry);
     write(day, day.hidden ? "" : this.#day(entry.at));
     if (entry.kind === "event") {
-      write(find(item, "[data-slot=text]"), this.words.text(entry.event ?? "", { name: this.label(entry.author) }));
+      write(part(item, "text"), this.words.text(entry.event ?? "", { name: this.label(entry.author) }));
       return;
     }
     item.classList.toggle("webchat-own", entry.own);
     item.classList.toggle("webchat-grouped", continuesGroup(previous, entry));
     item.classList.toggle("webchat-failed", entry.status === "failed");
-    write(find(item, "[data-slot=author]"), this.label(entry.author, entry.own));
-    const time = find(item, "time", HTMLTimeElement);
+    write(part(item, "author"), this.label(entry.author, entry.own));
+    const time = part(item, "time", HTMLTimeElement);
     time.dateTime = entry.at.toISOString();
     time.title = this.exact.format(entry.at);
     write(time, this.clock.format(entry.at));
@@ -187,30 +186,32 @@ export class Transcript {
 
   /** @param {HTMLElement} item @param {Entry} entry */
   #body(item, entry) {
-    const text = find(item, "[data-slot=text]");
-    const files = (entry.files ?? []).map((name) => this.words.text("file", { name }));
-    const whole = [entry.text, ...files].filter(Boolean).join("\n");
-    if (text.dataset.whole === whole) return;
-    text.dataset.whole = whole;
-    text.replaceChildren(
-      ...linkify(whole).map((piece) => {
-        if (!piece.href) return piece.text;
-        const link = this.words.element("link", { text: piece.text });
-        link.setAttribute("href", piece.href);
-        return link;
-      }),
-    );
+    const text = part(item, "text");
+    if (text.dataset.drawn === entry.text) return;
+    text.dataset.drawn = entry.text;
+    const pieces = linkify(entry.text).map((piece) => {
+      if (!piece.href) return piece.text;
+      const link = this.words.element("link", { text: piece.text });
+      link.setAttribute("href", piece.href);
+      return link;
+    });
+    const files = (entry.files ?? []).map(({ name, url }) => {
+      const button = this.words.element("file", { name });
+      button.addEventListener("click", async () => window.open((await url()) ?? "", "_blank", "noopener"));
+      return button;
+    });
+    text.replaceChildren(...pieces, ...files);
   }
 
   /** @param {HTMLElement} item @param {Entry} entry */
   #delivery(item, entry) {
-    const line = find(item, "[data-webchat-delivery]");
+    const line = part(item, "delivery");
     if (line.dataset.status === entry.status) return;
     line.dataset.status = entry.status;
     line.hidden = entry.status === "sent";
     if (entry.status === "failed") {
       line.replaceChildren(this.words.clone("not-sent"));
-      find(line, "[data-webchat-resend]").addEventListener("click", () => this.on.resend(entry));
+      part(line, "resend").addEventListener("click", () => this.on.resend(entry));
     } else {
       line.replaceChildren(entry.status === "sending" ? this.words.clone("sending") : "");
     }

@@ -1,7 +1,5 @@
 // Markup and words for the visitor, cloned from the <template>s that the server rendered.
 
-/** @typedef {Record<string, string | number>} Slots */
-
 export class Words {
   /** @param {{template(name: string): DocumentFragment}} source */
   constructor(source) {
@@ -37,13 +35,13 @@ export class Words {
 /**
  * @template {HTMLElement} T
  * @param {ParentNode} root
- * @param {string} selector
+ * @param {string} name of the element's data-webchat-… attribute
  * @param {new () => T} [type]
  * @returns {T}
  */
-export function find(root, selector, type) {
-  const found = root.querySelector(selector);
-  if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The template has no ${selector}`);
+export function part(root, name, type) {
+  const found = root.querySelector(`[data-webchat-${name}]`);
+  if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The template has no ${name}`);
   return /** @type {T} */ (found);
 }
 

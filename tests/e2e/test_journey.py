@@ -208,7 +208,7 @@ def test_the_legacy_api(page: Page, site: SiteServer) -> None:
     widget.agent_joins()
     widget.agent_says("Hello!")
     expect(widget.log.get_by_text("Hello!")).to_be_visible()
-    site.sandbox.desk(widget.channel, "complete")
+    site.sandbox.desk(widget.channel, "complete", author="Robin")
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
 
 

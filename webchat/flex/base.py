@@ -100,6 +100,9 @@ class Gateway(Protocol):
     def close(self, channel_sid: str) -> None:
         """Ends the chat. A channel that is over or absent is closed: no error."""
 
+    def has_ended(self, channel_sid: str) -> bool:
+        """Whether the chat is over, or its channel is absent."""
+
     def diagnose(self) -> list[str]:
         """What is wrong with the configuration, in sentences for staff that say what to do. Empty: nothing."""
 

@@ -28,6 +28,7 @@ from twilio.rest import (
 
 from webchat.flex import credentials
 from webchat.flex.base import FlexError
+from webchat.flex.deadline import deadline_at
 from webchat.flex.transport import Answer, Budget, Limits, NotSentError, Transport
 
 Reason = FlexError.Reason
@@ -85,7 +86,9 @@ class BoundedHttpClient(HttpClient):
         basic = b64encode(":".join(auth).encode()).decode()
         call = (method, url.geturl(), {**(headers or {}), "Authorization": f"Basic {basic}"}, body)
 
-        budget = Budget(self.transport.limits)
+        budget = Budget(self.transport.limits, deadline_at())
+        if budget.left <= 0:
+            raise FlexError(Reason.UNREACHABLE)
         try:
             return self._send(*call, budget)
         except FlexError as error:

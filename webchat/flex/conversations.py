@@ -57,6 +57,14 @@ class ConversationsGateway:
         if not is_closed(answer.state):
             raise FlexError(FlexError.Reason.UNCLEAR)
 
+    def has_ended(self, channel_sid: str) -> bool:
+        try:
+            return is_over(self._conversation(channel_sid).fetch())
+        except FlexError as error:
+            if error.status in NOT_THERE:
+                return True
+            raise
+
     def diagnose(self) -> list[str]:
         return diagnose(self.client, self.destination)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from webchat.flex.base import Channel, Destination, Engagement, FlexError, Gateway
+from webchat.flex.deadline import deadline, time_left
 from webchat.flex.web_channels import WebChannels
 from webchat.flex.web_chats import WebChats
 
-__all__ = ["Channel", "Destination", "Engagement", "FlexError", "Gateway", "gateway_for"]
+__all__ = ["Channel", "Destination", "Engagement", "FlexError", "Gateway", "deadline", "gateway_for", "time_left"]
 
 
 def gateway_for(destination: Destination) -> Gateway:

@@ -8,6 +8,7 @@ connecting is a step of its own, so that both are certain.
 from __future__ import annotations
 
 import http.client
+import math
 import queue
 import socket
 import ssl
@@ -37,9 +38,10 @@ class Limits:
 class Budget:
     """What is left of the time and bytes of one call."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, ends: float = math.inf) -> None:
+        """`ends` is when the caller's own deadline is over, by time.monotonic()."""
         self.limits = limits
-        self._ends = time.monotonic() + limits.total
+        self._ends = min(time.monotonic() + limits.total, ends)
         self._bytes = limits.answer
 
     @property

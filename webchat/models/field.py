@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator, MinLengthValidator, RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from phonenumber_field.formfields import PhoneNumberField
 
-from webchat import matching
+from webchat import autofill, formfields, patterns, rules
 from webchat.models.webchat import Webchat
-from webchat.names import validate_line, validate_person_name, validate_text
-
-# Keys that the site itself adds to what Flex gets, or that a form post carries beside the answers.
-RESERVED_NAMES = frozenset(
-    {
-        "friendlyName", "friendlyname", "location", "locale", "referrer", "verified", "identity",
-        "csrfmiddlewaretoken", "idempotency_key",
-    }
-)  # fmt: skip
+from webchat.names import validate_line, validate_text
 
 validate_field_name = RegexValidator(
     r"\A[a-z][a-z0-9_]{0,39}\Z", _("Use a small letter first, then small letters, digits and underscores.")
 )
 
 
+class PreEngagementFieldQuerySet(models.QuerySet["PreEngagementField"]):
+    def get_by_natural_key(self, slug: str, name: str) -> PreEngagementField:
+        return self.get(webchat__slug=slug, name=name)
+
+
 class PreEngagementField(models.Model):
     """A field of the form that a visitor fills before the chat: how it looks, what it accepts, and how its answer is
-    matched with the site's users."""
+    matched with the site's users. Rules that do not belong to its type are kept and have no effect."""
 
     class Type(models.TextChoices):
         TEXT = "text", _("text")
         NAME = "name", _("name of a person")
         EMAIL = "email", _("e-mail address")
         PHONE = "phone", _("phone number")
+        NUMBER = "number", _("number")
+        DATE = "date", _("date")
         TEXTAREA = "textarea", _("longer text")
         SELECT = "select", _("selection list")
         RADIO = "radio", _("radio buttons")
@@ -62,12 +59,25 @@ class PreEngagementField(models.Model):
         SIGNED_IN = "signed_in", _("signed-in visitors")
 
     CHOICE_TYPES = (Type.SELECT, Type.RADIO)
+    BOX_TYPES = (Type.CHECKBOX, Type.CONSENT)
+    RANGE_TYPES = (Type.NUMBER, Type.DATE)
+    LENGTH_TYPES = (Type.TEXT, Type.NAME, Type.EMAIL, Type.TEXTAREA)
+    PATTERN_TYPES = (Type.TEXT, Type.EMAIL)
     # Longest answer by type, in characters: together the answers must fit into Flex's 16 KB.
     LENGTHS = {Type.TEXT: 200, Type.NAME: 80, Type.EMAIL: 254, Type.PHONE: 40, Type.TEXTAREA: 2000}
+    ROLE_TYPES: dict[str, tuple[Type, ...]] = {
+        Role.CUSTOMER_NAME: (Type.NAME, Type.TEXT, Type.EMAIL),
+        Role.QUESTION: (Type.TEXTAREA, Type.TEXT, Type.SELECT, Type.RADIO, Type.HIDDEN),
+    }
 
     webchat = models.ForeignKey(Webchat, related_name="fields", on_delete=models.CASCADE)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
-    label = models.CharField(_("label"), max_length=200)
+    label = models.CharField(
+        _("label"),
+        max_length=500,
+        validators=[validate_line],
+        help_text=_("What the visitor reads. For a consent: the whole text that is agreed to."),
+    )
     name = models.CharField(
         _("name"),
         max_length=40,
@@ -77,19 +87,58 @@ class PreEngagementField(models.Model):
     )
     type = models.CharField(_("type"), max_length=10, choices=Type.choices, default=Type.TEXT)
     required = models.BooleanField(_("required"), default=True)
-    help_text = models.CharField(_("help"), max_length=300, blank=True)
-    placeholder = models.CharField(_("placeholder"), max_length=80, blank=True)
+    help_text = models.CharField(_("help"), max_length=300, blank=True, validators=[validate_line])
+    placeholder = models.CharField(_("placeholder"), max_length=80, blank=True, validators=[validate_line])
     choices = models.TextField(
-        _("choices"), blank=True, max_length=4000, help_text=_("One a line: a label, or value | label.")
+        _("choices"),
+        blank=True,
+        max_length=4000,
+        validators=[validate_text],
+        help_text=_("One a line: a label, or value | label."),
     )
-    initial = models.CharField(_("default"), max_length=200, blank=True)
+    initial = models.CharField(
+        _("default"),
+        max_length=200,
+        blank=True,
+        validators=[validate_line],
+        help_text=_("What stands there at first. A checkbox: yes or no."),
+    )
     min_length = models.PositiveSmallIntegerField(_("shortest answer"), null=True, blank=True)
-    max_length = models.PositiveSmallIntegerField(_("longest answer"), null=True, blank=True)
+    max_length = models.PositiveSmallIntegerField(
+        _("longest answer"), null=True, blank=True, help_text=_("In characters.")
+    )
+    minimum = models.CharField(_("from"), max_length=20, blank=True)
+    maximum = models.CharField(
+        _("to"),
+        max_length=20,
+        blank=True,
+        help_text=_("A number; or a date like 2030-12-31, today, today+30d, today-6m, today-18y."),
+    )
+    decimal_places = models.PositiveSmallIntegerField(
+        _("decimal places"), default=0, validators=[MaxValueValidator(6)], help_text=_("0: whole numbers.")
+    )
+    pattern = models.CharField(
+        _("pattern"),
+        max_length=200,
+        blank=True,
+        help_text=_(
+            "What the whole answer looks like, as a regular expression: [A-Z]-\\d{4,6} is a letter, a hyphen and four to "
+            "six digits. Such an answer has 100 characters at most."
+        ),
+    )
+    pattern_message = models.CharField(
+        _("when it does not fit"),
+        max_length=200,
+        blank=True,
+        validators=[validate_line],
+        help_text=_("Say what is expected: “A letter, a hyphen and four to six digits.”"),
+    )
     autocomplete = models.CharField(
-        _("autocomplete"),
+        _("browser fills in"),
         max_length=40,
         blank=True,
-        help_text=_("What the browser may fill in: name, email, tel, organization …"),
+        choices=autofill.CHOICES,
+        help_text=_("What a browser offers from what it knows about its user."),
     )
     audience = models.CharField(
         _("asked of"), max_length=10, choices=Audience.choices, default=Audience.EVERYBODY, blank=True
@@ -108,6 +157,13 @@ class PreEngagementField(models.Model):
         blank=True,
         help_text=_("Where the value is in the user model: email, customer_number, profile__number …"),
     )
+    show_account_value = models.BooleanField(
+        _("show the account's value"),
+        default=True,
+        help_text=_("Signed-in visitors read the value that is taken from their account. Off: it is sent unseen."),
+    )
+
+    objects = PreEngagementFieldQuerySet.as_manager()
 
     class Meta:
         ordering = ["position", "pk"]
@@ -124,41 +180,13 @@ class PreEngagementField(models.Model):
     def __str__(self) -> str:
         return self.label
 
+    def natural_key(self) -> tuple[str, str]:
+        return (self.webchat.slug, self.name)
+
+    natural_key.dependencies = ["webchat.webchat"]  # type: ignore[attr-defined]
+
     def is_asked_of(self, *, signed_in: bool) -> bool:
         return self.audience in ("", self.Audience.SIGNED_IN if signed_in else self.Audience.ANONYMOUS)
-
-    def clean(self) -> None:
-        if not self.name:
-            self.name = name_from_label(self.label)
-        errors: dict[str, Any] = {}
-        if self.name in RESERVED_NAMES:
-            errors["name"] = _("“%(name)s” is a key of the site's own. Choose another name.") % {"name": self.name}
-        if self.pk and (frozen := PreEngagementField.objects.get(pk=self.pk).name) != self.name:
-            errors["name"] = _("The name stays “%(name)s”: Studio flows may read it. Add a new field instead.") % {
-                "name": frozen
-            }
-        errors |= self._clean_choices()
-        if self.min_length and self.max_length and self.min_length > self.max_length:
-            errors["min_length"] = _("The shortest answer is longer than the longest one.")
-        if self.type == self.Type.HIDDEN and not self.initial:
-            errors["initial"] = _("Hidden context needs a value.")
-        if self.match:
-            try:
-                matching.validate_lookup(self.user_lookup)
-            except ValidationError as error:
-                errors["user_lookup"] = error
-        if errors:
-            raise ValidationError(errors)
-
-    def _clean_choices(self) -> dict[str, Any]:
-        values = [value for value, _label in self.choice_pairs()]
-        if self.type in self.CHOICE_TYPES and not values:
-            return {"choices": _("Write at least one choice.")}
-        if len(values) != len(set(values)):
-            return {"choices": _("Two choices have the same value.")}
-        if self.type in self.CHOICE_TYPES and self.initial and self.initial not in values:
-            return {"initial": _("The default is none of the choices.")}
-        return {}
 
     def choice_pairs(self) -> list[tuple[str, str]]:
         """The choices as (value, label)."""
@@ -172,58 +200,30 @@ class PreEngagementField(models.Model):
 
     def formfield(self) -> forms.Field:
         """The Django form field of this row."""
-        common: dict[str, Any] = {
-            "label": self.label,
-            "required": self.required,
-            "help_text": self.help_text,
-            "initial": self.initial or None,
-        }
-        Type = self.Type  # noqa: N806
-        field: Any  # a forms.Field, with row_type beside
-        match self.type:
-            case Type.EMAIL:
-                field = forms.EmailField(max_length=self._longest, **common)
-            case Type.PHONE:
-                field = PhoneNumberField(max_length=self._longest, **common)
-            case Type.TEXTAREA:
-                field = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), validators=[validate_text], **common)
-            case Type.SELECT:
-                blank = [("", self.placeholder or _("Please choose"))]
-                field = forms.ChoiceField(choices=[*blank, *self.choice_pairs()], **common)
-            case Type.RADIO:
-                field = forms.ChoiceField(choices=self.choice_pairs(), widget=forms.RadioSelect, **common)
-            case Type.CHECKBOX | Type.CONSENT:
-                common["initial"] = self.initial.lower() in ("1", "true", "yes", "on")
-                common["required"] = self.required or self.type == Type.CONSENT
-                field = forms.BooleanField(**common)
-            case Type.NAME:
-                field = forms.CharField(validators=[validate_person_name], **common)
-            case _:
-                field = forms.CharField(validators=[validate_line], **common)
-        self._limit(field)
-        if self.placeholder and self.type not in (*self.CHOICE_TYPES, Type.CHECKBOX, Type.CONSENT):
-            field.widget.attrs["placeholder"] = self.placeholder
-        if self.autocomplete:
-            field.widget.attrs["autocomplete"] = self.autocomplete
-        field.row_type = str(self.type)  # the template chooses the markup by it
-        made: forms.Field = field
-        return made
+        return formfields.formfield(self)
 
     @property
-    def _longest(self) -> int | None:
+    def takes_pattern(self) -> bool:
+        return self.type in self.PATTERN_TYPES
+
+    @property
+    def takes_placeholder(self) -> bool:
+        return self.type not in (*self.CHOICE_TYPES, *self.BOX_TYPES, self.Type.DATE)
+
+    @property
+    def longest(self) -> int | None:
+        """How long an answer may be, in characters; None where the type itself says."""
         standard = self.LENGTHS.get(self.Type(self.type))
+        if standard and self.pattern and self.takes_pattern:
+            standard = min(standard, patterns.INPUT_MAX)
         return standard and min(self.max_length or standard, standard)
 
-    def _limit(self, field: forms.Field) -> None:
-        if not isinstance(field, forms.CharField) or not self._longest:
-            return
-        field.max_length = self._longest
-        field.widget.attrs["maxlength"] = str(self._longest)
-        field.validators.append(MaxLengthValidator(self._longest))
-        if self.min_length:
-            field.min_length = self.min_length
-            field.widget.attrs["minlength"] = str(self.min_length)
-            field.validators.append(MinLengthValidator(self.min_length))
+    def clean(self) -> None:
+        """Refuses what could not be shown or never be answered."""
+        if not self.name:
+            self.name = name_from_label(self.label)
+        if self.type in self.Type.values and (errors := rules.problems(self)):
+            raise ValidationError(errors)
 
 
 def name_from_label(label: str) -> str:

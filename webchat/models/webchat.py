@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -18,12 +19,16 @@ from django.utils.translation import gettext_noop
 from webchat import limits
 from webchat.colours import ink_for, validate_colour
 from webchat.flex import credentials
-from webchat.flex.gateway import Channel, Destination, FlexError, Gateway, gateway_for
+from webchat.flex.gateway import Channel, Destination, FlexError, Gateway, deadline, gateway_for, time_left
+from webchat.outage import breaker, bulkhead
 
 if TYPE_CHECKING:
     from webchat.forms import Answers
     from webchat.models.session import ChatSession
     from webchat.visitors import Visitor
+
+# Seconds that a start waits for its channel, all calls together, and what a create needs of them.
+OPEN_SECONDS, CREATE_SECONDS = 5, 2
 
 
 def sid_validator(prefix: str) -> RegexValidator:
@@ -41,6 +46,9 @@ validate_chat_service_sid = sid_validator("IS")
 
 
 class WebchatQuerySet(models.QuerySet["Webchat"]):
+    def get_by_natural_key(self, slug: str) -> Webchat:
+        return self.get(slug=slug)
+
     def for_page(self) -> Webchat | None:
         """The webchat of a page that names none: the first one of this site, else of all sites."""
         here = self.filter(Q(site=None) | Q(site=settings.SITE_ID))
@@ -149,6 +157,9 @@ class Webchat(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def natural_key(self) -> tuple[str]:
+        return (self.slug,)
+
     def clean(self) -> None:
         if self.api == self.Api.CONVERSATIONS and not self.address_sid:
             raise ValidationError({"address_sid": _("Flex Conversations needs the SID of a chat address, IG….")})
@@ -171,25 +182,38 @@ class Webchat(models.Model):
             session.send_lost_question()
             return session, False
         try:
-            channel = self._open_channel(session)
+            with bulkhead.passage():
+                with breaker.passage(), deadline(OPEN_SECONDS):
+                    channel = self._open_channel(session)
+                session.activate(channel)
+                session.send_question()
         except FlexError as error:
             session.note_failure(error)
             raise
-        session.activate(channel)
-        session.send_question()
         return session, True
 
     def _open_channel(self, session: ChatSession) -> Channel:
-        # An earlier attempt may have opened the channel and lost the answer, or died before it could be kept.
-        if session.attempts > 1 and (channel := session.gateway.find(session.identity)):
-            return channel
+        """Creates at most once: after an unclear outcome it only looks, now and in whichever attempt comes next."""
+        gateway = session.gateway
+        if session.in_doubt:
+            if channel := gateway.find(session.identity):
+                return channel
+            session.in_doubt = False
         if limits.are_on() and not limits.wait_for_turn():
             raise FlexError(FlexError.Reason.BUSY, retry_after=math.ceil(limits.PACE_LONGEST))
+        if time_left() < CREATE_SECONDS:
+            raise FlexError(FlexError.Reason.BUSY, retry_after=1)
         try:
-            return session.gateway.open(session.engagement)
+            return gateway.open(session.engagement)
         except FlexError as error:
-            if error.reason == FlexError.Reason.EXISTS and (channel := session.gateway.find(session.identity)):
-                return channel
+            if error.reason not in (FlexError.Reason.EXISTS, FlexError.Reason.UNCLEAR):
+                raise
+            session.in_doubt = True
+            with suppress(FlexError):
+                if channel := gateway.find(session.identity):
+                    return channel
+                # Nothing is on its way after EXISTS: the name belongs to a chat that is over.
+                session.in_doubt = error.reason == FlexError.Reason.UNCLEAR
             raise
 
     def gateway(self, api: str) -> Gateway:

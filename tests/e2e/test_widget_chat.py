@@ -1,0 +1,457 @@
+"""The running chat: order, history, delivery, connection, tokens, tabs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import jwt
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.widget import AGENT, Widget
+from tests.site_server import SiteServer
+from webchat.sandbox import account
+
+MESSAGES = "/Client/v2/Conversations/"
+
+
+@pytest.fixture
+def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
+    yield Widget(page, site)
+    site.sandbox.clear_faults()
+
+
+def notice(widget: Widget) -> object:
+    return widget.panel.locator("[data-webchat-connection]")
+
+
+# --- The transcript --------------------------------------------------------------------------------------------
+
+
+def test_each_message_has_author_and_time(widget: Widget) -> None:
+    widget.start()
+    widget.agent_joins()
+    widget.agent_says("First")
+    widget.agent_says("Second")
+    expect(widget.messages).to_have_count(3)
+    metas = widget.messages.locator(".webchat-meta").all_text_contents()
+    assert [meta.split()[0] for meta in metas] == ["You", "Robin", "Robin"]
+    assert all(re.search(r"\d{1,2}:\d{2}", meta) for meta in metas)
+    grouped = [("webchat-grouped" in (one.get_attribute("class") or "")) for one in widget.messages.all()]
+    assert grouped == [False, False, True]
+    stamps = widget.messages.locator("time").evaluate_all("(all) => all.map((one) => one.dateTime)")
+    assert stamps == sorted(stamps)
+    expect(widget.messages.first.locator("[data-webchat-day]")).to_have_text("today")
+    expect(widget.messages.last.locator("[data-webchat-day]")).to_be_hidden()
+
+
+def test_an_identity_is_never_shown(widget: Widget) -> None:
+    widget.start()
+    widget.site.sandbox.say(widget.channel, "bot_7f3a", "I am a bot")
+    expect(widget.log.get_by_text("I am a bot")).to_be_visible()
+    text = widget.element.evaluate("(e) => e.textContent")
+    assert "bot_7f3a" not in text
+    assert widget.credentials["identity"] not in text
+    assert "Our team" in widget.messages.last.inner_text()
+
+
+def test_links_are_safe_and_say_where_they_open(widget: Widget) -> None:
+    widget.start()
+    widget.agent_says("See https://example.com/a?b=1, or javascript:alert(1)")
+    link = widget.log.get_by_role("link", name="https://example.com/a?b=1 (opens in a new tab)")
+    expect(link).to_have_attribute("href", "https://example.com/a?b=1")
+    expect(link).to_have_attribute("target", "_blank")
+    expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
+    assert widget.log.get_by_role("link").count() == 1
+
+
+def test_older_messages_come_in_without_a_jump(widget: Widget) -> None:
+    widget.start()
+    widget.agent_joins()
+    for number in range(70):
+        widget.agent_says(f"Line {number}")
+    widget.page.reload()
+    widget.expect_connected()
+    expect(widget.log.get_by_text("Line 69", exact=True)).to_be_visible()
+    assert widget.messages.count() < 40
+    assert widget.log.evaluate("(e) => e.scrollHeight - e.scrollTop - e.clientHeight") < 2
+
+    oldest = widget.messages.first
+    anchor = widget.log.get_by_text(oldest.locator("[data-webchat-text]").inner_text(), exact=True)
+    widget.log.evaluate("(e) => e.scrollTo(0, 100)")
+    expect(widget.messages).not_to_have_count(30)
+    before = widget.messages.count()
+    assert before > 40
+    expect(anchor).to_be_in_viewport()
+    widget.log.evaluate("(e) => e.scrollTo(0, 0)")
+    expect(widget.messages).to_have_count(71)
+    widget.log.evaluate("(e) => e.scrollTo(0, 0)")
+    expect(widget.log.get_by_text("Where is my parcel?")).to_be_in_viewport()
+    lines = widget.messages.locator("[data-webchat-text]").all_inner_texts()
+    assert lines == ["Where is my parcel?", *(f"Line {number}" for number in range(70))]
+
+
+def test_who_reads_further_up_is_left_there(widget: Widget) -> None:
+    widget.start()
+    for number in range(25):
+        widget.agent_says(f"Line {number}")
+    expect(widget.log.get_by_text("Line 24", exact=True)).to_be_in_viewport()
+    widget.log.hover()
+    widget.page.mouse.wheel(0, -400)
+    jump = widget.panel.get_by_role("button", name="New messages")
+    expect(jump).to_be_hidden()
+    widget.page.wait_for_timeout(200)
+    top = widget.log.evaluate("(e) => e.scrollTop")
+    widget.agent_says("One more")
+    expect(jump).to_be_visible()
+    assert widget.log.evaluate("(e) => e.scrollTop") == top
+    expect(widget.page).to_have_title(re.compile(r"^\(1\) "))
+    jump.click()
+    expect(widget.log.get_by_text("One more")).to_be_in_viewport()
+    expect(jump).to_be_hidden()
+    expect(widget.page).not_to_have_title(re.compile(r"^\("))
+
+
+def test_the_agent_sees_what_was_read(widget: Widget) -> None:
+    widget.start()
+    widget.agent_joins()
+    widget.agent_says("Hello!")
+    expect(widget.log.get_by_text("Hello!")).to_be_visible()
+    identity = widget.credentials["identity"]
+
+    def horizon() -> int | None:
+        people = widget.site.sandbox.participants(widget.channel)
+        return next(one["last_read_message_index"] for one in people if one["identity"] == identity)
+
+    for _attempt in range(50):
+        if horizon() == 1:
+            break
+        widget.page.wait_for_timeout(100)
+    assert horizon() == 1
+
+
+def test_an_attached_file_can_be_opened(widget: Widget, page: Page) -> None:
+    widget.start()
+    widget.agent_joins()
+    context = page.context.browser.new_context(bypass_csp=True)
+    agent = context.new_page()
+    agent.goto(widget.site.url)
+    sockets = widget.credentials["sdk_options"]
+    agent.evaluate(SEND_FILE, [access_token(AGENT), sockets, widget.channel])
+    context.close()
+    file = widget.log.get_by_role("button", name="Open the attached file invoice.pdf (opens in a new tab)")
+    expect(file).to_be_visible()
+    with page.context.expect_page() as opened:
+        file.click()
+    opened.value.wait_for_url(re.compile("/Media/ME"))
+
+
+SEND_FILE = """async ([token, options, sid]) => {
+  const { Client } = await import("/static/webchat/sdk/conversations.js");
+  const client = new Client(token, options);
+  await new Promise((resolve, reject) => {
+    client.on("initialized", resolve);
+    client.on("initFailed", ({ error }) => reject(new Error(error?.message)));
+  });
+  const conversation = await client.getConversationBySid(sid);
+  const media = new Blob(["invoice"], { type: "text/plain" });
+  await conversation.prepareMessage().addMedia({ contentType: "text/plain", filename: "invoice.pdf", media }).build().send();
+}"""
+
+
+def access_token(identity: str) -> str:
+    now = int(time.time())
+    grants = {"identity": identity, "chat": {"service_sid": account.CHAT_SERVICE_SID}}
+    claims = {"jti": f"{account.API_KEY_SID}-{now}", "iss": account.API_KEY_SID, "sub": account.ACCOUNT_SID}
+    claims |= {"iat": now, "exp": now + 3600, "grants": grants}
+    return jwt.encode(claims, account.API_KEY_SECRET, "HS256", headers={"cty": "twilio-fpa;v=1"})
+
+
+# --- The composer ----------------------------------------------------------------------------------------------
+
+
+def test_enter_sends_and_shift_enter_starts_a_line(widget: Widget) -> None:
+    widget.start()
+    widget.composer.press_sequentially("one")
+    widget.composer.press("Shift+Enter")
+    widget.composer.press_sequentially("two")
+    assert int(widget.composer.get_attribute("rows") or 1) == 2
+    widget.composer.press("Enter")
+    expect(widget.composer).to_have_value("")
+    expect(widget.composer).to_be_focused()
+    assert int(widget.composer.get_attribute("rows") or 1) == 1
+    expect(widget.messages).to_have_count(2)
+    expect(widget.messages.last.locator("[data-webchat-delivery]")).to_be_hidden()
+    assert widget.at_twilio()[-1] == "one\ntwo"
+    widget.composer.press_sequentially("   ")
+    widget.composer.press("Enter")
+    expect(widget.messages).to_have_count(2)
+
+
+def test_a_message_over_32_kb_is_kept_and_not_sent(widget: Widget) -> None:
+    widget.start()
+    widget.composer.fill("ü" * 16385)
+    expect(widget.panel.get_by_text("The message is too long.")).to_be_visible()
+    widget.composer.press("Enter")
+    expect(widget.messages).to_have_count(1)
+    widget.composer.fill("ü" * 16384)
+    expect(widget.panel.get_by_text("The message is too long.")).to_be_hidden()
+    widget.composer.press("Enter")
+    expect(widget.messages).to_have_count(2)
+    expect(widget.messages.last.locator("[data-webchat-delivery]")).to_be_hidden()
+
+
+def test_the_agent_sees_the_visitor_type(widget: Widget) -> None:
+    widget.start()
+    widget.agent_joins()
+    widget.composer.press_sequentially("typing")
+    for _attempt in range(30):
+        if widget.site.sandbox.desk(widget.channel)["typing"]:
+            return
+        widget.page.wait_for_timeout(100)
+    raise AssertionError("the agent saw no typing")
+
+
+def test_typing_is_read_out_once_per_burst(widget: Widget) -> None:
+    widget.start()
+    widget.agent_joins()
+    expect(widget.log.get_by_text("Robin has joined")).to_be_visible()
+    widget.page.evaluate(
+        """() => { window.spoken = [];
+        const status = document.querySelector("[data-webchat-typing-status]");
+        new MutationObserver(() => status.textContent && window.spoken.push(status.textContent))
+          .observe(status, {childList: true, characterData: true, subtree: true}); }"""
+    )
+    for _keystroke in range(4):
+        widget.agent_types()
+        widget.page.wait_for_timeout(900)
+    assert widget.page.evaluate("window.spoken") == ["Robin is typing…"]
+
+
+# --- Delivery --------------------------------------------------------------------------------------------------
+
+
+def test_a_message_that_fails_is_kept_and_sent_again(widget: Widget) -> None:
+    widget.start()
+    path = f"{MESSAGES}{widget.channel}/Messages"
+    widget.site.sandbox.fault("POST", path, status=500, times=50)
+    widget.send("Do not lose me")
+    failed = widget.messages.last
+    expect(failed).to_contain_text("Not sent.", timeout=30_000)
+    expect(failed).to_contain_text("Do not lose me")
+    widget.site.sandbox.clear_faults()
+    failed.get_by_role("button", name="Try again").click()
+    expect(failed.locator("[data-webchat-delivery]")).to_be_hidden()
+    assert widget.at_twilio().count("Do not lose me") == 1
+
+
+def test_a_message_whose_answer_was_lost_is_not_doubled(widget: Widget) -> None:
+    widget.start()
+    path = f"{MESSAGES}{widget.channel}/Messages"
+    widget.site.sandbox.fault("POST", path, status=500, before=False, times=1)
+    widget.send("Only once")
+    widget.page.wait_for_timeout(1500)
+    retry = widget.messages.last.get_by_role("button", name="Try again")
+    if retry.is_visible():
+        retry.click()
+    expect(widget.messages.last.locator("[data-webchat-delivery]")).to_be_hidden()
+    expect(widget.messages).to_have_count(2)
+    assert widget.at_twilio().count("Only once") == 1
+
+
+def test_a_lost_connection_is_said_and_comes_back_with_what_was_missed(widget: Widget) -> None:
+    widget.start()
+    widget.agent_joins()
+    widget.site.sandbox.connections("abort", widget.credentials["identity"])
+    expect(notice(widget)).to_contain_text("Reconnecting…")
+    widget.agent_says("Did you get this?")
+    expect(widget.log.get_by_text("Did you get this?")).to_be_visible()
+    expect(notice(widget)).to_have_text("You are connected again.")
+    expect(notice(widget)).to_have_text("", timeout=8000)
+    expect(widget.messages).to_have_count(2)
+    widget.send("Yes")
+    expect(widget.messages).to_have_count(3)
+
+
+def test_offline_is_said(widget: Widget) -> None:
+    widget.start()
+    widget.page.context.set_offline(True)
+    widget.site.sandbox.connections("abort", widget.credentials["identity"])
+    expect(notice(widget)).to_contain_text("You are offline.")
+    widget.page.context.set_offline(False)
+    expect(notice(widget)).to_have_text("You are connected again.", timeout=20_000)
+
+
+def test_no_way_to_twilio_is_said_and_can_be_tried_again(widget: Widget) -> None:
+    widget.page.clock.install()
+    widget.page.route_web_socket(re.compile("wsconnect"), lambda socket: socket.close())
+    widget.goto().open().fill()
+    with widget.page.expect_response("**/sessions/") as answer:
+        widget.submit()
+    widget.credentials = answer.value.json()
+    expect(widget.composer).to_be_visible()
+    widget.page.clock.run_for(20_000)
+    expect(notice(widget)).to_contain_text("We cannot reach the chat right now.")
+    expect(widget.panel.locator("[data-webchat-reconnect]").get_by_role("button")).to_be_visible()
+
+
+# --- Tokens ----------------------------------------------------------------------------------------------------
+
+
+def test_the_token_is_renewed_before_it_expires(widget: Widget) -> None:
+    widget.start()
+    with widget.page.expect_response("**/token/") as renewed:
+        widget.site.sandbox.connections("about_to_expire", widget.credentials["identity"])
+    assert renewed.value.status == 200
+    widget.send("Still here")
+    expect(widget.messages).to_have_count(2)
+    expect(widget.messages.last.locator("[data-webchat-delivery]")).to_be_hidden()
+
+
+def test_an_expired_token_is_replaced(widget: Widget) -> None:
+    widget.start()
+    widget.page.wait_for_timeout(1100)  # a token of the same second would be the same token
+    with widget.page.expect_response("**/token/") as renewed:
+        widget.site.sandbox.connections("expire", widget.credentials["identity"])
+    assert renewed.value.status == 200
+    widget.agent_says("You slept long")
+    expect(widget.log.get_by_text("You slept long")).to_be_visible(timeout=15_000)
+    widget.send("Awake")
+    expect(widget.messages.last.locator("[data-webchat-delivery]")).to_be_hidden(timeout=15_000)
+
+
+def test_a_renewal_that_fails_at_first_is_repeated(widget: Widget) -> None:
+    widget.start()
+    widget.page.route("**/token/", lambda route: route.abort(), times=2)
+    with widget.page.expect_response(lambda one: one.url.endswith("/token/") and one.status == 200, timeout=15_000):
+        widget.site.sandbox.connections("about_to_expire", widget.credentials["identity"])
+
+
+def test_a_token_that_is_refused_at_the_start_is_renewed_once(widget: Widget) -> None:
+    def spoil(route: object) -> None:
+        answer = route.fetch()  # type: ignore[attr-defined]
+        route.fulfill(response=answer, json={**answer.json(), "token": "not.a.token"})  # type: ignore[attr-defined]
+
+    widget.page.route("**/sessions/", spoil, times=1)
+    renewals: list[str] = []
+    widget.page.on("request", lambda one: renewals.append(one.url) if one.url.endswith("/token/") else None)
+    widget.start()
+    assert len(renewals) == 1
+
+
+# --- Ends ------------------------------------------------------------------------------------------------------
+
+
+def test_ending_asks_first_and_can_be_called_off(widget: Widget) -> None:
+    widget.start()
+    widget.panel.get_by_role("button", name="End chat").click()
+    expect(widget.panel.get_by_role("button", name="Keep chatting")).to_be_focused()
+    widget.page.keyboard.press("Escape")
+    expect(widget.panel).to_be_visible()
+    expect(widget.composer).to_be_visible()
+    expect(widget.panel.get_by_role("button", name="End chat")).to_be_focused()
+    widget.send("Still here")
+    expect(widget.messages).to_have_count(2)
+
+
+def test_an_end_that_our_server_did_not_get_can_be_repeated(widget: Widget) -> None:
+    widget.start()
+    widget.page.route("**/end/", lambda route: route.abort(), times=1)
+    widget.end()
+    expect(widget.panel.get_by_text("Check your connection")).to_be_visible()
+    widget.panel.locator("[data-webchat-confirm-end]").click()
+    expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
+
+
+def test_after_the_end_nothing_offers_to_send(widget: Widget) -> None:
+    widget.start()
+    widget.site.sandbox.fault("POST", f"{MESSAGES}{widget.channel}/Messages", status=400, times=9)
+    widget.send("Too late")
+    expect(widget.messages.last.get_by_role("button", name="Try again")).to_be_visible()
+    widget.site.sandbox.close(widget.channel)
+    expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
+    expect(widget.messages.last).to_contain_text("Too late")
+    expect(widget.messages.last).to_contain_text("Not sent.")
+    expect(widget.messages.last.get_by_role("button")).to_have_count(0)
+
+
+def test_a_second_chat_follows_the_first(widget: Widget) -> None:
+    widget.start()
+    first = widget.channel
+    widget.end()
+    widget.panel.get_by_role("button", name="Start a new chat").click()
+    widget.fill(question="And another thing")
+    with widget.page.expect_response("**/sessions/") as answer:
+        widget.submit()
+    widget.credentials = answer.value.json()
+    assert widget.channel != first
+    widget.expect_connected()
+    widget.agent_joins()
+    widget.panel.get_by_role("button", name="Minimise chat").click()
+    widget.agent_says("Yes?")
+    expect(widget.launcher.locator("[data-webchat-badge]")).to_contain_text("1")
+    widget.open()
+    assert widget.messages.locator("[data-webchat-text]").all_inner_texts() == ["And another thing", "Yes?"]
+
+
+def test_ended_in_one_tab_is_ended_in_all(widget: Widget, page: Page) -> None:
+    widget.start()
+    other = Widget(page.context.new_page(), widget.site).goto().open()
+    other.expect_connected()
+    expect(other.log.get_by_text("Where is my parcel?")).to_be_visible()
+    widget.agent_says("Hello, both of you!")
+    for one in (widget, other):
+        expect(one.log.get_by_text("Hello, both of you!")).to_be_visible()
+    other.end()
+    for one in (widget, other):
+        expect(one.panel.get_by_text("This chat has ended.")).to_be_visible()
+
+
+def test_the_site_can_drive_and_listen(widget: Widget) -> None:
+    widget.record_events()
+    widget.goto()
+    widget.page.evaluate("document.querySelector('web-chat').open()")
+    widget.fill().submit()
+    widget.expect_connected()
+    widget.page.evaluate("document.querySelector('web-chat').close()")
+    expect(widget.panel).to_be_hidden()
+    widget.page.evaluate("document.querySelector('web-chat').end()")
+    expect(widget.element.locator("[data-webchat-ended-text]")).to_have_text("This chat has ended.")
+    assert [name for name, _detail in widget.events()] == ["opened", "started", "ended"]
+
+
+def test_any_element_of_the_page_can_open_it(widget: Widget) -> None:
+    widget.goto()
+    widget.page.locator("main [data-webchat-open]").click()
+    expect(widget.field("name")).to_be_visible()
+    assert widget.page.url == f"{widget.site.url}/"
+
+
+def test_it_survives_being_moved_to_another_place_of_the_page(widget: Widget) -> None:
+    """As Turbo and htmx do with an element that outlives a navigation."""
+    widget.start()
+    widget.page.evaluate("document.body.prepend(document.querySelector('web-chat'))")
+    expect(widget.panel).to_be_visible()
+    widget.send("Still here")
+    expect(widget.messages).to_have_count(2)
+    widget.launcher.click()
+    expect(widget.panel).to_be_hidden()
+    widget.open()
+    widget.agent_says("Good")
+    expect(widget.messages).to_have_count(3)
+    widget.page.keyboard.press("Escape")
+    expect(widget.panel).to_be_hidden()
+
+
+def test_the_open_panel_is_open_on_the_next_page(widget: Widget) -> None:
+    widget.goto().open()
+    expect(widget.field("name")).to_be_visible()
+    widget.goto("/?another")
+    expect(widget.field("name")).to_be_visible()
+    expect(widget.field("name")).not_to_be_focused()
+    widget.page.keyboard.press("Escape")
+    widget.goto("/")
+    expect(widget.launcher).to_be_visible()
+    expect(widget.panel).to_be_hidden()

@@ -1,0 +1,199 @@
+"""The pre-engagement form in the panel: errors at the fields, values kept, and a way on from each failure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.e2e.widget import ANSWERS, Widget
+from tests.site_server import SiteServer
+
+
+@pytest.fixture
+def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
+    yield Widget(page, site)
+    site.sandbox.clear_faults()
+
+
+def answer_once(page: Page, status: int, body: dict[str, object], **headers: str) -> None:
+    """The next start gets this answer from the site; the one after it goes through."""
+
+    def answer(route: Route) -> None:
+        route.fulfill(status=status, headers={"Content-Type": "application/json", **headers}, body=json.dumps(body))
+
+    page.route("**/sessions/", answer, times=1)
+
+
+def expect_kept(widget: Widget, **answers: str) -> None:
+    for name, value in (ANSWERS | answers).items():
+        expect(widget.field(name)).to_have_value(value)
+
+
+def test_errors_are_tied_to_their_fields(widget: Widget) -> None:
+    widget.goto().open().fill(email="nobody", question="").submit()
+    expect(widget.errors).to_be_focused()
+    for name in ("email", "question"):
+        field = widget.field(name)
+        expect(field).to_have_attribute("aria-invalid", "true")
+        described = (field.get_attribute("aria-describedby") or "").split()
+        error = widget.page.locator(f"#{described[-1]}")
+        expect(error).to_be_visible()
+        expect(error).not_to_be_empty()
+    expect(widget.field("name")).not_to_have_attribute("aria-invalid", "true")
+    expect(widget.field("name")).to_have_value("José Müller")
+    expect(widget.field("email")).to_have_value("nobody")
+
+    links = widget.errors.get_by_role("link")
+    expect(links).to_have_count(2)
+    links.last.click()
+    expect(widget.field("question")).to_be_focused()
+    assert widget.page.url == f"{widget.site.url}/"
+
+    widget.fill().submit()
+    widget.expect_connected()
+
+
+def test_a_corrected_field_is_no_longer_marked(widget: Widget) -> None:
+    widget.goto().open().fill(email="nobody", question="").submit()
+    expect(widget.errors).to_be_focused()
+    widget.field("email").fill("jose@example.com")
+    widget.submit()
+    expect(widget.errors.get_by_role("link")).to_have_count(1)
+    expect(widget.field("email")).not_to_have_attribute("aria-invalid", "true")
+    assert "error" not in (widget.field("email").get_attribute("aria-describedby") or "")
+
+
+def test_a_refusal_by_twilio_is_said_and_nothing_is_lost(widget: Widget) -> None:
+    widget.site.sandbox.fault("POST", "/v2/WebChats", status=429, times=20)
+    widget.goto().open().fill().submit()
+    expect(widget.errors).to_be_focused()
+    expect(widget.errors).to_contain_text("not available at the moment")
+    expect_kept(widget)
+    widget.site.sandbox.clear_faults()
+    widget.errors.get_by_role("button", name="Try again").click()
+    widget.expect_connected()
+
+
+def test_too_many_starts_are_told_when_to_come_back(widget: Widget) -> None:
+    widget.goto().open().fill()
+    detail = "Too many chats were started. Please try again in a minute."
+    answer_once(widget.page, 429, {"code": "too_many", "detail": detail}, **{"Retry-After": "60"})
+    widget.submit()
+    expect(widget.errors).to_contain_text(detail)
+    expect_kept(widget)
+    widget.errors.get_by_role("button", name="Try again").click()
+    widget.expect_connected()
+
+
+def test_no_network_is_said_and_nothing_is_lost(widget: Widget) -> None:
+    widget.goto().open().fill()
+    widget.page.context.set_offline(True)
+    widget.submit()
+    expect(widget.errors).to_contain_text("Check your connection")
+    expect_kept(widget)
+    widget.page.context.set_offline(False)
+    widget.errors.get_by_role("button", name="Try again").click()
+    widget.expect_connected()
+
+
+def test_a_lost_answer_makes_no_second_channel(widget: Widget) -> None:
+    """The start succeeded and its answer never came: the same key finds the same chat."""
+    widget.goto().open().fill()
+    channels: list[str] = []
+
+    def swallow(route: Route) -> None:
+        channels.append(route.fetch().json()["channel_sid"])
+        route.abort("connectionreset")
+
+    widget.page.route("**/sessions/", swallow, times=1)
+    widget.submit()
+    expect(widget.errors).to_contain_text("Check your connection")
+    with widget.page.expect_response("**/sessions/") as answer:
+        widget.errors.get_by_role("button", name="Try again").click()
+    assert answer.value.status == 200
+    assert answer.value.json()["channel_sid"] == channels[0]
+    widget.expect_connected()
+
+
+def test_a_start_that_is_still_going_on_is_waited_for(widget: Widget) -> None:
+    widget.goto().open().fill()
+    keys: list[str] = []
+    widget.page.on(
+        "request", lambda one: keys.append(one.headers["idempotency-key"]) if one.url.endswith("/sessions/") else None
+    )
+    answer_once(widget.page, 409, {"code": "starting", "detail": "Starting."}, **{"Retry-After": "1"})
+    widget.submit()
+    busy = widget.panel.locator("[data-webchat-submit]")
+    expect(busy).to_have_text(re.compile("Starting…"))
+    expect(busy).to_have_attribute("aria-disabled", "true")
+    widget.expect_connected()
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+
+
+@pytest.mark.parametrize("status", [403, 422, 410])
+def test_a_form_that_grew_stale_is_renewed_under_what_was_typed(widget: Widget, status: int) -> None:
+    widget.goto().open().fill(question="Kept?")
+    bodies: list[str] = []
+    widget.page.on(
+        "request", lambda one: bodies.append(one.post_data or "") if one.url.endswith("/sessions/") else None
+    )
+    answer_once(widget.page, status, {"code": "stale", "detail": "Stale."})
+    with widget.page.expect_response(lambda one: one.url.endswith("/sessions/") and one.status == 201) as answer:
+        widget.submit()
+    widget.credentials = answer.value.json()
+    widget.expect_connected()
+    assert widget.at_twilio() == ["Kept?"]
+    keys = [re.search(r"idempotency_key=([^&]+)", body) for body in bodies]
+    assert len({key[1] for key in keys if key}) == 2
+
+
+def test_signing_in_elsewhere_does_not_lose_the_form(widget: Widget, page: Page) -> None:
+    """It rotates the CSRF token: a true 403."""
+    widget.goto().open().fill(question="Still here?")
+    other = page.context.new_page()
+    other.goto(f"{widget.site.url}/accounts/login/")
+    other.get_by_label("Username").fill("ada")
+    other.get_by_label("Password").fill("sandbox")
+    other.get_by_role("button", name="Sign in").click()
+    other.wait_for_url(f"{widget.site.url}/")
+    with page.expect_response(lambda one: one.url.endswith("/sessions/") and one.status == 201) as answer:
+        widget.submit()
+    widget.credentials = answer.value.json()
+    widget.expect_connected()
+    assert widget.at_twilio() == ["Still here?"]
+
+
+def test_a_panel_that_does_not_come_can_be_asked_for_again(widget: Widget) -> None:
+    widget.goto()
+    widget.page.route("**/panel/", lambda route: route.abort(), times=1)
+    widget.open()
+    expect(widget.panel.get_by_role("alert")).to_contain_text("could not be loaded")
+    widget.panel.get_by_role("button", name="Try again").click()
+    expect(widget.field("name")).to_be_visible()
+
+
+def test_two_quick_submits_start_one_chat(widget: Widget) -> None:
+    widget.goto().open().fill(question="once")
+    widget.panel.get_by_role("button", name="Start chat").dblclick()
+    widget.expect_connected()
+    bodies = [
+        message["body"]
+        for found in widget.site.sandbox.conversations()
+        for message in widget.site.sandbox.messages(found["sid"])
+    ]
+    assert bodies.count("once") == 1
+
+
+def test_closed_says_so(widget: Widget) -> None:
+    widget.goto()
+    widget.site.shell("Webchat.objects.filter(slug='support').update(enabled=False)")
+    try:
+        widget.open()
+        expect(widget.panel.get_by_text("The chat is closed at the moment.")).to_be_visible()
+    finally:
+        widget.site.shell("Webchat.objects.filter(slug='support').update(enabled=True)")

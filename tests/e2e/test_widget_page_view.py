@@ -1,0 +1,117 @@
+"""What the launcher costs a page on which nobody chats."""
+
+from __future__ import annotations
+
+import gzip
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from playwright.sync_api import BrowserContext, Page, Request, expect
+
+from tests.e2e.widget import Widget
+from tests.site_server import SiteServer
+
+SMALL, PANEL_CSS, CHAT, SDK = 3072, 4096, 21 * 1024, 75 * 1024
+
+
+def size(address: str) -> int:
+    """Bytes of the file at gzip -9, however it was sent."""
+    return len(gzip.compress(requests.get(address, timeout=10).content, 9))
+
+
+def ours(sent: list[Request], *kinds: str) -> list[str]:
+    return [one.url for one in sent if "webchat" in urlsplit(one.url).path and one.resource_type in kinds]
+
+
+@pytest.fixture
+def sent(page: Page) -> list[Request]:
+    seen: list[Request] = []
+    page.on("request", lambda one: seen.append(one))
+    return seen
+
+
+def test_a_page_view_is_cheap_and_leaves_no_trace(
+    page: Page, site: SiteServer, context: BrowserContext, sent: list[Request]
+) -> None:
+    page.add_init_script(
+        """window.shifts = []; window.writes = [];
+        new PerformanceObserver((list) => list.getEntries().forEach((one) => window.shifts.push(one.value)))
+          .observe({type: "layout-shift", buffered: true});
+        for (const name of ["setItem", "removeItem", "clear"]) {
+          const real = Storage.prototype[name];
+          Storage.prototype[name] = function (...rest) { window.writes.push(name); return real.apply(this, rest); };
+        }"""
+    )
+    widget = Widget(page, site).goto()
+    page.wait_for_load_state("networkidle")
+    scripts, styles = ours(sent, "script"), ours(sent, "stylesheet")
+    assert [urlsplit(one).path.rsplit("/", 1)[1].split(".")[0] for one in scripts] == ["launcher"]
+    assert sum(map(size, scripts)) <= SMALL
+    assert sum(map(size, styles)) <= SMALL - 1024
+    assert {urlsplit(one.url).netloc for one in sent} == {urlsplit(site.url).netloc}
+    assert context.cookies() == []
+    assert page.evaluate("[window.writes, window.shifts, localStorage.length, sessionStorage.length]") == [[], [], 0, 0]
+    assert len(gzip.compress(widget.element.evaluate("(e) => e.outerHTML").encode())) <= 1536
+
+
+def test_what_follows_the_visitors_steps(page: Page, site: SiteServer, sent: list[Request]) -> None:
+    widget = Widget(page, site).goto()
+    page.wait_for_load_state("networkidle")
+    before = len(sent)
+    widget.launcher.hover()
+    page.wait_for_load_state("networkidle")
+    hovered = sent[before:]
+    assert ours(hovered, "script")
+    assert ours(hovered, "fetch") == []
+    assert page.context.cookies() == []
+
+    widget.open()
+    expect(widget.field("name")).to_be_visible()
+    scripts = ours(sent[before:], "script")
+    assert not [one for one in scripts if "/sdk/" in one]
+    assert sum(map(size, scripts)) <= CHAT
+    assert sum(size(one) for one in ours(sent[before:], "stylesheet")) <= PANEL_CSS
+    fragment = requests.get(f"{site.url}/webchat/support/panel/", timeout=10).content
+    assert len(gzip.compress(fragment, 9)) <= 6 * 1024
+
+    with page.expect_request("**/sdk/conversations*.js") as preloaded:
+        widget.field("name").press_sequentially("J")
+    assert size(preloaded.value.url) <= SDK
+    widget.fill().submit()
+    widget.expect_connected()
+    assert len([one for one in sent if "/sdk/" in one.url]) <= 2
+    hosts = {urlsplit(one.url).netloc for one in sent}
+    assert hosts <= {urlsplit(site.url).netloc, urlsplit(site.sandbox.url).netloc}
+
+
+def test_no_long_task_before_the_click(page: Page, site: SiteServer) -> None:
+    page.add_init_script(
+        """window.long = [];
+        new PerformanceObserver((list) => list.getEntries().forEach((one) => window.long.push(one.duration)))
+          .observe({type: "longtask", buffered: true});"""
+    )
+    page.goto("about:blank")
+    cost = page.context.new_cdp_session(page)
+    Widget(page, site).goto()
+    page.wait_for_load_state("networkidle")
+    cost.send("Performance.enable")
+    page.wait_for_timeout(200)
+    metrics = {one["name"]: one["value"] for one in cost.send("Performance.getMetrics")["metrics"]}
+    assert metrics["ScriptDuration"] < 0.05, page.evaluate("window.long")
+
+
+def test_every_module_is_served_under_its_hashed_name(page: Page, site: SiteServer, sent: list[Request]) -> None:
+    """Else a cached old module would import a new one."""
+    Widget(page, site).start()
+    names = [urlsplit(one).path.rsplit("/", 1)[1] for one in ours(sent, "script")]
+    assert len(names) > 5
+    assert [name for name in names if name.count(".") != 2] == []
+    assert len(names) == len(set(names)) or len([one for one in names if "conversations" in one]) == 2
+
+
+def test_printing_leaves_the_widget_out(page: Page, site: SiteServer) -> None:
+    widget = Widget(page, site).goto().open()
+    page.emulate_media(media="print")
+    expect(widget.launcher).to_be_hidden()
+    expect(widget.panel).to_be_hidden()

@@ -1,0 +1,39 @@
+"""The real site, and the databases that it must not fail on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import postgres
+from tests.sandbox_server import SandboxServer
+from tests.site_server import SiteServer
+
+THREADS = 8
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    if not postgres.is_there():
+        pytest.skip(postgres.MISSING)
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    with postgres.new_database(postgres_server, "test_webchat_faults") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
+    """Two processes of eight threads on SQLite, and a sandbox of their own."""
+    with (
+        SandboxServer() as sandbox,
+        SiteServer(
+            tmp_path_factory.mktemp("site"), sandbox, workers=2, environment={"WEBCHAT_THREADS": str(THREADS)}
+        ) as server,
+    ):
+        yield server

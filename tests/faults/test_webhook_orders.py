@@ -1,0 +1,73 @@
+"""Twilio's events come early, late, repeatedly, in any order or never: the session ends in the same state."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from tests.factories import ANSWERS, make_webchat
+from tests.faults.site_visitor import SiteVisitor
+from tests.site_server import SiteServer
+from tests.test_webhooks import closed, post
+from tests.visiting import VisitorClient
+from webchat import upkeep
+from webchat.models import ChatSession
+from webchat.models.session import LEASE
+from webchat.outage import breaker
+
+ORDERS = list(itertools.permutations(["commit", "closed", "closed again", "inactive"]))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_chat_that_was_completed_ends_whatever_the_order(sandbox: Any, settings: Any, order: Any, heard: bool):
+    """`heard`: whether the webhooks come at all."""
+    make_webchat()
+    visitor = VisitorClient()
+    visitor.start(ANSWERS)
+    session = ChatSession.objects.get()
+    # Back to the moment before the commit, with the channel there and already completed.
+    channel = session.channel
+    ChatSession.objects.update(status="starting", channel_sid="")
+    sandbox.desk(channel.sid, "complete", author="Robin")
+    session.refresh_from_db()
+    events = {
+        "commit": lambda: session.activate(channel),
+        "closed": lambda: deliver(settings, channel, "closed"),
+        "closed again": lambda: deliver(settings, channel, "closed"),
+        "inactive": lambda: deliver(settings, channel, "inactive"),
+    }
+    for event in order:
+        if heard or event == "commit":
+            events[event]()
+    with time_machine.travel(datetime.now(UTC) + LEASE + upkeep.LOOK + timedelta(seconds=1)):
+        breaker.forget()
+        upkeep.pass_once()
+        assert visitor.renew(str(session.pk)).status_code == 410
+    session.refresh_from_db()
+    assert (session.status, session.ended_by, session.close_pending) == ("ended", "agent", False)
+
+
+def deliver(settings: Any, channel: Any, state: str) -> None:
+    event = closed(ChatSession(channel_sid=channel.sid), StateTo=state)
+    assert post(Client(), settings, event).status_code == 200
+
+
+def test_what_the_agent_completes_at_the_desk_ends_here_within_a_second(site: SiteServer):
+    assert "everything that a chat needs" in site.manage("check_flex", "support", "--fix-webhook", "--replace")
+    visitor = SiteVisitor(site.url)
+    credentials = visitor.start().json()
+    assert visitor.renew(credentials["session_id"]).status_code == 200
+    site.sandbox.desk(credentials["channel_sid"], "complete", author="Robin")
+    deadline = time.monotonic() + 1
+    while (answer := visitor.renew(credentials["session_id"])).status_code == 200 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert answer.status_code == 410
+    assert answer.json()["code"] == "session_ended"

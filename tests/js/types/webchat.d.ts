@@ -1,0 +1,72 @@
+// Shapes that the browser modules share. Kept out of them: a visitor's browser has no use for it.
+
+/** What our API answers to start, renew and current. */
+interface Credentials {
+  session_id: string;
+  api: "conversations" | "web_channels";
+  channel_sid: string;
+  identity: string;
+  token: string;
+  /** Seconds. */
+  expires_in: number;
+  region: string;
+  /** Goes to the SDK's constructor as it is. */
+  sdk_options: Record<string, any>;
+}
+
+interface Urls {
+  panel: string;
+  sessions: string;
+  current: string;
+  /** With a UUID of zeros where the session's id goes, like `end`. */
+  token: string;
+  end: string;
+}
+
+/** One item of the transcript. */
+interface Entry {
+  kind: "message" | "event";
+  /** Twilio's index of the message; null while it is only ours, and for events. */
+  index: number | null;
+  /** Our own id, carried in the message's attributes. */
+  clientId: string | null;
+  /** An identity. */
+  author: string;
+  own: boolean;
+  at: Date;
+  text: string;
+  status: "sent" | "sending" | "failed";
+  files?: Attachment[];
+  /** The template of an event. */
+  event?: "joined" | "left";
+}
+
+interface Attachment {
+  name: string;
+  /** Asks Twilio for an address that works for some minutes. */
+  url(): Promise<string | null>;
+}
+
+type Status = "connecting" | "connected" | "reconnecting" | "offline" | "unreachable";
+
+/** What a connection tells. */
+interface Handlers {
+  status(status: Status): void;
+  /** New or changed messages; live ones have just happened. */
+  messages(messages: Entry[], live: boolean): void;
+  removed(index: number): void;
+  /** An agent came, or went; `at` is null for now. */
+  presence(identity: string, joined: boolean, at: Date | null): void;
+  typing(identity: string, isTyping: boolean): void;
+  /** A display name became known. */
+  named(): void;
+  ended(): void;
+}
+
+/** Fills <template>s: slot → text. */
+type Slots = Record<string, string | number>;
+
+type Host = import("../../../static/webchat/launcher.js").WebChatElement;
+type Words = import("../../../static/webchat/words.js").Words;
+type Api = import("../../../static/webchat/api.js").Api;
+type Panel = import("../../../static/webchat/panel.js").Panel;

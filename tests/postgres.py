@@ -1,0 +1,83 @@
+"""PostgreSQL for tests: the server that TEST_POSTGRES_URL names, or a private one in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from tests.site_server import free_port
+
+MISSING = "no PostgreSQL: neither TEST_POSTGRES_URL nor a postgres binary is there"
+
+
+def binaries() -> Path | None:
+    """The folder with initdb and pg_ctl. Debian keeps it off the PATH."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)
+    found = [Path(path) for path in [shutil.which("postgres")] if path]
+    folders = [path.resolve().parent for path in [*found, *debian]]
+    return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "pg_ctl").exists()), None)
+
+
+def is_there() -> bool:
+    return bool(os.environ.get("TEST_POSTGRES_URL") or binaries())
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of a database on it, as which no test writes: each makes its own by new_database()."""
+    if url := os.environ.get("TEST_POSTGRES_URL"):
+        yield url
+        return
+    folder = binaries()
+    assert folder is not None, MISSING
+    # PostgreSQL does not run as root.
+    user = None
+    if os.geteuid() == 0:
+        user = "nobody"
+        with suppress(KeyError):
+            user = pwd.getpwnam("postgres").pw_name
+    home = Path(tempfile.mkdtemp(prefix="webchat-postgres-"))
+    if user:
+        shutil.chown(home, user)
+
+    def run(command: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(folder / command), "-D", str(home / "data"), *arguments],
+            user=user, cwd=home, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    port = free_port()
+    # Its data need not survive the machine, only the processes of the site.
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories='' -c fsync=off"
+    try:
+        run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")
+        run("pg_ctl", "-w", "-l", str(home / "log"), "-o", options, "start")
+        try:
+            yield f"postgres://postgres@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def new_database(server_url: str, name: str) -> Iterator[str]:
+    """The URL of an empty database of that name, which is dropped at the end."""
+    drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(drop)
+        connection.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(drop)

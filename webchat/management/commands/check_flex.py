@@ -1,0 +1,80 @@
+"""`manage.py check_flex`: whether Twilio has what the webchats need, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import reverse
+
+from webchat.flex.gateway import FlexError
+from webchat.flex.webhook_config import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
+from webchat.models import Webchat
+
+
+class Command(BaseCommand):
+    help = "Asks Twilio whether it has what each webchat needs, and says in words what is wrong. Exit status 1: something is."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", nargs="?", help="of one webchat; without it, all that are enabled")
+        parser.add_argument(
+            "--fix-webhook", action="store_true", help="have Twilio tell this site when an agent completes a chat"
+        )
+        parser.add_argument(
+            "--replace", action="store_true", help="with --fix-webhook: in place of another site's address"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        webchats = (
+            Webchat.objects.filter(slug=options["slug"]) if options["slug"] else Webchat.objects.filter(enabled=True)
+        )
+        if not webchats:
+            raise CommandError("There is no such webchat." if options["slug"] else "No webchat is enabled.")
+        url = settings.PUBLIC_BASE_URL + reverse("twilio-conversations")
+        found = 0
+        for webchat in webchats:
+            problems = webchat.gateway(webchat.api).diagnose()
+            if not problems:  # else this would only fail in the same way
+                problems = webhook_problems(webchat, url, fix=options["fix_webhook"], replace=options["replace"])
+            for problem in problems:
+                self.stdout.write(self.style.ERROR(f"{webchat.slug}: {problem}"))
+            if not problems:
+                self.stdout.write(self.style.SUCCESS(f"{webchat.slug}: everything that a chat needs is there."))
+            found += len(problems)
+        if found:
+            raise CommandError(f"{found} problem{'s' if found > 1 else ''} found.", returncode=1)
+
+
+def webhook_problems(webchat: Webchat, url: str, *, fix: bool, replace: bool) -> list[str]:
+    try:
+        own = fetch_webhook(webchat.chat_service_sid)
+        # The account's configuration counts where the service has none.
+        if own.posts_to(url) or (not own.post_url and fetch_account_webhook().posts_to(url)):
+            return []
+        if not fix:
+            return [_what_is_missing(own, url)]
+        if not settings.TWILIO_SANDBOX_URL and urlsplit(url).scheme != "https":
+            return [f"Twilio cannot post to {url}: set PUBLIC_BASE_URL to the site's public https address."]
+        if own.post_url not in ("", url) and not replace:
+            return [f"The chat service posts to {_host(own.post_url)} already; --replace puts this site in its place."]
+        set_webhook(webchat.chat_service_sid, url)
+    except FlexError as error:
+        return [f"The webhook could not be read or set: {error}."]
+    return []
+
+
+def _what_is_missing(own: WebhookConfig, url: str) -> str:
+    if own.post_url == url:
+        return f"Twilio does not post {EVENT} to this site, so ends of chats are noticed late. --fix-webhook adds it."
+    elsewhere = f" but to {_host(own.post_url)}" if own.post_url else ""
+    return (
+        f"Twilio does not post to {url}{elsewhere}, so ends of chats are noticed late. --fix-webhook changes that for "
+        "the chat service."
+    )
+
+
+def _host(url: str) -> str:
+    """Without the rest: an address may carry somebody's secret."""
+    return urlsplit(url).hostname or "another address"

@@ -1,0 +1,51 @@
+"""`manage.py webchat_worker`: finishes what failures left behind, and forgets what must not be kept."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, close_old_connections
+
+from webchat import upkeep
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 5  # seconds between two passes
+PRUNE_EVERY = 3600
+
+
+class Command(BaseCommand):
+    help = (
+        "Settles starts that were cut short, sends questions that did not get through, closes chats at Twilio that have "
+        "ended here, and deletes what is past its retention. Any number may run; SIGTERM ends it after the call in hand."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="one pass over everything that is due, then end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["once"]:
+            upkeep.pass_once()
+            upkeep.prune()
+            return
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        pruned_at = -float(PRUNE_EVERY)
+        while not stopping.is_set():
+            close_old_connections()
+            try:
+                busy = upkeep.pass_once()
+                if time.monotonic() - pruned_at >= PRUNE_EVERY:
+                    upkeep.prune()
+                    pruned_at = time.monotonic()
+            except DatabaseError as error:
+                # It comes back; so does the worker.
+                logger.error("worker: the database failed: %s", type(error).__name__)
+                busy = 0
+            stopping.wait(0 if busy >= upkeep.BATCH else PAUSE)

@@ -1,0 +1,152 @@
+"""What remains to be done after failures, and what must not be kept: the work of `manage.py webchat_worker`.
+
+Any number of workers may run. Each row is reserved for one of them by its lease, so a worker that dies leaves nothing
+undone, only later.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from webchat import limits
+from webchat.flex.gateway import FlexError
+from webchat.models.session import AGE_CAP, ChatSession, ChatSessionQuerySet
+from webchat.outage import breaker
+
+logger = logging.getLogger(__name__)
+
+Status = ChatSession.Status
+
+# A start that nobody repeated for so long after its lease: the visitor has left.
+ABANDONED = timedelta(minutes=2)
+# A question is tried again for so long: later, nobody waits for the answer.
+QUESTION_TRIES = timedelta(minutes=15)
+# A chat that is running for us is looked up this often, as its end may have been told to nobody.
+LOOK = timedelta(minutes=15)
+# How long a worker reserves a row, and so the pause before a try is repeated.
+HOLD = timedelta(seconds=30)
+# Rows of one kind in one pass, so that every kind gets its turn.
+BATCH = 50
+PRUNE_BATCH = 500
+
+# Days. The settings of these names override them.
+KEEP_ANSWERS_DAYS, KEEP_SESSIONS_DAYS = 30, 90
+
+
+def pass_once() -> int:
+    """Everything that is due and needs Twilio. Returns the number of sessions that were looked after."""
+    return sum(work() for work in (settle_starts, send_questions, end_old_chats, close_channels, end_chats_over))
+
+
+def settle_starts() -> int:
+    """Starts that ended without a certain outcome: their channel, if there is one, is closed. It is never handed to
+    anybody: an agent would be called to a visitor who has left. A visitor who comes back after all starts anew."""
+    abandoned = ChatSession.objects.filter(status=Status.STARTING, lease_until__lte=timezone.now() - ABANDONED)
+    return _each(abandoned, ChatSession.settle, ChatSession.begin_attempt)
+
+
+def send_questions() -> int:
+    """Chats that no agent hears of, since their first message did not get through."""
+    unsent = _due(Status.ACTIVE).filter(question_sent_at=None, started_at__gt=timezone.now() - QUESTION_TRIES)
+    return _each(unsent.exclude(question=""), _send_question)
+
+
+def _send_question(session: ChatSession) -> None:
+    session.send_question(look_first=True)
+    if not session.question_sent_at:
+        session.end_if_over()
+
+
+def end_old_chats() -> int:
+    old = _due(Status.ACTIVE).filter(started_at__lt=timezone.now() - AGE_CAP)
+    return _each(old, lambda session: session.end(ChatSession.EndedBy.AGE))
+
+
+def close_channels() -> int:
+    """Chats that have ended here and not yet at Twilio."""
+    return _each(_due(Status.ENDED).filter(close_pending=True), ChatSession.close_channel)
+
+
+def end_chats_over() -> int:
+    """Chats that have ended at Twilio, and no webhook came or it came too early."""
+    running = ChatSession.objects.running().filter(lease_until__lte=timezone.now() - LOOK)
+    return _each(running, ChatSession.end_if_over)
+
+
+def _due(status: Status) -> ChatSessionQuerySet:
+    return ChatSession.objects.filter(status=status, lease_until__lte=timezone.now())
+
+
+def _hold(session: ChatSession) -> bool:
+    return session.take_lease(HOLD)
+
+
+def _each(
+    due: ChatSessionQuerySet,
+    work: Callable[[ChatSession], None],
+    reserve: Callable[[ChatSession], bool] = _hold,
+) -> int:
+    """Does the work for each due session, until Twilio fails: the rest waits for the next pass."""
+    done = 0
+    for session in _reserved(due, reserve):
+        try:
+            work(session)
+        except FlexError as error:
+            logger.warning("chat session %s is not looked after yet: %s", session.pk, error)
+            if error.reason is not FlexError.Reason.REFUSED:
+                break
+        done += 1
+    return done
+
+
+def _reserved(due: ChatSessionQuerySet, reserve: Callable[[ChatSession], bool]) -> Iterator[ChatSession]:
+    for _ in range(BATCH):
+        if breaker.is_open:
+            return
+        with transaction.atomic():
+            # Rows that another worker is just taking are passed over, where the database can; elsewhere the lease
+            # decides who of the two gets it.
+            skip = connection.features.has_select_for_update_skip_locked
+            rows = due.select_for_update(skip_locked=skip, of=("self",) if skip else ())
+            session = rows.select_related("webchat").order_by("lease_until").first()
+            reserved = session is not None and reserve(session)
+        if session is None:
+            return
+        if reserved:
+            yield session
+
+
+# --- Retention -------------------------------------------------------------------------------------------------------
+
+
+def prune() -> int:
+    """Forgets what people told the form, then the sessions, then the limits' memory; in batches, each of which stands
+    for itself. Returns the number of rows."""
+    now = timezone.now()
+    answers_days = getattr(settings, "WEBCHAT_KEEP_ANSWERS_DAYS", KEEP_ANSWERS_DAYS)
+    sessions_days = getattr(settings, "WEBCHAT_KEEP_SESSIONS_DAYS", KEEP_SESSIONS_DAYS)
+    over = ChatSession.objects.exclude(status=Status.ACTIVE).order_by()
+    told = over.filter(created_at__lt=now - timedelta(days=answers_days)).exclude(answers={})
+    old = over.filter(created_at__lt=now - timedelta(days=sessions_days))
+    blank = {"answers": {}, "question": "", "consents": [], "account_matches": [], "customer_friendly_name": ""}
+    done = {
+        "answers": _in_batches(told, lambda rows: rows.update(**blank, answers_digest="")),
+        "sessions": _in_batches(old, lambda rows: rows.delete()[0]),
+        "limits": limits.forget_past(),
+    }
+    if any(done.values()):
+        logger.info("pruned: %s", ", ".join(f"{count} {name}" for name, count in done.items()))
+    return sum(done.values())
+
+
+def _in_batches(rows: ChatSessionQuerySet, change: Callable[[ChatSessionQuerySet], int]) -> int:
+    done = 0
+    while keys := list(rows.values_list("pk", flat=True)[:PRUNE_BATCH]):
+        done += change(ChatSession.objects.filter(pk__in=keys))
+    return done
