@@ -76,6 +76,7 @@ def configure(*, human: bool) -> dict[str, Any]:
             # Without Django's own handlers: its mails quote requests. Each request has one line of ours already.
             "django": {"handlers": [], "level": "INFO", "propagate": True},
             "django.request": {"level": "CRITICAL"},
+            "gunicorn.error": {"handlers": ["console"], "level": "INFO", "propagate": False},
             # It logs URLs and headers at INFO.
             "twilio.http_client": {"level": "WARNING"},
         },

@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 from tests.factories import make_webchat
 from webchat.flex.webhook_config import EVENT
+from webchat.management.commands.check_flex import twilio_can_post_to
 from webchat.sandbox import account
 
 pytestmark = pytest.mark.django_db
@@ -87,20 +88,11 @@ def test_the_accounts_webhook_counts_where_the_service_has_none(webhooks, settin
     assert check(capsys)[0] == 1
 
 
-def test_twilio_itself_needs_https(webhooks, settings, capsys, monkeypatch):
-    make_webchat()
-    # Everything else goes to the sandbox still.
-    monkeypatch.setattr("webchat.management.commands.check_flex.settings", _Without(settings))
-    status, words = check(capsys, "--fix-webhook")
-    assert (status, "https" in words) == (1, True)
-    assert webhooks.of_service()[0] is None
-
-
-class _Without:
-    TWILIO_SANDBOX_URL = ""
-
-    def __init__(self, settings):
-        self.PUBLIC_BASE_URL = settings.PUBLIC_BASE_URL
+def test_twilio_itself_posts_to_https_only(settings):
+    assert twilio_can_post_to("http://127.0.0.1:8000/")  # from the sandbox
+    settings.TWILIO_SANDBOX_URL = ""
+    assert not twilio_can_post_to("http://www.example.com/")
+    assert twilio_can_post_to("https://www.example.com/")
 
 
 def test_each_enabled_webchat_is_checked_or_the_one_that_is_named(webhooks, settings, capsys):

@@ -10,6 +10,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import jwt
 import pytest
 import time_machine
 from django.core.management import call_command
@@ -163,6 +164,25 @@ def test_an_attempt_that_was_taken_over_neither_doubles_nor_undoes_what_the_othe
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_channel_that_comes_after_anothers_is_closed(sandbox, ended):
+    """The other attempt looked too early and made one of its own."""
+
+    def overtake(session):
+        ChatSession.objects.update(lease_until=datetime.now(UTC) - HALT)
+        session.refresh_from_db()
+        assert session.begin_attempt()
+        session.activate(session.gateway.open(session.engagement))
+        if ended:
+            session.end(ChatSession.EndedBy.VISITOR)
+
+    answer = stopped_start(sandbox, make_webchat(), overtake)
+    assert answer.status_code == (410 if ended else 409)
+    session = ChatSession.objects.get()
+    assert open_channels(sandbox, session.identity) == ([] if ended else [session.channel_sid])
+
+
+@pytest.mark.django_db(transaction=True)
 def test_an_attempt_that_fails_after_it_was_taken_over_changes_nothing(webchat, sandbox):
     session = None
 
@@ -210,8 +230,6 @@ def test_a_chat_goes_on_when_staff_enter_another_chat_service(webchat, sandbox):
     webchat.save()
     renewed = visitor.renew(credentials["session_id"]).json()
     assert ChatSession.objects.get().chat_service_sid == service
-    import jwt
-
     claims = jwt.decode(renewed["token"], options={"verify_signature": False})
     assert claims["grants"]["chat"]["service_sid"] == service
 

@@ -79,7 +79,7 @@ def end_chats_over() -> int:
     return _each(running, ChatSession.end_if_over)
 
 
-def _due(status: Status) -> ChatSessionQuerySet:
+def _due(status: str) -> ChatSessionQuerySet:
     return ChatSession.objects.filter(status=status, lease_until__lte=timezone.now())
 
 

@@ -33,7 +33,7 @@ export class Chat {
    * @param {Words} words
    * @param {Api} api
    * @param {Credentials} credentials
-   * @param {{startAnother: () => void}} on
+   * @param {{startAnother: () => void, disowned: () => void}} on `disowned`: it is no longer this visitor's to see
    */
   constructor(host, view, words, api, credentials, on) {
     this.host = host;
@@ -75,6 +75,7 @@ export class Chat {
       this.#confirm(false);
     });
     part(view, "new").addEventListener("click", on.startAnother);
+    this.on = on;
     host.child("end").hidden = false;
     if (!host.isOpen) host.remember("minimised");
     this.#open();
@@ -320,7 +321,12 @@ export class Chat {
     this.isRunning = false;
     this.connection.close();
     // The page is told first: what our server answers changes nothing for the visitor.
-    if (!told) this.api.end(this.session).catch(() => {});
+    if (!told) {
+      this.api.end(this.session).catch((error) => {
+        // Somebody signed in or out, here or in another tab: the next person at this screen reads nothing of it.
+        if (error instanceof ApiError && error.status === 404) this.on.disowned();
+      });
+    }
     this.tabs.postMessage({ ended: this.session });
     this.tabs.close();
     const had = this.view.contains(document.activeElement);

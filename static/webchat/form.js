@@ -38,6 +38,11 @@ export class StartForm {
     this.errors.addEventListener("click", (event) => this.#goToField(event));
   }
 
+  /** The account answers everything: to open the chat is to start it. */
+  get asksNothing() {
+    return "webchatAsksNothing" in this.form.dataset;
+  }
+
   /** To the first field where that opens no on-screen keyboard. */
   focus() {
     if (!matchMedia("(pointer: fine)").matches) return;

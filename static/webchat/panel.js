@@ -49,6 +49,7 @@ export class Panel {
   /** @param {{focus: boolean}} options */
   shown({ focus }) {
     if (this.#chat) this.#chat.shown({ focus });
+    else if (focus && this.#form?.asksNothing) this.#form.submit();
     else if (focus) this.#form?.focus();
   }
 
@@ -135,6 +136,7 @@ export class Panel {
     this.#view.replaceChildren(this.words.clone("chat"));
     this.#chat = new Chat(this.host, this.#view, this.words, this.#api, credentials, {
       startAnother: () => this.#reload({ focus: true }),
+      disowned: () => this.#reload(),
     });
     if (isNew) this.host.emit("started", { session_id: credentials.session_id });
     if (this.host.isOpen) this.#chat.shown({ focus });

@@ -150,7 +150,10 @@ async def measure(site: SiteServer, sandbox_url: str, chats: int) -> None:
             renewals = await load(jobs, 16, worker)
             bare = await load([posting(http, f"{site.url}/bench/bare/", {}) for _ in repeated], 16, worker)
             ratio = (renewals.done / renewals.seconds) / (bare.done / bare.seconds)
-            print(f"  renewal  {renewals.row()}\n  bare     {bare.row()}\n  ratio    {ratio:.2f} of the bare view", flush=True)
+            print(
+                f"  renewal  {renewals.row()}\n  bare     {bare.row()}\n  ratio    {ratio:.2f} of the bare view",
+                flush=True,
+            )
 
 
 def main() -> None:

@@ -61,10 +61,10 @@ class CrashPoints(AppConfig):
         from webchat.flex.transport import _Connection
         from webchat.flex.web_channels import WebChannels
         from webchat.flex.web_chats import WebChats
-        from webchat.models import ChatSession, session
+        from webchat.models import ChatSession, channel, session
 
         if lease := os.environ.get("CRASH_LEASE"):
-            session.LEASE = timedelta(seconds=float(lease))
+            session.LEASE = channel.LEASE = timedelta(seconds=float(lease))
         around(session.ChatSessionQuerySet, "claim", before="before_row", after="after_row")
         for gateway in (WebChats, WebChannels):
             mark_creates(gateway)

@@ -9,6 +9,8 @@ import pytest
 import structlog
 
 from config import logs
+from tests.sandbox_server import SandboxServer
+from tests.site_server import SiteServer
 
 
 class Log:
@@ -40,3 +42,10 @@ def log() -> Iterator[Log]:
     root.addHandler(handler)
     yield Log(stream)
     root.removeHandler(handler)
+
+
+@pytest.fixture(scope="package")
+def site(tmp_path_factory, sandbox_server: SandboxServer) -> Iterator[SiteServer]:
+    """The whole site over HTTP, for tests that no client in the process can do."""
+    with SiteServer(tmp_path_factory.mktemp("site"), sandbox_server) as server:
+        yield server

@@ -5,6 +5,7 @@ The short run is a test, test_fuzz.py; this is the long one. Prints its report a
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -53,16 +54,22 @@ def start_chat(site: SiteServer) -> tuple[str, str, str]:
 
 
 def fuzz(
-    site: SiteServer, *, examples: int, seed: int = 1, with_token: bool = True, operation: str | None = None
+    site: SiteServer,
+    *,
+    examples: int,
+    seed: int = 1,
+    with_token: bool = True,
+    operation: str | None = None,
+    phase: str = "fuzzing",
 ) -> Run:
-    """Up to `examples` random requests to each operation or to one, beside those that Schemathesis derives from the
-    schema's limits."""
+    """`examples` random requests to each operation or to one; in the phase "coverage" those that Schemathesis derives
+    from the schema's limits. One phase at a time: after the other one it tries far fewer starts."""
     site.shell(FORM)
     cookies, token, session_id = start_chat(site)
     before = len(site.log.read_text())
     command = [
         *[str(Path(sys.executable).with_name("st")), "run", f"{site.url}/api/schema/?format=json"],
-        *["--max-examples", str(examples), "--seed", str(seed), "--mode", "all", "--phases", "coverage,fuzzing"],
+        *["--max-examples", str(examples), "--seed", str(seed), "--mode", "all", "--phases", phase],
         *["--continue-on-failure", "--no-shrink", "--checks", CHECKS, "--max-response-time", "2", "--warnings", "off"],
         *(["--include-operation-id", operation] if operation else []),
         *(["-H", f"X-CSRFToken: {token}", "-H", f"Cookie: {cookies}"] if with_token else []),
@@ -84,10 +91,11 @@ def fuzz(
 def main(examples: str = "1000", seed: str = "1") -> int:
     failed = False
     with tempfile.TemporaryDirectory() as folder, SandboxServer() as sandbox, SiteServer(Path(folder), sandbox) as site:
-        for operation in OPERATIONS:  # each with a chat of its own
-            run = fuzz(site, examples=int(examples), seed=int(seed), operation=operation)
+        for operation, phase in itertools.product(OPERATIONS, ("coverage", "fuzzing")):  # each with a chat of its own
+            run = fuzz(site, examples=int(examples), seed=int(seed), operation=operation, phase=phase)
             failed |= run.failed or any(status in (500, 502, 504) for status in run.statuses)
-            print(run.report, f"\n{operation}, answers by status:", dict(sorted(run.statuses.items())))  # noqa: T201
+            statuses = dict(sorted(run.statuses.items()))
+            print(run.report, f"\n{operation}, {phase}: answers by status: {statuses}", flush=True)  # noqa: T201
     return int(failed)
 
 

@@ -227,7 +227,13 @@ def test_an_event_of_another_account_is_logged(log, client, sandbox):
 def test_each_event_is_explained_in_the_documentation():
     text = (ROOT / "docs/security.md").read_text()
     names = {event for _cause, event, _fields in EVENTS}
-    for name in names | {"sandbox_in_use", "webhook_ambiguous", "webhook_of_another_account", "request_failed"}:
+    for name in names | {
+        "sandbox_in_use",
+        "webhook_ambiguous",
+        "webhook_of_another_account",
+        "request_failed",
+        "not_ready",
+    }:
         assert f"`{name}`" in text, name
 
 

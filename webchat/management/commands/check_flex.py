@@ -55,7 +55,7 @@ def webhook_problems(webchat: Webchat, url: str, *, fix: bool, replace: bool) ->
             return []
         if not fix:
             return [_what_is_missing(own, url)]
-        if not settings.TWILIO_SANDBOX_URL and urlsplit(url).scheme != "https":
+        if not twilio_can_post_to(url):
             return [f"Twilio cannot post to {url}: set PUBLIC_BASE_URL to the site's public https address."]
         if own.post_url not in ("", url) and not replace:
             return [f"The chat service posts to {_host(own.post_url)} already; --replace puts this site in its place."]
@@ -63,6 +63,10 @@ def webhook_problems(webchat: Webchat, url: str, *, fix: bool, replace: bool) ->
     except FlexError as error:
         return [f"The webhook could not be read or set: {error}."]
     return []
+
+
+def twilio_can_post_to(url: str) -> bool:
+    return urlsplit(url).scheme == "https" or bool(settings.TWILIO_SANDBOX_URL)
 
 
 def _what_is_missing(own: WebhookConfig, url: str) -> str:

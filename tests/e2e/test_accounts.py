@@ -1,0 +1,151 @@
+"""The form against the site's users, as visitors meet it: from account, annotate, require; shared computers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.test_journey import sign_in
+from tests.e2e.widget import Widget
+from tests.site_server import SiteServer
+
+MAKE = """
+from webchat.sandbox import account
+webchat, _ = Webchat.objects.get_or_create(slug="{slug}", defaults=dict(
+    name="{slug}", address_sid=account.ADDRESS_SID, chat_service_sid=account.CHAT_SERVICE_SID))
+for name, values in {fields}.items():
+    PreEngagementField.objects.get_or_create(webchat=webchat, name=name, defaults=dict(label=name.capitalize(), **values))
+"""
+
+
+def make_webchat(site: SiteServer, slug: str, **fields: dict[str, str]) -> str:
+    site.shell(MAKE.format(slug=slug, fields=fields))
+    return f"/webchat/{slug}/"
+
+
+@pytest.fixture
+def only_the_account(site: SiteServer) -> Iterator[None]:
+    """The home page's form asks only what the account knows."""
+    asked = "PreEngagementField.objects.filter(webchat__slug='support', name='question')"
+    site.shell(f"{asked}.update(audience='anonymous')")
+    yield
+    site.shell(f"{asked}.update(audience='')")
+
+
+def test_one_click_starts_the_chat_of_whose_account_answers_everything(
+    page: Page, site: SiteServer, only_the_account: None
+) -> None:
+    sign_in(page, site)
+    widget = Widget(page, site).goto()
+    with page.expect_response("**/sessions/") as answer:
+        widget.launcher.click()
+    assert answer.value.status == 201
+    widget.credentials = answer.value.json()
+    expect(widget.composer).to_be_visible()
+    data = site.sandbox.desk(widget.channel)["pre_engagement_data"] if site.sandbox.desk()["conversations"] else {}
+    assert not data or data["verified"] == ["customer_number", "email"]
+    # A reload resumes that chat, and a chat that ended is not started again by itself.
+    page.reload()
+    expect(widget.composer).to_be_visible()
+    widget.end()
+    expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
+    page.reload()
+    page.wait_for_timeout(500)
+    running = "ChatSession.objects.running().filter(webchat__slug='support', user__username='ada')"
+    assert site.shell(f"print({running}.count())") == "0"
+
+
+def test_a_value_that_staff_hide_is_sent_but_not_shown(page: Page, site: SiteServer) -> None:
+    path = make_webchat(
+        site,
+        "hidden",
+        email={"type": "email", "match": "account", "user_lookup": "email", "show_account_value": False},
+        question={"type": "textarea", "role": "question"},
+    )
+    sign_in(page, site)
+    page.goto(site.url + path)
+    widget = Widget(page, site, "hidden")
+    expect(widget.form).to_be_visible()
+    expect(page.get_by_text("ada@example.com")).to_have_count(0)
+    widget.field("question").fill("Hello")
+    with page.expect_response("**/sessions/") as answer:
+        widget.submit()
+    channel = answer.value.json()["channel_sid"]
+    assert site.sandbox.desk(channel)["pre_engagement_data"]["email"] == "ada@example.com"
+
+
+def test_a_members_form_says_the_same_for_every_mistake_and_lets_members_in(page: Page, site: SiteServer) -> None:
+    path = make_webchat(
+        site,
+        "members",
+        email={"type": "email", "match": "require", "user_lookup": "email"},
+        number={"match": "require", "user_lookup": "customer_number"},
+        question={"type": "textarea", "role": "question"},
+    )
+    widget = Widget(page, site, "members")
+    said = set()
+    for email, number in [("nobody@example.com", "C-1001"), ("ada@example.com", "C-9999")]:
+        page.goto(site.url + path)
+        for name, value in {"email": email, "number": number, "question": "Hello"}.items():
+            widget.field(name).fill(value)
+        widget.submit()
+        expect(widget.errors).to_be_visible()
+        said.add(widget.errors.inner_text())
+        expect(widget.field("email")).to_have_value(email)
+    assert len(said) == 1
+    widget.field("number").fill("C-1001")
+    widget.submit()
+    expect(widget.composer).to_be_visible()
+
+
+def test_an_annotated_answer_looks_the_same_to_the_visitor_and_is_marked_for_staff(
+    page: Page, site: SiteServer
+) -> None:
+    path = make_webchat(
+        site,
+        "annotated",
+        email={"type": "email", "match": "annotate", "user_lookup": "email"},
+        question={"type": "textarea", "role": "question"},
+    )
+    widget = Widget(page, site, "annotated")
+    page.goto(site.url + path)
+    widget.field("email").fill("Ada@Example.com")
+    widget.field("question").fill("Hello")
+    with page.expect_response("**/sessions/") as answer:
+        widget.submit()
+    expect(widget.composer).to_be_visible()
+    session = answer.value.json()
+    data = site.sandbox.desk(session["channel_sid"])["pre_engagement_data"]
+    assert data["verified"] == []
+    assert "match" not in str(data)
+    assert site.shell(f"print(ChatSession.objects.get(pk='{session['session_id']}').account_matches)") == "['email']"
+    sign_in(page, site, "admin")
+    page.goto(f"{site.url}/admin/webchat/chatsession/{session['session_id']}/change/")
+    expect(page.get_by_text("match an account, not verified", exact=False).first).to_be_visible()
+
+
+def test_signing_out_in_one_tab_leaves_nothing_to_read_in_another(page: Page, site: SiteServer) -> None:
+    sign_in(page, site)
+    widget = Widget(page, site).goto("/support/")
+    widget.panel.get_by_role("link", name="Chat with us").click()
+    widget.field("question").fill("My secret question")
+    widget.submit()
+    widget.expect_connected()
+    other = page.context.new_page()
+    other.goto(f"{site.url}/accounts/login/")
+    other.goto(site.url)
+    other.get_by_text("Ada", exact=True).click()
+    other.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("My secret question")).to_have_count(0, timeout=15_000)
+    expect(widget.form).to_be_visible()
+    expect(widget.field("question")).to_have_value("")
+
+
+def test_signing_in_leaves_nothing_of_the_chat_before(page: Page, site: SiteServer) -> None:
+    widget = Widget(page, site).start(question="An anonymous secret")
+    sign_in(page, site)
+    expect(widget.form).to_be_visible()  # the panel was open, and is again
+    expect(page.get_by_text("An anonymous secret")).to_have_count(0)
+    assert site.sandbox.rest("GET", f"/v1/Conversations/{widget.channel}")["state"] == "closed"
