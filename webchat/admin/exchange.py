@@ -15,8 +15,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from webchat import exchange
 from webchat.admin.preview import webchat_or_404
+from webchat.fields import exchange
 from webchat.models import PreEngagementField, Webchat
 
 if TYPE_CHECKING:

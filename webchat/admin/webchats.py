@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from webchat.admin import exchange, preview
 from webchat.admin.fields import STEP, PreEngagementFieldInline
-from webchat.advice import advice
 from webchat.colours import WHITE, contrast
+from webchat.fields.advice import advice
 from webchat.models import Webchat
 
 

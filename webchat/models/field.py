@@ -10,9 +10,9 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from webchat import autofill, formfields, patterns, rules
+from webchat.fields import autofill, formfields, patterns, rules
+from webchat.fields.names import validate_line, validate_text
 from webchat.models.webchat import Webchat
-from webchat.names import validate_line, validate_text
 
 validate_field_name = RegexValidator(
     r"\A[a-z][a-z0-9_]{0,39}\Z", _("Use a small letter first, then small letters, digits and underscores.")

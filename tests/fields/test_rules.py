@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import make_field, make_webchat
-from webchat import autofill, patterns
-from webchat.formfields import as_date
+from webchat.fields import autofill, patterns
+from webchat.fields.formfields import as_date
 from webchat.forms import PreEngagementForm
 from webchat.models import PreEngagementField, Webchat
 

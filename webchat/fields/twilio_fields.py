@@ -9,9 +9,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from webchat.fields.rules import RESERVED_NAMES
 from webchat.models import PreEngagementField
 from webchat.models.field import name_from_label
-from webchat.rules import RESERVED_NAMES
 
 Type, Role = PreEngagementField.Type, PreEngagementField.Role
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from webchat import autofill, formfields, matching, patterns
+from webchat import matching
+from webchat.fields import autofill, formfields, patterns
 
 if TYPE_CHECKING:
     from webchat.models import PreEngagementField

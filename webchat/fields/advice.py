@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from webchat.fields.rules import range_problems
 from webchat.models import PreEngagementField, Webchat
-from webchat.rules import range_problems
 
 Role, Match = PreEngagementField.Role, PreEngagementField.Match
 
