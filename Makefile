@@ -21,7 +21,7 @@ WITH_NODE = PATH="$$(cat .venv/.node):$$PATH"
 # Nothing of a developer's own environment leaks into the tests.
 TEST_ENV = env -u TWILIO_SANDBOX_URL -u DATABASE_URL -u CACHE_URL -u PUBLIC_BASE_URL -u DJANGO_DEBUG DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 
-.PHONY: help run test check lint types unit browser lock clean
+.PHONY: help run test check lint types unit browser bench fuzz kills lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -55,6 +55,18 @@ unit: .venv/.dev static/webchat/sdk/conversations.js
 
 browser: .venv/.browser static/webchat/sdk/conversations.js
 	@$(TEST_ENV) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1 $(BIN)/pytest tests/e2e
+
+# What a start and a renewal cost, in one run with what they are compared to.
+bench: .venv/.dev static/webchat/sdk/conversations.js
+	@$(TEST_ENV) $(BIN)/python -m tests.bench
+
+# A thousand and more requests for each operation of the API.
+fuzz: .venv/.dev static/webchat/sdk/conversations.js
+	@$(TEST_ENV) $(BIN)/python -m tests.security.fuzz 1000
+
+# Servers killed at every point of a start: nothing lost, nothing doubled.
+kills: .venv/.dev static/webchat/sdk/conversations.js
+	@$(TEST_ENV) $(BIN)/python -m tests.kill_bench --kills 100
 
 # The locks hold hashes and no address of any package index.
 lock:

@@ -53,6 +53,7 @@ def environment(port: int, sandbox_port: int) -> dict[str, str]:
         "TWILIO_API_KEY_SID": account.API_KEY_SID,
         "TWILIO_API_KEY_SECRET": account.API_KEY_SECRET,
         "TWILIO_REGION": "us1",
+        "LOG_FORMAT": "text",
     }
 
 
@@ -75,7 +76,8 @@ def serve(env: dict[str, str], site: str, sandbox: str) -> int:
     """Runs both until one ends or a signal comes. Returns the exit status."""
     commands = {
         "sandbox": [sys.executable, "manage.py", "flexsandbox", "--port", env["SANDBOX_PORT"]],
-        "site": [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "--log-level", "warning"],
+        "worker": [sys.executable, "manage.py", "webchat_worker"],
+        "site": [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py"],
     }
     # In a group of their own: a Ctrl-C reaches us alone, and we end them in order.
     children = {

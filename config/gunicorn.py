@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 
+from config import logs
+
 wsgi_app = "config.wsgi"
 bind = os.environ.get("BIND", f"127.0.0.1:{os.environ.get('PORT', '8000')}")
+# The master's own lines look like the workers'.
+logconfig_dict = logs.configure(human=os.environ.get("LOG_FORMAT") == "text")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # A start waits for Twilio most of its time: threads hold such waits cheaply.
 worker_class = "gthread"
@@ -15,6 +19,8 @@ threads = int(os.environ.get("WEBCHAT_THREADS", "32"))
 keepalive = 75
 timeout = 30
 graceful_timeout = 20
+# Nobody steers it by a socket in the home folder.
+control_socket_disable = True
 max_requests = 5000
 max_requests_jitter = 500
 # A visitor's address is the business of TRUSTED_PROXY_COUNT alone.

@@ -78,7 +78,9 @@ class SiteServer:
 
     def start(self) -> Self:
         self.manage("migrate", "--verbosity", "0")
-        self.manage("collectstatic", "--no-input", "--verbosity", "0")
+        # It takes seconds: servers may share the folder, by STATIC_ROOT in their environment.
+        if not (Path(self.environment["STATIC_ROOT"]) / "staticfiles.json").exists():
+            self.manage("collectstatic", "--no-input", "--verbosity", "0")
         self.manage("demo_data")
         with self.log.open("a") as log:
             self.process = subprocess.Popen(

@@ -249,6 +249,23 @@ def test_a_question_that_got_lost_is_sent_once(webchat, sandbox, arrived):
     assert ChatSession.objects.get().question_sent_at
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_question_that_is_being_sent_is_not_sent_again(webchat, sandbox):
+    """By a second tab, or by the worker."""
+
+    def look(session):
+        sandbox.fault("POST", "/v1/Conversations/*", delay_ms=600)
+        deadline = time.monotonic() + 5
+        while not ChatSession.objects.get().is_active and time.monotonic() < deadline:
+            time.sleep(0.02)
+        session.refresh_from_db()
+        session.send_lost_question()
+        assert work() == 0
+
+    answer = stopped_start(sandbox, webchat, look)
+    assert len(sandbox.messages(answer.json()["channel_sid"])) == 1
+
+
 def test_a_question_is_not_sent_to_nobody(webchat, sandbox):
     sandbox.fault("POST", "/v1/Conversations/*", status=500, times=100)
     VisitorClient().start(ANSWERS)

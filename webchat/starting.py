@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from webchat.flex.gateway import FlexError
@@ -41,7 +42,7 @@ def read_key(request: HttpRequest, data: Mapping[str, Any] | None = None) -> str
 def start_chat(webchat: Webchat, visitor: Visitor, key: str, form: PreEngagementForm) -> tuple[ChatSession, bool]:
     """Starts the chat of a valid form. Raises SessionError and FlexError."""
     if not webchat.enabled:
-        raise SessionError("chat_unavailable", webchat.closed_text)
+        raise SessionError("chat_unavailable", gettext(webchat.closed_text))
     if not webchat.is_configured:
         raise FlexError(FlexError.Reason.NOT_CONFIGURED)
     return webchat.start(visitor, key, form.answers())

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
@@ -46,7 +47,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         error, status = refused.detail, 429 if refused.code == "too_many" else 409
     except FlexError as failed:
         note_refusal(failed, slug)
-        error, status = webchat.unavailable_text, 503
+        error, status = gettext(webchat.unavailable_text), 503
     context = {"webchat": webchat, "state": "form", "form": form, "error": error, "session": None}
     # The same key: a repeated submit of the same answers must find what the first one made.
     context["idempotency_key"] = request.POST.get("idempotency_key") or secrets.token_urlsafe(16)

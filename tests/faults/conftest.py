@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,12 +29,15 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
+def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Static files for all sites: collected by the first."""
+    return tmp_path_factory.mktemp("static")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, static: Path) -> Iterator[SiteServer]:
     """Two processes of eight threads on SQLite, and a sandbox of their own."""
-    with (
-        SandboxServer() as sandbox,
-        SiteServer(
-            tmp_path_factory.mktemp("site"), sandbox, workers=2, environment={"WEBCHAT_THREADS": str(THREADS)}
-        ) as server,
-    ):
+    environment: dict[str, str | None] = {"STATIC_ROOT": str(static), "WEBCHAT_THREADS": str(THREADS)}
+    folder = tmp_path_factory.mktemp("site")
+    with SandboxServer() as sandbox, SiteServer(folder, sandbox, workers=2, environment=environment) as server:
         yield server

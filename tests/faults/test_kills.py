@@ -10,8 +10,9 @@ from tests.faults.crash_points import POINTS
 KILLS = 2 * len(POINTS)
 
 
-def test_no_kill_loses_or_doubles_a_chat(tmp_path: Path):
-    outcome = kill_bench.run(tmp_path / "kills", f"sqlite:///{tmp_path / 'site.sqlite3'}", kills=KILLS, lease=1.5)
+def test_no_kill_loses_or_doubles_a_chat(tmp_path: Path, static: Path):
+    database = f"sqlite:///{tmp_path / 'site.sqlite3'}"
+    outcome = kill_bench.run(tmp_path / "kills", database, kills=KILLS, lease=1.5, static=static)
     found = (outcome.lost, outcome.duplicates, outcome.unasked, outcome.asked_twice)
     assert found == (0, 0, 0, 0), outcome
     assert outcome.kills == KILLS

@@ -61,7 +61,7 @@ class ChatView(APIView):
         return visitor_of(self.request._request)
 
     def answer(self, session: ChatSession, visitor: Visitor, status: int = 200) -> Response:
-        self.unavailable_text = session.webchat.unavailable_text
+        self.unavailable_text = gettext(session.webchat.unavailable_text)
         response = Response(credentials(session, session.renew(), settings.TWILIO_REGION), status=status)
         remember(response, visitor)
         return response
@@ -89,7 +89,7 @@ class SessionsView(ChatView):
     @method_decorator(sensitive_variables())
     def post(self, request: Request, slug: str) -> Response:
         webchat = get_object_or_404(Webchat, slug=slug)
-        self.unavailable_text = webchat.unavailable_text
+        self.unavailable_text = gettext(webchat.unavailable_text)
         visitor = self.visitor()
         data = _texts(request.data)
         form = bind_form(request._request, webchat, visitor, data)

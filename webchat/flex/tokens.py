@@ -6,7 +6,7 @@ https://www.twilio.com/docs/conversations-classic/create-tokens
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ SHORTEST, LONGEST = 180, 3600
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    jwt: str
+    jwt: str = field(repr=False)
     expires_at: datetime  # aware
     expires_in: int  # seconds
 
