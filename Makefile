@@ -54,7 +54,7 @@ unit: .venv/.dev static/webchat/sdk/conversations.js
 	$(WITH_NODE) npm test --silent
 
 browser: .venv/.browser static/webchat/sdk/conversations.js
-	@$(TEST_ENV) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1 $(BIN)/pytest tests/e2e
+	@$(TEST_ENV) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1 $(BIN)/pytest --numprocesses 2 tests/e2e
 
 # What a start and a renewal cost, in one run with what they are compared to.
 bench: .venv/.dev static/webchat/sdk/conversations.js

@@ -65,6 +65,9 @@ TWILIO_SANDBOX_URL = env.str("TWILIO_SANDBOX_URL", default="").rstrip("/")
 WEBCHAT_LIMITS = env.str("WEBCHAT_LIMITS", default="on")
 # A site's own function, asked before a channel is opened: see "Your own rules" in docs/integration.md.
 WEBCHAT_BEFORE_START = env.str("WEBCHAT_BEFORE_START", default="")
+# Retention, in days: then a chat's answers are blanked, and then its row is deleted.
+WEBCHAT_KEEP_ANSWERS_DAYS = env.int("WEBCHAT_KEEP_ANSWERS_DAYS", default=30)
+WEBCHAT_KEEP_SESSIONS_DAYS = env.int("WEBCHAT_KEEP_SESSIONS_DAYS", default=90)
 # Threads of one server process: the size of the connection pool to Twilio.
 WEBCHAT_THREADS = env.int("WEBCHAT_THREADS", default=32)
 

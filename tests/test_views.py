@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from tests.factories import ANSWERS, make_field, make_user, make_webchat
@@ -122,7 +123,7 @@ def test_other_answers_under_the_same_key_get_a_new_key(sandbox):
     submit(visitor, ANSWERS)
     ChatSession.objects.update(status="failed")
     response = submit(visitor, {**ANSWERS, "question": "Another question"})
-    assert response.status_code == 409
+    assert response.status_code == 422
     html = response.content.decode()
     assert "Another question" in html
     assert visitor.key not in html
@@ -193,3 +194,32 @@ def test_signed_in_visitors_see_what_their_account_answers(sandbox):
     html = visitor.open_panel()
     assert "ada@example.com" in html
     assert 'name="email"' not in html
+
+
+def test_a_form_whose_outcome_is_in_doubt_keeps_its_key(sandbox):
+    """With another key the next sending could open a second channel."""
+    make_webchat()
+    visitor = VisitorClient()
+    sandbox.fault("POST", "/v2/WebChats", fault="reset", before=False)
+    sandbox.fault("GET", "/v1/ParticipantConversations", status=500, times=5)
+    assert submit(visitor, ANSWERS).status_code == 503
+    again = submit(visitor, ANSWERS)
+    assert again.status_code == 409
+    assert again["Retry-After"] == "1"
+    assert f'value="{visitor.key}"' in again.content.decode()
+
+
+def test_a_database_that_fails_is_said_as_a_page(sandbox, monkeypatch):
+    webchat = make_webchat(unavailable_text="Not now. Call us.")
+    visitor = VisitorClient()
+
+    def fail(*args, **options):
+        raise OperationalError("the disk is full")
+
+    monkeypatch.setattr(type(webchat), "start", fail)
+    response = submit(visitor, ANSWERS)
+    assert response.status_code == 503
+    assert response["Retry-After"]
+    html = response.content.decode()
+    assert "Not now. Call us." in html
+    assert ANSWERS["question"] in html

@@ -35,9 +35,6 @@ HOLD = timedelta(seconds=30)
 BATCH = 50
 PRUNE_BATCH = 500
 
-# Days. The settings of these names override them.
-KEEP_ANSWERS_DAYS, KEEP_SESSIONS_DAYS = 30, 90
-
 
 def pass_once() -> int:
     """Everything that is due and needs Twilio. Returns the number of sessions that were looked after."""
@@ -129,8 +126,8 @@ def prune() -> int:
     """Forgets what people told the form, then the sessions, then the limits' memory; in batches, each of which stands
     for itself. Returns the number of rows."""
     now = timezone.now()
-    answers_days = getattr(settings, "WEBCHAT_KEEP_ANSWERS_DAYS", KEEP_ANSWERS_DAYS)
-    sessions_days = getattr(settings, "WEBCHAT_KEEP_SESSIONS_DAYS", KEEP_SESSIONS_DAYS)
+    answers_days = settings.WEBCHAT_KEEP_ANSWERS_DAYS
+    sessions_days = settings.WEBCHAT_KEEP_SESSIONS_DAYS
     over = ChatSession.objects.exclude(status=Status.ACTIVE).order_by()
     told = over.filter(created_at__lt=now - timedelta(days=answers_days)).exclude(answers={})
     old = over.filter(created_at__lt=now - timedelta(days=sessions_days))

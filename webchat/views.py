@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
@@ -13,6 +15,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from webchat.api.errors import SESSION_STATUS, TRY_AGAIN
 from webchat.events import note_refusal
 from webchat.flex.gateway import FlexError
 from webchat.forms import PreEngagementForm
@@ -33,27 +36,54 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method != "POST":
         return _render(request, "webchat/page.html", visitor, _context(request, webchat, visitor))
     form = bind_form(request, webchat, visitor, request.POST)
+    refusal = _start(request, webchat, visitor, form)
+    if refusal is None:
+        started = redirect("webchat:page", slug)
+        remember(started, visitor)
+        return started
+    key = "" if refusal.needs_new_key else request.POST.get("idempotency_key", "")
+    context = {
+        "webchat": webchat,
+        "state": "form",
+        "form": form,
+        "error": refusal.error,
+        "session": None,
+        "idempotency_key": key or secrets.token_urlsafe(16),
+    }
+    response = _render(request, "webchat/page.html", visitor, context, refusal.status)
+    if refusal.retry_after:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a form did not start a chat. The form keeps its key, so that sending it again finds what the first sending
+    made, unless that key belongs to something else."""
+
+    status: int
     error: Any = ""
+    retry_after: int | None = None
+    needs_new_key: bool = False
+
+
+def _start(request: HttpRequest, webchat: Webchat, visitor: Visitor, form: PreEngagementForm) -> _Refusal | None:
     try:
         key = read_key(request)
-        if form.is_valid():
-            start_chat(webchat, visitor, key, form)
-            response = redirect("webchat:page", slug)
-            remember(response, visitor)
-            return response
-        status = 400
+        if not form.is_valid():
+            return _Refusal(400)
+        start_chat(webchat, visitor, key, form)
     except SessionError as refused:
-        note_refusal(refused, slug)
-        error, status = refused.detail, 429 if refused.code == "too_many" else 409
-    except FlexError as failed:
-        note_refusal(failed, slug)
-        error, status = gettext(webchat.unavailable_text), 503
-    context = {"webchat": webchat, "state": "form", "form": form, "error": error, "session": None}
-    # The same key: a repeated submit of the same answers must find what the first one made.
-    context["idempotency_key"] = request.POST.get("idempotency_key") or secrets.token_urlsafe(16)
-    if error and status == 409:
-        context["idempotency_key"] = secrets.token_urlsafe(16)
-    return _render(request, "webchat/page.html", visitor, context, status)
+        note_refusal(refused, webchat.slug)
+        status = SESSION_STATUS[refused.code]
+        return _Refusal(
+            status, refused.detail, refused.retry_after, refused.code in ("key_reused", "session_ended", "invalid")
+        )
+    except (FlexError, DatabaseError) as failed:
+        note_refusal(failed, webchat.slug)
+        retry_after = getattr(failed, "retry_after", None) or TRY_AGAIN
+        return _Refusal(503, gettext(webchat.unavailable_text), retry_after)
+    return None
 
 
 @require_safe

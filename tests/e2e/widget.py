@@ -59,6 +59,8 @@ class Widget:
         self.goto(path)
         if self.element.get_attribute("data-mode") == "launcher":
             self.open()
+        # Until the script is there, the form would go its way without it.
+        expect(self.form).to_have_js_property("noValidate", True)
         self.fill(**answers)
         with self.page.expect_response("**/sessions/") as answer:
             self.submit()

@@ -40,7 +40,7 @@ async def sync_objects(browser: Browser, sid: str) -> dict[str, str]:
         (access_token(None), 20101),
         (access_token("i" * 257), 20101),
         (access_token(valid_until=int(time.time()) - 1), 20104),
-        (access_token(ttl=86_400 + 60), 20104),
+        (access_token(ttl=86_400 + 3_600), 20104),
     ],
 )
 def test_refused_token(sandbox: SandboxServer, token: Any, code: int) -> None:

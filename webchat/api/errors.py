@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 # Seconds after which a visitor should try again when Twilio did not say.
 TRY_AGAIN = 10
 
-_SESSION_STATUS = {
+SESSION_STATUS = {
     "invalid": 400,
     "in_progress": 409,
     "session_ended": 410,
@@ -93,7 +93,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> JsonRespo
         case Invalid():
             status, code, detail, fields = 400, "invalid", error.detail, error.fields
         case SessionError():
-            status, code, detail = _SESSION_STATUS[error.code], error.code, error.detail
+            status, code, detail = SESSION_STATUS[error.code], error.code, error.detail
             retry_after = error.retry_after
         case FlexError():
             status, code, retry_after = 503, "chat_unavailable", error.retry_after
