@@ -62,7 +62,7 @@ def check_sandbox(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
 @register(Tags.security)
 def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     if settings.WEBCHAT_LIMITS not in ("on", "off"):
-        return [Error('WEBCHAT_LIMITS is "on" or "off".', id="webchat.E004")]
+        return [Error('WEBCHAT_LIMITS is "on" or "off".', hint="Set one of the two, or unset it.", id="webchat.E004")]
     if settings.WEBCHAT_LIMITS == "off" and not settings.TWILIO_SANDBOX_URL:
         return [
             Error(

@@ -327,7 +327,7 @@ ADDRESSES = [
 
 PAGES = [
     replace(form("page", ANSWERS, 302, None), path=PAGE, key=False, body=urlencode({**ANSWERS, "idempotency_key": "of-the-page"}).encode()),
-    replace(form("page without a key", ANSWERS, 409, None), path=PAGE, key=False),
+    replace(form("page without a key", ANSWERS, 400, None), path=PAGE, key=False),
     replace(form("page with NUL", {**ANSWERS, "question": "\x00"}, 400, None), path=PAGE),
     replace(form("page with 1,001 fields", [(f"f{i}", "") for i in range(1001)], 400, None), path=PAGE),
     replace(multipart("page with a file", *GOOD_PARTS, part(FILE, b"x"), code=None), path=PAGE),

@@ -61,7 +61,6 @@ class ChatView(APIView):
         return visitor_of(self.request._request)
 
     def answer(self, session: ChatSession, visitor: Visitor, status: int = 200) -> Response:
-        self.unavailable_text = gettext(session.webchat.unavailable_text)
         response = Response(credentials(session, session.renew(), settings.TWILIO_REGION), status=status)
         remember(response, visitor)
         return response
@@ -111,7 +110,7 @@ class CurrentSessionView(ChatView):
     )
     def get(self, request: Request, slug: str) -> Response:
         visitor = self.visitor()
-        session = ChatSession.objects.of(visitor).running().select_related("webchat").filter(webchat__slug=slug).first()
+        session = ChatSession.objects.of(visitor).running().filter(webchat__slug=slug).first()
         if session is None:
             raise ChatSession.DoesNotExist
         session.send_lost_question()
