@@ -50,7 +50,7 @@ types: .venv/.dev node_modules/.ready static/webchat/sdk/conversations.js
 	$(WITH_NODE) node_modules/.bin/tsc -p tsconfig.json
 
 unit: .venv/.dev static/webchat/sdk/conversations.js
-	@$(TEST_ENV) $(BIN)/pytest --ignore tests/e2e
+	@$(TEST_ENV) $(BIN)/pytest --numprocesses 2 --ignore tests/e2e
 	$(WITH_NODE) npm test --silent
 
 browser: .venv/.browser static/webchat/sdk/conversations.js

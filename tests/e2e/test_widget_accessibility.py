@@ -139,6 +139,8 @@ def test_on_a_phone_the_panel_covers_the_page_and_keeps_the_focus(widget: Widget
     expect(widget.field("name")).to_be_visible()
     dialog = widget.page.get_by_role("dialog", name="Chat with us")
     assert dialog.get_attribute("aria-modal") == "true"
+    # Where it is when it has come to rest.
+    widget.page.evaluate("Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => {})))")
     box = dialog.bounding_box()
     assert box
     assert (box["x"], box["y"], box["width"], box["height"]) == (0, 0, 360, 740)
