@@ -220,8 +220,6 @@ class Webchat(models.Model):
         """To Flex by this API: a session stays with the one that it was started by, whatever the webchat uses now."""
         return gateway_for(Destination(api, self.chat_service_sid, self.address_sid, self.flex_flow_sid))
 
-    # --- What pages show ----------------------------------------------------------------------------------------
-
     def take_limits(self, visitor: Visitor) -> None:
         """Counts one start. Raises SessionError(too_many), with the seconds after which there is room again."""
         from webchat.models.session import SessionError
@@ -237,6 +235,8 @@ class Webchat(models.Model):
         )
         if wait:
             raise SessionError("too_many", _("Too many chats were started from here. Please try again later."), wait)
+
+    # --- What pages show ----------------------------------------------------------------------------------------
 
     @property
     def is_configured(self) -> bool:
