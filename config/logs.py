@@ -162,8 +162,12 @@ def _only_known_fields(
     return {name: value for name, value in event.items() if name in fields}
 
 
+# Made by us, or checked before they got here: nobody else's text is in them.
+_CLEAN = frozenset({"exc_info", "time", "level", "logger", "request_id", "network"})
+
+
 def _clean(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    return {name: value if name in ("exc_info", "time", "network") else clean(value) for name, value in event.items()}
+    return {name: value if name in _CLEAN else clean(value) for name, value in event.items()}
 
 
 def clean(value: Any) -> Any:
@@ -178,7 +182,9 @@ def clean(value: Any) -> Any:
     for pattern, substitute in _CLEANED:
         text = pattern.sub(substitute, text)
     text = _IPV6.sub(lambda found: network_in_log(found[0]) or found[0], text)
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)[:TEXT_MAX]
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return text[:TEXT_MAX]
 
 
 def network_in_log(address: str) -> str:

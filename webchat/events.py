@@ -15,6 +15,8 @@ def note_refusal(error: Exception, webchat: str = "") -> None:
     match error:
         case SessionError(code="too_many"):
             logger.warning("limit_hit", webchat=webchat)
+        case SessionError(code="form_expired" | "proof_needed" | "too_early" as code):
+            logger.warning("script_suspected", webchat=webchat, code=code)
         case FlexError():
             logger.error("chat_unavailable", webchat=webchat, reason=str(error))
         case ChatSession.DoesNotExist():

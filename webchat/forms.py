@@ -26,7 +26,7 @@ from webchat.models import PreEngagementField, Webchat
 Type, Role, Match = PreEngagementField.Type, PreEngagementField.Role, PreEngagementField.Match
 
 # What a form post may carry beside the answers.
-ENVELOPE = frozenset({"csrfmiddlewaretoken", "idempotency_key", "location", "referrer", "context"})
+ENVELOPE = frozenset({"csrfmiddlewaretoken", "idempotency_key", "location", "referrer", "context", "proof_of_work"})
 # Twilio takes less than 16 KB of PreEngagementData (error 45731) and does not say how it counts; this leaves room.
 # https://www.twilio.com/docs/flex/developer/conversations/webchats-resource
 DATA_MAX_BYTES = 12 * 1024

@@ -1,4 +1,4 @@
-"""Exact limits, shared by every thread and process: one SQL statement takes one, or finds that none is left.
+"""Exact limits, shared by every thread and process: one step takes one, or finds that none is left.
 
 A limit of `allowed` in `seconds` lets that many through at once and then one each `seconds / allowed`: the generic cell
 rate algorithm, whose only state is a time. Nothing fails open: without the database no chat starts anyway.
@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.conf import settings
-from django.db import connection
-from django.db.models import F
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
+from webchat import counters
 from webchat.models.counter import LimitCounter
 
 
@@ -30,16 +29,23 @@ class Limit:
     def take(self, key: str) -> int | None:
         """Takes one from the key's allowance: None. Or says in how many seconds there will be one."""
         now, each = time.time(), self.seconds / self.allowed
-        row, tolerance = _row(self.name, key), self.seconds - each
-        if _advance(row, now, each, tolerance) is not None:
-            return None
-        used_until = LimitCounter.objects.values_list("used_until", flat=True).get(key=row)
-        return max(1, math.ceil(used_until - tolerance - now))
+        tolerance = self.seconds - each
+        taken, used_until = counters.advance(_row(self.name, key), now, each, tolerance)
+        return None if taken else max(1, math.ceil(used_until - tolerance - now))
 
     def give_back(self, key: str) -> None:
         """Undoes one take."""
-        each = self.seconds / self.allowed
-        LimitCounter.objects.filter(key=_row(self.name, key)).update(used_until=F("used_until") - each)
+        counters.go_back(_row(self.name, key), self.seconds / self.allowed)
+
+
+def take_each(*wanted: tuple[Limit, str]) -> int | None:
+    """Takes one from each allowance: None. Or takes none, and says in how many seconds to try again."""
+    for number, (limit, key) in enumerate(wanted):
+        if wait := limit.take(key):
+            for earlier, its_key in wanted[:number]:
+                earlier.give_back(its_key)
+            return wait
+    return None
 
 
 # An address may be a whole company or a mobile network, so the narrow limit is that of one browser at one address.
@@ -63,21 +69,22 @@ def are_on() -> bool:
 
 
 def take_day(name: str, cap: int) -> int | None:
-    """Takes one of `cap` a day (UTC), or says in how many seconds the next day begins."""
-    # The same statement counts when time stands still and each one takes a unit.
-    if _advance(f"{name}:{_today()}", 0, 1, cap - 1) is not None:
-        return None
-    return max(1, 86_400 - int(time.time()) % 86_400)
+    """Takes one of `cap` a day (UTC), or says in how many seconds the next day begins.
+
+    It stands for money, so it is counted where the chats are, and never in a cache that may forget it.
+    """
+    # The same step counts when time stands still and each one takes a unit.
+    taken, _ = counters.advance_in_database(f"{name}:{_today()}", 0, 1, cap - 1)
+    return None if taken else max(1, 86_400 - int(time.time()) % 86_400)
 
 
 def wait_for_turn() -> bool:
     """Waits until the whole site may create its next channel at Twilio; False when that would take too long."""
     now = time.time()
-    used_until = _advance("pace", now, PACE_EACH, PACE_LONGEST)
-    if used_until is None:
-        return False
-    time.sleep(max(0.0, used_until - PACE_EACH - now))
-    return True
+    taken, used_until = counters.advance("pace", now, PACE_EACH, PACE_LONGEST)
+    if taken:
+        time.sleep(max(0.0, used_until - PACE_EACH - now))
+    return taken
 
 
 def forget_past() -> int:
@@ -118,20 +125,3 @@ def _today() -> str:
 def _row(name: str, key: str) -> str:
     # Keyed: what people typed cannot be guessed back from the table.
     return f"{name}:{salted_hmac('webchat.limits', key, algorithm='sha256').hexdigest()[:32]}"
-
-
-def _advance(row: str, now: float, each: float, tolerance: float) -> float | None:
-    """Moves the row's time on by `each`, from now at the earliest, unless it is more than `tolerance` ahead already.
-    Returns the new time, or None."""
-    greatest = "GREATEST" if connection.vendor == "postgresql" else "MAX"
-    table = LimitCounter._meta.db_table
-    sql = f"""
-        INSERT INTO {table} (key, used_until) VALUES (%s, %s)
-        ON CONFLICT (key) DO UPDATE SET used_until = {greatest}({table}.used_until, %s) + %s
-        WHERE {table}.used_until <= %s
-        RETURNING used_until
-    """  # noqa: S608  (no value of anybody's is part of the text)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [row, now + each, now, each, now + tolerance + 1e-6])
-        found = cursor.fetchone()
-    return float(found[0]) if found else None

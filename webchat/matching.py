@@ -73,9 +73,8 @@ def take_guess(answers: Mapping[str, str], network: str) -> None:
 
     if not limits.are_on():
         return
-    for limit, key in _guess_limits(answers, network):
-        if wait := limit.take(key):
-            raise SessionError("too_many", _("Too many tries. Please wait a while and try again."), wait)
+    if wait := limits.take_each(*_guess_limits(answers, network)):
+        raise SessionError("too_many", _("Too many tries. Please wait a while and try again."), wait)
 
 
 def give_guess_back(answers: Mapping[str, str], network: str) -> None:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from webchat import proof, tickets
 from webchat.flex.gateway import FlexError
 from webchat.forms import PreEngagementForm
 from webchat.models import ChatSession, Webchat
@@ -31,7 +32,7 @@ def bind_form(request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Ma
 
 
 def read_key(request: HttpRequest, data: Mapping[str, Any] | None = None) -> str:
-    """The submit's idempotency key, from the header or the form's hidden field. Raises SessionError(invalid)."""
+    """The submit's idempotency key, a ticket if it comes with a form of ours, from the header or the form's hidden field. Raises SessionError(invalid)."""
     posted = (request.POST if data is None else data).get("idempotency_key")
     key = request.headers.get("Idempotency-Key") or posted or ""
     if not isinstance(key, str) or not _KEY.fullmatch(key):
@@ -45,4 +46,9 @@ def start_chat(webchat: Webchat, visitor: Visitor, key: str, form: PreEngagement
         raise SessionError("chat_unavailable", gettext(webchat.closed_text))
     if not webchat.is_configured:
         raise FlexError(FlexError.Reason.NOT_CONFIGURED)
+    # Who is signed in has a limit of their own, and may have nothing to fill in.
+    if webchat.require_form and visitor.user is None:
+        tickets.check(key, visitor)
+    if webchat.wants_proof:
+        proof.check(str(form.data.get("proof_of_work") or ""), key)
     return webchat.start(visitor, key, form.answers())

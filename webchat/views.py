@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from webchat import proof, tickets
 from webchat.api.errors import SESSION_STATUS, TRY_AGAIN
 from webchat.events import note_refusal
 from webchat.flex.gateway import FlexError
@@ -23,6 +23,9 @@ from webchat.models import ChatSession, Webchat
 from webchat.models.session import SessionError
 from webchat.starting import bind_form, read_key, start_chat
 from webchat.visitors import Visitor, remember, visitor_of
+
+# The key belongs to something else, or to no form of ours.
+NEEDS_NEW_KEY = {"key_reused", "session_ended", "invalid", "form_expired"}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -48,7 +51,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "error": refusal.error,
         "session": None,
-        "idempotency_key": key or secrets.token_urlsafe(16),
+        **_envelope(webchat, key or tickets.issue(visitor)),
     }
     response = _render(request, "webchat/page.html", visitor, context, refusal.status)
     if refusal.retry_after:
@@ -76,9 +79,7 @@ def _start(request: HttpRequest, webchat: Webchat, visitor: Visitor, form: PreEn
     except SessionError as refused:
         note_refusal(refused, webchat.slug)
         status = SESSION_STATUS[refused.code]
-        return _Refusal(
-            status, refused.detail, refused.retry_after, refused.code in ("key_reused", "session_ended", "invalid")
-        )
+        return _Refusal(status, refused.detail, refused.retry_after, refused.code in NEEDS_NEW_KEY)
     except (FlexError, DatabaseError) as failed:
         note_refusal(failed, webchat.slug)
         retry_after = getattr(failed, "retry_after", None) or TRY_AGAIN
@@ -129,8 +130,13 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[s
     else:
         context["state"] = "form"
         context["form"] = PreEngagementForm(webchat, user=visitor.user, context=request.GET.get("context", ""))
-    context["idempotency_key"] = secrets.token_urlsafe(16)
+        context |= _envelope(webchat, tickets.issue(visitor))
     return context
+
+
+def _envelope(webchat: Webchat, key: str) -> dict[str, str]:
+    """What a form carries beside the answers."""
+    return {"idempotency_key": key, "puzzle": proof.puzzle(key) if webchat.wants_proof else ""}
 
 
 def _render(

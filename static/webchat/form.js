@@ -74,6 +74,7 @@ export class StartForm {
     if (this.#busy) return;
     this.#setBusy(true);
     try {
+      await this.#prove();
       const data = /** @type {any} */ (this.answers());
       const body = new URLSearchParams(data);
       body.set("location", location.href);
@@ -89,6 +90,14 @@ export class StartForm {
     } finally {
       this.#setBusy(false);
     }
+  }
+
+  /** While many chats are being started, the form brings a puzzle that costs a script more than a visitor. */
+  async #prove() {
+    const proof = this.form.querySelector("[data-webchat-puzzle]");
+    if (!(proof instanceof HTMLInputElement) || proof.value) return;
+    const { solve } = await import("./proof.js");
+    proof.value = await solve(proof.dataset.webchatPuzzle ?? "");
   }
 
   /** @param {ApiError} error */

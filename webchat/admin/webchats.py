@@ -33,7 +33,11 @@ class WebchatAdmin(admin.ModelAdmin):
     save_on_top = True
     change_form_template = "admin/webchat/webchat/change_form.html"
     fieldsets = [
-        (None, {"fields": ["name", "slug", "site", "enabled", "daily_cap"]}),
+        (None, {"fields": ["name", "slug", "site", "enabled"]}),
+        (
+            _("Limits"),
+            {"classes": ["collapse"], "fields": ["daily_cap", "require_form", "proof_after"]},
+        ),
         (
             _("Twilio Flex"),
             {

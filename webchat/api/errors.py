@@ -24,6 +24,9 @@ TRY_AGAIN = 10
 
 SESSION_STATUS = {
     "invalid": 400,
+    "form_expired": 403,
+    "proof_needed": 403,
+    "too_early": 409,
     "in_progress": 409,
     "session_ended": 410,
     "key_reused": 422,

@@ -19,7 +19,7 @@ Errors = dict[str, Any]
 RESERVED_NAMES = frozenset(
     {
         "friendlyName", "friendlyname", "location", "locale", "referrer", "verified", "identity", "context",
-        "csrfmiddlewaretoken", "idempotency_key",
+        "csrfmiddlewaretoken", "idempotency_key", "proof_of_work",
     }
 )  # fmt: skip
 _CHOICE_MAX = 200  # characters

@@ -107,6 +107,15 @@ class _Connection(http.client.HTTPConnection):
             self.default_port = http.client.HTTPS_PORT
         super().__init__(origin.hostname or "", origin.port)
         self._tls = tls
+        self._pieces: list[bytes] = []
+
+    def send(self, data: Any) -> None:
+        """Keeps a piece of the request, until flush() sends them as one: head and body in one packet."""
+        self._pieces.append(data)
+
+    def flush(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        self.sock.sendall(b"".join(pieces))
 
     def open(self, budget: Budget) -> None:
         """Raises OSError. The time-out of the name look-up is the resolver's own: none can be set from here."""
@@ -173,6 +182,7 @@ class Transport:
             connection.sock.budget = budget
             path = f"{target.path}?{target.query}" if target.query else target.path
             connection.request(method, path, body or None, dict(headers))
+            connection.flush()
             with connection.getresponse() as response:
                 content = response.read(self.limits.answer)
                 if response.length:

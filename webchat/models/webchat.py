@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 # Seconds that a start waits for its channel, all calls together, and what a create needs of them.
 OPEN_SECONDS, CREATE_SECONDS = 5, 2
+# What counts as lately when staff ask for proof of work after so many chats.
+BUSY_WINDOW = timedelta(minutes=10)
 
 
 def sid_validator(prefix: str) -> RegexValidator:
@@ -88,6 +92,23 @@ class Webchat(models.Model):
         blank=True,
         validators=[MinValueValidator(1)],
         help_text=_("No more than this many new chats a day (UTC). Empty: no such limit."),
+    )
+    require_form = models.BooleanField(
+        _("only from the form"),
+        default=False,
+        help_text=_(
+            "A chat starts only from a form that this site showed to the same browser, at least 2 seconds before. "
+            "Visitors do not notice; scripts that post to the API without a form are refused."
+        ),
+    )
+    proof_after = models.PositiveIntegerField(
+        _("proof of work after"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Past this many new chats in ten minutes, the visitor's browser solves a small puzzle by itself before a "
+            "chat starts. Empty: never."
+        ),
     )
 
     api = models.CharField(_("Twilio API"), max_length=20, choices=Api.choices, default=Api.CONVERSATIONS)
@@ -226,15 +247,24 @@ class Webchat(models.Model):
 
         if not limits.are_on():
             return
-        wait = (
-            limits.PER_BROWSER.take(f"{visitor.key} {visitor.network}")
-            or limits.PER_ADDRESS.take(visitor.network)
-            or (limits.PER_USER.take(str(visitor.user_id)) if visitor.user_id else None)
-            or limits.PER_WEBCHAT.take(str(self.pk))
-            or (limits.take_day(f"start:day:{self.pk}", self.daily_cap) if self.daily_cap else None)
-        )
-        if wait:
+        wanted = [
+            (limits.PER_BROWSER, f"{visitor.key} {visitor.network}"),
+            (limits.PER_ADDRESS, visitor.network),
+            *([(limits.PER_USER, str(visitor.user_id))] if visitor.user_id else []),
+            (limits.PER_WEBCHAT, str(self.pk)),
+        ]
+        # The day's cap comes first: it is undone with the row, while the others may be counted elsewhere.
+        wait = limits.take_day(f"start:day:{self.pk}", self.daily_cap) if self.daily_cap else None
+        if wait := wait or limits.take_each(*wanted):
             raise SessionError("too_many", _("Too many chats were started from here. Please try again later."), wait)
+
+    @property
+    def wants_proof(self) -> bool:
+        """Whether so many chats were started lately that a start needs proof of work."""
+        if self.proof_after is None:
+            return False
+        lately = self.sessions.filter(created_at__gt=timezone.now() - BUSY_WINDOW).order_by()
+        return lately[: self.proof_after].count() >= self.proof_after
 
     # --- What pages show ----------------------------------------------------------------------------------------
 
