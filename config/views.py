@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.conf import settings
 from django.contrib.auth.views import PasswordResetView
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -13,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from config.theme import theme
-from webchat.api.errors import error_response
+from webchat.api.errors import TRY_AGAIN, error_response
 
 
 @require_safe
@@ -77,11 +80,24 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Renders without the request: a context processor, the session or the database may be what failed."""
+    """A bug is a 500; a database that does not answer is a 503, and over in a moment. Renders without the request: a
+    context processor, the session or the database may be what failed."""
+    is_outage = isinstance(sys.exc_info()[1], DatabaseError)
     if _is_api(request):
+        if is_outage:
+            unavailable = _("The chat is not available at the moment.")
+            return error_response(request, 503, "chat_unavailable", unavailable, retry_after=TRY_AGAIN)
         return error_response(request, 500, "server_error", _("Something went wrong on our side."))
-    company = {"company_name": settings.COMPANY_NAME, "company_tagline": settings.COMPANY_TAGLINE}
-    return HttpResponse(loader.get_template("500.html").render(company), status=500)
+    status = 503 if is_outage else 500
+    values = {
+        "company_name": settings.COMPANY_NAME,
+        "company_tagline": settings.COMPANY_TAGLINE,
+        "status": status,
+    }
+    response = HttpResponse(loader.get_template("500.html").render(values), status=status)
+    if is_outage:
+        response["Retry-After"] = str(TRY_AGAIN)
+    return response
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -31,42 +32,59 @@ def is_there() -> bool:
     return bool(os.environ.get("TEST_POSTGRES_URL") or binaries())
 
 
+class PrivateServer:
+    """A server in a temporary folder, which can be stopped at once and started again."""
+
+    def __init__(self) -> None:
+        folder = binaries()
+        assert folder is not None, MISSING
+        self.folder = folder
+        # PostgreSQL does not run as root.
+        self.user = None
+        if os.geteuid() == 0:
+            self.user = "nobody"
+            with suppress(KeyError):
+                self.user = pwd.getpwnam("postgres").pw_name
+        self.home = Path(tempfile.mkdtemp(prefix="webchat-postgres-"))
+        if self.user:
+            shutil.chown(self.home, self.user)
+        self.port = free_port()
+        self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        # Its data need not survive the machine, only the processes of the site.
+        options = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories='' -c fsync=off"
+        self._run("pg_ctl", "-w", "-l", str(self.home / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        """As if it had crashed: no connection is waited for."""
+        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    def _run(self, command: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(self.folder / command), "-D", str(self.home / "data"), *arguments],
+            user=self.user, cwd=self.home, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(subprocess.CalledProcessError):  # it was stopped already
+            self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """The URL of a database on it, as which no test writes: each makes its own by new_database()."""
     if url := os.environ.get("TEST_POSTGRES_URL"):
         yield url
         return
-    folder = binaries()
-    assert folder is not None, MISSING
-    # PostgreSQL does not run as root.
-    user = None
-    if os.geteuid() == 0:
-        user = "nobody"
-        with suppress(KeyError):
-            user = pwd.getpwnam("postgres").pw_name
-    home = Path(tempfile.mkdtemp(prefix="webchat-postgres-"))
-    if user:
-        shutil.chown(home, user)
-
-    def run(command: str, *arguments: str) -> None:
-        subprocess.run(
-            [str(folder / command), "-D", str(home / "data"), *arguments],
-            user=user, cwd=home, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    port = free_port()
-    # Its data need not survive the machine, only the processes of the site.
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories='' -c fsync=off"
-    try:
-        run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--no-locale")
-        run("pg_ctl", "-w", "-l", str(home / "log"), "-o", options, "start")
-        try:
-            yield f"postgres://postgres@127.0.0.1:{port}/postgres"
-        finally:
-            run("pg_ctl", "-w", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with PrivateServer() as private:
+        yield private.url
 
 
 @contextmanager

@@ -187,10 +187,11 @@ def refused_as_promised(response: Any, webchat: Any) -> None:
 # --- 1, 2: no connection ---------------------------------------------------------------------------------------------
 
 
-def test_a_refused_connection(settings: Any, sandbox: Any):
+@pytest.mark.parametrize("host", ["127.0.0.1", "twilio.invalid"])
+def test_a_refused_connection_and_a_host_without_an_address(settings: Any, sandbox: Any, host: str):
     webchat = make_webchat()
     visitor = VisitorClient()
-    settings.TWILIO_SANDBOX_URL = f"http://127.0.0.1:{free_port()}"
+    settings.TWILIO_SANDBOX_URL = f"http://{host}:{free_port()}"
     began = time.monotonic()
     refused_as_promised(visitor.start(ANSWERS), webchat)
     assert time.monotonic() - began <= 1 + SLACK

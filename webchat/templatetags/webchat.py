@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.db import DatabaseError
 from django.template.base import FilterExpression, Parser, Token, token_kwargs
 from django.template.context import Context
 from django.template.loader import render_to_string
 
 from webchat.context import sign_context
 from webchat.models import Webchat
+
+logger = logging.getLogger(__name__)
 
 register = template.Library()
 
@@ -48,7 +52,12 @@ class WebchatNode(template.Node):
         mode = mode or "launcher"
         if mode not in _TEMPLATES:
             raise template.TemplateSyntaxError(_USAGE)
-        found = Webchat.objects.filter(slug=slug).first() if slug else Webchat.objects.for_page()
+        try:
+            found = Webchat.objects.filter(slug=slug).first() if slug else Webchat.objects.for_page()
+        except DatabaseError as error:
+            # The page is there without its chat.
+            logger.error("a page is shown without its webchat: %s", type(error).__name__)
+            return ""
         if found is None or (mode == "launcher" and not found.enabled):
             return ""
         request = context["request"]

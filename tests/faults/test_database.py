@@ -1,0 +1,94 @@
+"""The database goes away and comes back: nobody sees an error page of a bug, nothing is doubled, nothing is restarted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.faults.site_visitor import SiteVisitor
+from tests.postgres import MISSING, PrivateServer, binaries, new_database
+from tests.sandbox_server import SandboxServer
+from tests.site_server import SiteServer
+
+# Seconds; the bar is 3.5 on a machine of one's own.
+SOON = 4.5
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PrivateServer]:
+    if not binaries():
+        pytest.skip(MISSING)
+    with PrivateServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def site(postgres: PrivateServer, static: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
+    folder = tmp_path_factory.mktemp("on-postgresql")
+    with new_database(postgres.url, "test_webchat_outage") as url, SandboxServer() as sandbox:
+        environment: dict[str, str | None] = {"DATABASE_URL": url, "STATIC_ROOT": str(static), "WEBCHAT_THREADS": "8"}
+        with SiteServer(folder, sandbox, environment=environment) as server:
+            yield server
+
+
+@pytest.fixture(autouse=True)
+def running_again(postgres: PrivateServer) -> Iterator[None]:
+    yield
+    postgres.start()
+
+
+def soon(call: Callable[[], requests.Response]) -> requests.Response:
+    began = time.monotonic()
+    answer = call()
+    assert time.monotonic() - began <= SOON
+    return answer
+
+
+def test_while_the_database_is_away_everybody_is_told_so(site: SiteServer, postgres: PrivateServer):
+    visitor, running = SiteVisitor(site.url), SiteVisitor(site.url)
+    session = running.start().json()["session_id"]
+    postgres.stop()
+    get = requests.Session().get
+    home = soon(lambda: get(site.url, timeout=10))
+    assert (home.status_code, "<web-chat" in home.text) == (200, False)
+    panel = soon(lambda: get(f"{site.url}/webchat/support/panel/", timeout=10))
+    assert (panel.status_code, panel.headers["Retry-After"]) == (503, "10")
+    assert "Please try again in a minute" in panel.text
+    for refused in (soon(visitor.start), soon(lambda: running.renew(session)), soon(lambda: running.end(session))):
+        assert (refused.status_code, refused.json()["code"]) == (503, "chat_unavailable")
+        assert refused.headers["Retry-After"] == "10"
+    assert soon(lambda: get(f"{site.url}/health/ready", timeout=10)).status_code == 503
+    assert soon(lambda: get(f"{site.url}/health/live", timeout=10)).status_code == 200
+
+    postgres.start()
+    began = time.monotonic()
+    assert visitor.start_patiently(10).status_code == 201
+    assert running.renew(session).status_code == 200
+    assert time.monotonic() - began <= 5
+    postgres.stop()
+    assert "Traceback" not in site.log.read_text()
+
+
+def test_a_channel_that_no_row_knows_of_is_found_by_the_same_submit(site: SiteServer, postgres: PrivateServer):
+    """The database goes away after the row was made and before the channel can be kept."""
+    visitor = SiteVisitor(site.url)
+    site.sandbox.clear_log()
+    site.sandbox.fault("POST", "/v2/WebChats", delay_ms=2500)
+    with ThreadPoolExecutor(1) as thread:
+        start = thread.submit(visitor.start)
+        time.sleep(1)
+        postgres.stop()
+        assert start.result().status_code == 503
+    site.sandbox.clear_faults()
+    postgres.start()
+    credentials = visitor.start_patiently(30)
+    assert credentials.status_code == 201
+    created = [call["created"] for call in site.sandbox.log() if call["created"] and call["path"] == "/v2/WebChats"]
+    assert created == [credentials.json()["channel_sid"]]
+    assert len(site.sandbox.messages(created[0])) == 1
+    postgres.stop()

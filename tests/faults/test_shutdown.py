@@ -1,0 +1,30 @@
+"""A server that is told to stop finishes what visitors wait for."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.faults.site_visitor import SiteVisitor
+from tests.sandbox_server import SandboxServer
+from tests.site_server import SiteServer
+
+STARTS = 30
+
+
+def test_starts_under_way_are_finished(tmp_path: Path, static: Path):
+    environment: dict[str, str | None] = {"STATIC_ROOT": str(static), "WEBCHAT_THREADS": str(2 * STARTS)}
+    with SandboxServer() as sandbox, SiteServer(tmp_path, sandbox, workers=2, environment=environment) as site:
+        visitors = [SiteVisitor(site.url) for _ in range(STARTS)]
+        sandbox.fault("POST", "/v2/WebChats", delay_ms=2500, times=STARTS)
+        with ThreadPoolExecutor(STARTS) as threads:
+            starts = [threads.submit(visitor.start) for visitor in visitors]
+            deadline = time.monotonic() + 10
+            while len(sandbox.log()) < STARTS and time.monotonic() < deadline:
+                time.sleep(0.05)
+            site.process.send_signal(signal.SIGTERM)
+            assert Counter(start.result().status_code for start in starts) == {201: STARTS}
+        assert site.process.wait(20) == 0
