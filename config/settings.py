@@ -142,6 +142,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 3,
+        # Milliseconds until a server that no longer acknowledges anything is given up.
+        "tcp_user_timeout": 4000,
         "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000",
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
@@ -336,3 +337,20 @@ def test_the_form_of_members_logs_no_guess(log, sandbox):
     make_field(webchat, "email", type="email", match="require", user_lookup="email")
     VisitorClient().start({"question": "Where?", "email": "guess@example.com"})
     assert "guess" not in log.text
+
+
+# --- When it cannot be written ---------------------------------------------------------------------------------------
+
+
+class FullDisk:
+    def write(self, text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    flush = write
+
+
+def test_a_log_that_cannot_be_written_stops_no_chat(visitor, monkeypatch, capsys):
+    console = next(each for each in logging.getLogger().handlers if type(each) is logging.StreamHandler)
+    monkeypatch.setattr(console, "stream", FullDisk())
+    assert visitor.start(ANSWERS).status_code == 201
+    assert "No space left on device" in capsys.readouterr().err  # it was tried
