@@ -24,8 +24,8 @@ class SiteVisitor:
         self.csrf = _value("csrfmiddlewaretoken", panel.text)
         self.key = _value("idempotency_key", panel.text)
 
-    def start(self, timeout: float = 30) -> requests.Response:
-        return self._post(f"/api/webchat/{self.slug}/sessions/", timeout, json=ANSWERS)
+    def start(self, timeout: float = 30, answers: dict[str, str] = ANSWERS) -> requests.Response:
+        return self._post(f"/api/webchat/{self.slug}/sessions/", timeout, json=answers)
 
     def start_patiently(self, seconds: float = 60, pause: float = 0.1) -> requests.Response:
         """Repeats the same submit for as long as the answer is lost or says that it may be repeated."""
