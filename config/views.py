@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.conf import settings
 from django.contrib.auth.views import PasswordResetView
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +16,8 @@ from django.views.decorators.http import require_safe
 
 from config.theme import theme
 from webchat.api.errors import error_response
+
+_FLEX_UI = re.compile(r"/webchat/[-\w]+/flex-ui/")
 
 
 @require_safe
@@ -85,4 +89,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    """Whether scripts ask here: the API, and what Flex Webchat UI calls."""
+    return request.path.startswith("/api/") or _FLEX_UI.match(request.path) is not None

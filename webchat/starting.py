@@ -39,10 +39,18 @@ def read_key(request: HttpRequest, data: Mapping[str, Any] | None = None) -> str
     return key
 
 
-def start_chat(webchat: Webchat, visitor: Visitor, key: str, form: PreEngagementForm) -> tuple[ChatSession, bool]:
-    """Starts the chat of a valid form. Raises SessionError and FlexError."""
+def require_open(webchat: Webchat) -> None:
+    """Raises SessionError and FlexError where no chat can start at all."""
     if not webchat.enabled:
         raise SessionError("chat_unavailable", gettext(webchat.closed_text))
     if not webchat.is_configured:
         raise FlexError(FlexError.Reason.NOT_CONFIGURED)
-    return webchat.start(visitor, key, form.answers())
+
+
+def start_chat(
+    webchat: Webchat, visitor: Visitor, key: str, form: PreEngagementForm, identity: str = ""
+) -> tuple[ChatSession, bool]:
+    """Starts the chat of a valid form, for the identity that the visitor has a token for, if any. Raises SessionError
+    and FlexError."""
+    require_open(webchat)
+    return webchat.start(visitor, key, form.answers(), identity)

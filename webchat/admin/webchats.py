@@ -39,6 +39,7 @@ class WebchatAdmin(admin.ModelAdmin):
             {
                 "fields": [
                     "api",
+                    "widget",
                     "address_sid",
                     "flex_flow_sid",
                     "chat_service_sid",
