@@ -270,6 +270,11 @@ class Webchat(models.Model):
         if wait:
             raise SessionError("too_many", _("Too many chats were started from here. Please try again later."), wait)
 
+    def move_to_conversations(self, address_sid: str) -> None:
+        """New chats open by the current API. Running ones end by that which they began with."""
+        self.api, self.widget, self.address_sid = self.Api.CONVERSATIONS, self.Widget.OWN, address_sid
+        self.save(update_fields=["api", "widget", "address_sid"])
+
     # --- What pages show ----------------------------------------------------------------------------------------
 
     @property
