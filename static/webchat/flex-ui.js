@@ -5,16 +5,17 @@
 const STORAGE = "twilio-flex-cf";
 const PATIENCE = 20_000;
 
-/** @typedef {{Actions: any, createWebChat(config: object): Promise<{init(): void}>}} FlexWebChat */
+/** @typedef {{Actions: any, MessagingCanvas: any, createWebChat(config: object): Promise<{init(): void}>}} FlexWebChat */
 
 /** @param {HTMLElement} host */
 async function show(host) {
-  const config = JSON.parse(host.querySelector("script[type='application/json']")?.textContent ?? "");
+  const { ui, predefinedMessage } = JSON.parse(host.querySelector("script[type='application/json']")?.textContent ?? "");
   try {
     if (await resume(host.dataset.currentUrl)) {
       const flex = await within(load(host.dataset.script ?? "", host.dataset.integrity ?? ""), "its script");
       guard(flex, host);
-      const chat = await within(flex.createWebChat(config), "its start");
+      Object.assign(flex.MessagingCanvas.defaultProps.predefinedMessage, predefinedMessage);
+      const chat = await within(flex.createWebChat(ui), "its start");
       chat.init();
       host.dataset.state = "genuine";
     } else {

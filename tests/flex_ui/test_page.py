@@ -29,10 +29,14 @@ def make_legacy(**values: Any) -> Webchat:
     return make_webchat(**{"slug": "legacy", "api": "web_channels", "widget": "flex_ui", **values})
 
 
-def config_of(html: str) -> dict[str, Any]:
+def data_of(html: str) -> dict[str, Any]:
     found = re.search(r'<script type="application/json">(.+?)</script>', html)
     assert found
     return dict(json.loads(found[1]))
+
+
+def config_of(html: str) -> dict[str, Any]:
+    return dict(data_of(html)["ui"])
 
 
 def fields_of(html: str) -> dict[str, dict[str, Any]]:
@@ -53,7 +57,8 @@ def policy_of(answer: Any) -> dict[str, str]:
 
 def test_the_ui_is_told_our_addresses_texts_and_colours(client):
     make_legacy(brand_colour="#123456", title="Talk to us", waiting_text="One moment.", launcher_label="Ask")
-    config = config_of(get(client))
+    html = get(client)
+    config = config_of(html)
     assert config["accountSid"] == account.ACCOUNT_SID
     assert config["flexFlowSid"] == account.FLEX_FLOW_SID
     assert config["tokenServerUrl"] == "/webchat/legacy/flex-ui/token"
@@ -62,7 +67,7 @@ def test_the_ui_is_told_our_addresses_texts_and_colours(client):
     assert config["sdkOptions"]["chat"]["Twilsock"]["uri"].startswith("ws://")
     assert config["componentProps"]["MainHeader"]["titleText"] == "Talk to us"
     assert config["componentProps"]["EntryPoint"]["tagline"] == "Ask"
-    assert config["componentProps"]["MessagingCanvas"]["predefinedMessage"]["body"] == "One moment."
+    assert data_of(html)["predefinedMessage"] == {"authorName": "Talk to us", "body": "One moment.", "isFromMe": False}
     assert config["colorTheme"]["overrides"]["EntryPoint"]["Container"] == {
         "background": "#123456",
         "color": "#ffffff",

@@ -53,7 +53,8 @@ def template_values(webchat: Webchat, request: HttpRequest, context: str) -> dic
     user = request.user if request.user.is_authenticated else None
     form = PreEngagementForm(webchat, user=user, context=context)
     return {
-        "config": ui_config(form),
+        # Apart from the UI's configuration, which takes every property of a component but this one.
+        "config": {"ui": ui_config(form), "predefinedMessage": _predefined_message(webchat)},
         "script_url": script_url(),
         "integrity": INTEGRITY,
         # What our own form calls the visitor's name, if it asks for it.
@@ -94,6 +95,10 @@ def _theme(webchat: Webchat) -> dict[str, Any]:
             "EntryPoint": {"Container": brand},
             "MainHeader": {"Container": brand, "Logo": {"fill": webchat.brand_ink}},
             "PreEngagementCanvas": {"Form": {"SubmitButton": {"background-image": "none", **brand}}},
+            "Chat": {
+                "MessageInput": {"Button": brand},
+                "MessageListItem": {"FromMe": {"Bubble": brand, "Header": {"color": webchat.brand_ink}}},
+            },
         },
     }
 
@@ -102,7 +107,9 @@ def _component_props(webchat: Webchat) -> dict[str, Any]:
     return {
         "EntryPoint": {"tagline": _(webchat.launcher_label)},
         "MainHeader": {"titleText": _(webchat.title), "showImage": False},
-        "MessagingCanvas": {
-            "predefinedMessage": {"authorName": _(webchat.title), "body": _(webchat.waiting_text), "isFromMe": False}
-        },
     }
+
+
+def _predefined_message(webchat: Webchat) -> dict[str, Any]:
+    """A bubble that only the visitor sees."""
+    return {"authorName": _(webchat.title), "body": _(webchat.waiting_text), "isFromMe": False}
