@@ -5,7 +5,7 @@
 const STORAGE = "twilio-flex-cf";
 const PATIENCE = 20_000;
 
-/** @typedef {{Actions: any, MessagingCanvas: any, createWebChat(config: object): Promise<{init(): void}>}} FlexWebChat */
+/** @typedef {Record<string, any> & {createWebChat(config: object): Promise<{init(): void}>}} FlexWebChat */
 
 /** @param {HTMLElement} host */
 async function show(host) {

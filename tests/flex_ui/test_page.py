@@ -67,7 +67,11 @@ def test_the_ui_is_told_our_addresses_texts_and_colours(client):
     assert config["sdkOptions"]["chat"]["Twilsock"]["uri"].startswith("ws://")
     assert config["componentProps"]["MainHeader"]["titleText"] == "Talk to us"
     assert config["componentProps"]["EntryPoint"]["tagline"] == "Ask"
-    assert data_of(html)["predefinedMessage"] == {"authorName": "Talk to us", "body": "One moment.", "isFromMe": False}
+    assert data_of(html)["predefinedMessage"] == {
+        "authorName": "Talk to us",
+        "body": "One moment.",
+        "isFromMe": False,
+    }
     assert config["colorTheme"]["overrides"]["EntryPoint"]["Container"] == {
         "background": "#123456",
         "color": "#ffffff",

@@ -53,7 +53,7 @@ def template_values(webchat: Webchat, request: HttpRequest, context: str) -> dic
     user = request.user if request.user.is_authenticated else None
     form = PreEngagementForm(webchat, user=user, context=context)
     return {
-        # Apart from the UI's configuration, which takes every property of a component but this one.
+        # The message is no part of the UI's configuration, which does not take it.
         "config": {"ui": ui_config(form), "predefinedMessage": _predefined_message(webchat)},
         "script_url": script_url(),
         "integrity": INTEGRITY,
@@ -105,7 +105,11 @@ def _theme(webchat: Webchat) -> dict[str, Any]:
 
 def _component_props(webchat: Webchat) -> dict[str, Any]:
     return {
-        "EntryPoint": {"tagline": _(webchat.launcher_label)},
+        "EntryPoint": {
+            "tagline": _(webchat.launcher_label),
+            "collapsedIconAriaProps": {"ariaLabel": _(webchat.launcher_label)},
+            "openedIconAriaProps": {"ariaLabel": _("Minimise chat")},
+        },
         "MainHeader": {"titleText": _(webchat.title), "showImage": False},
     }
 

@@ -23,7 +23,7 @@ from .tunnel import Call, Route
 from .twilsock import Answer
 
 PURPOSE = "com.twilio.rtd.ipmsg"
-COMMANDS_KEPT = 100
+COMMANDS_KEPT = 20
 
 Command = Callable[[Call, dict[str, Any]], dict[str, Any]]
 
