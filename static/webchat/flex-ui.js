@@ -104,12 +104,24 @@ async function showOwn(host, why, answers) {
   /** @type {import("./launcher.js").WebChatElement | null} */
   const own = host.querySelector("web-chat");
   await own?.open();
-  fill(own?.querySelector("form[data-webchat-form]") ?? null, answers);
+  const form = own?.querySelector("form[data-webchat-form]");
+  if (!(form instanceof HTMLFormElement)) return;
+  fill(form, answers);
+  const detail = /** @type {any} */ (why)?.response?.data?.detail;
+  if (detail) explain(form, detail);
 }
 
-/** @param {Element | null} form @param {Record<string, unknown>} answers */
+/** @param {HTMLFormElement} form @param {string} detail the server's words */
+function explain(form, detail) {
+  const errors = /** @type {HTMLElement} */ (form.querySelector("[data-webchat-errors]"));
+  const line = /** @type {HTMLElement} */ (errors.querySelector("[data-webchat-detail]"));
+  line.textContent = detail;
+  errors.hidden = line.hidden = false;
+  errors.focus();
+}
+
+/** @param {HTMLFormElement} form @param {Record<string, unknown>} answers */
 function fill(form, answers) {
-  if (!(form instanceof HTMLFormElement)) return;
   for (const [name, value] of Object.entries(answers)) {
     const field = name && value != null ? form.elements.namedItem(name) : null;
     if (field instanceof HTMLInputElement && field.type === "checkbox") field.checked = value === true;

@@ -238,6 +238,8 @@ def test_what_would_leave_it_spinning_is_in_the_log_and_the_visitor_goes_on(
     ui.submit.click()
     expect_filled(ui)
     expect_own(ui, "503")
+    expect(ui.own.errors).to_be_focused()
+    expect(ui.own.errors).to_contain_text("The chat is not available at the moment.")
     [line] = ui.log("flex_ui_refused")[before:]
     assert line["path"].endswith(path)
     assert line["reason"].startswith(reason)
