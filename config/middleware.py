@@ -100,12 +100,15 @@ class FetchSiteMiddleware:
 
 
 class PolicyMiddleware(CSPMiddleware):
-    """The content security policy of the settings; where the page has no script of ours, none may run."""
+    """The content security policy of the settings; where the page has no script of ours, none may run. A template tag,
+    which has no response, adds what it needs by `request.csp_update`."""
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
     ) -> PolicyParts:
         parts = super().get_policy_parts(request, response, report_only)
+        if more := getattr(request, "csp_update", None):
+            parts.update = {**(parts.update or {}), **more}
         if parts.nonce is None and "script-src" not in (parts.replace or {}):
             parts.replace = {**(parts.replace or {}), "script-src": [NONE]}
         return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from django.conf import settings
@@ -17,6 +18,8 @@ from django.views.decorators.http import require_safe
 
 from config.theme import theme
 from webchat.api.errors import TRY_AGAIN, error_response
+
+_FLEX_UI = re.compile(r"/webchat/[-\w]+/flex-ui/")
 
 
 @require_safe
@@ -101,4 +104,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    """Whether scripts ask here: the API, and what Flex Webchat UI calls."""
+    return request.path.startswith("/api/") or _FLEX_UI.match(request.path) is not None

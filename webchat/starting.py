@@ -40,15 +40,23 @@ def read_key(request: HttpRequest, data: Mapping[str, Any] | None = None) -> str
     return key
 
 
-def start_chat(webchat: Webchat, visitor: Visitor, key: str, form: PreEngagementForm) -> tuple[ChatSession, bool]:
-    """Starts the chat of a valid form. Raises SessionError and FlexError."""
+def require_open(webchat: Webchat) -> None:
+    """Raises SessionError and FlexError where no chat can start at all."""
     if not webchat.enabled:
         raise SessionError("chat_unavailable", gettext(webchat.closed_text))
     if not webchat.is_configured:
         raise FlexError(FlexError.Reason.NOT_CONFIGURED)
-    # Who is signed in has a limit of their own, and may have nothing to fill in.
-    if webchat.require_form and visitor.user is None:
+
+
+def start_chat(
+    webchat: Webchat, visitor: Visitor, key: str, form: PreEngagementForm, identity: str = ""
+) -> tuple[ChatSession, bool]:
+    """Starts the chat of a valid form, for the identity that the visitor has a token for, if any. Raises SessionError
+    and FlexError."""
+    require_open(webchat)
+    # Who is signed in has a limit of their own, and may have nothing to fill in; an identity was made for this browser.
+    if webchat.require_form and visitor.user is None and not identity:
         tickets.check(key, visitor)
     if webchat.wants_proof:
         proof.check(str(form.data.get("proof_of_work") or ""), key)
-    return webchat.start(visitor, key, form.answers())
+    return webchat.start(visitor, key, form.answers(), identity)

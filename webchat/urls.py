@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from webchat import views
 
@@ -13,4 +13,5 @@ urlpatterns = [
     path("<slug:slug>/panel/", views.panel, name="panel"),
     path("<slug:slug>/end/", views.end, name="end"),
     path("<slug:slug>/theme.css", views.theme, name="theme"),
+    path("<slug:slug>/flex-ui/", include("webchat.flex_ui.urls")),
 ]

@@ -194,12 +194,10 @@ def test_signing_out_ends_the_chat(widget: Widget) -> None:
 
 
 def test_the_legacy_api(page: Page, site: SiteServer) -> None:
+    """By our own widget; tests/e2e/test_flex_ui.py has the one that belongs to it."""
     widget = Widget(page, site, "legacy")
-    widget.goto("/legacy/")
-    if widget.element.get_attribute("data-mode") == "launcher":
-        widget.open()
-    else:
-        widget.panel.get_by_role("link").first.click()
+    widget.goto("/webchat/legacy/")
+    expect(widget.form).to_have_js_property("noValidate", True)
     with page.expect_response("**/sessions/") as answer:
         widget.fill().submit()
     widget.credentials = answer.value.json()

@@ -174,6 +174,10 @@ def chat_unavailable_on_the_page(visitor, settings):
     visitor.client.post("/webchat/support/", values)
 
 
+def flex_ui_refused(visitor, settings):
+    visitor.client.post("/webchat/support/flex-ui/token", headers={"Origin": "https://evil.example"})
+
+
 def sandbox_in_use(visitor, settings):
     Client().get("/")
 
@@ -192,6 +196,7 @@ EVENTS = [
     (login_succeeded, "login_succeeded", {}),
     (chat_unavailable, "chat_unavailable", {"webchat": "support", "reason": "not configured"}),
     (chat_unavailable_on_the_page, "chat_unavailable", {"webchat": "support", "reason": "not configured"}),
+    (flex_ui_refused, "flex_ui_refused", {"webchat": "support", "reason": "not from a page of this site"}),
 ]
 
 
@@ -229,6 +234,7 @@ def test_each_event_is_explained_in_the_documentation():
     text = (ROOT / "docs/security.md").read_text()
     names = {event for _cause, event, _fields in EVENTS}
     for name in names | {
+        "legacy_api_gone",
         "sandbox_in_use",
         "webhook_ambiguous",
         "webhook_of_another_account",

@@ -10,11 +10,12 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from webchat.admin import exchange, preview
+from webchat.admin import exchange, legacy, preview
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.colours import WHITE, contrast
 from webchat.fields.advice import advice
@@ -28,7 +29,7 @@ class WebchatAdmin(admin.ModelAdmin):
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [PreEngagementFieldInline]
-    actions = ["test_connection"]
+    actions = ["test_connection", "move_to_conversations"]
     readonly_fields = ["environment", "colour_contrast"]
     save_on_top = True
     change_form_template = "admin/webchat/webchat/change_form.html"
@@ -43,6 +44,7 @@ class WebchatAdmin(admin.ModelAdmin):
             {
                 "fields": [
                     "api",
+                    "widget",
                     "address_sid",
                     "flex_flow_sid",
                     "chat_service_sid",
@@ -80,6 +82,7 @@ class WebchatAdmin(admin.ModelAdmin):
             "preview/panel": preview.panel,
             "import": exchange.import_page,
             "export": exchange.export,
+            "move": legacy.move_page,
         }
         urls = [
             path(
@@ -120,6 +123,13 @@ class WebchatAdmin(admin.ModelAdmin):
                 text = _("%(webchat)s: everything that a chat needs is there.") % {"webchat": webchat}
                 self.message_user(request, text, messages.SUCCESS)
 
+    @admin.action(description=_("Move to Flex Conversations"), permissions=["change"])
+    def move_to_conversations(self, request: HttpRequest, webchats: QuerySet[Webchat]) -> HttpResponse | None:
+        if webchats.count() == 1:
+            return redirect("admin:webchat_webchat_move", webchats.get().pk)
+        self.message_user(request, _("Choose one webchat: each has an address of its own."), messages.ERROR)
+        return None
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         for number, field in enumerate(form.instance.fields.all(), 1):
@@ -130,14 +140,16 @@ class WebchatAdmin(admin.ModelAdmin):
 
     def warn(self, request: HttpRequest, webchat: Webchat) -> None:
         """Says after a save what staff should know about the form."""
-        for given in advice(webchat):
+        for given in [*advice(webchat), *legacy.advice(webchat)]:
             if given.is_warning:
                 self.message_user(request, given.text, messages.WARNING)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         if webchat := context.get("original"):
             said = {str(message) for message in messages.get_messages(request)} if request.method == "GET" else set()
-            context["advice"] = [given for given in advice(webchat) if given.text not in said]
+            context["advice"] = [
+                given for given in [*advice(webchat), *legacy.advice(webchat)] if given.text not in said
+            ]
         return super().render_change_form(request, context, *args, **kwargs)
 
 

@@ -24,6 +24,7 @@ from rest_framework.views import APIView
 from webchat.api.errors import Invalid
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, BoundedMultiPartParser, bounded
 from webchat.api.serializers import CredentialsSerializer, EndedSerializer, ErrorSerializer, credentials
+from webchat.forms import PreEngagementForm
 from webchat.models import ChatSession, Webchat
 from webchat.starting import bind_form, read_key, start_chat
 from webchat.visitors import Visitor, access_chat_session, remember, visitor_of
@@ -44,9 +45,8 @@ _KEY_HEADER = OpenApiParameter(
 _SLUG = OpenApiParameter("slug", {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}, OpenApiParameter.PATH)
 
 
-@method_decorator([no_append_slash, bounded, csrf_protect], name="dispatch")
-class ChatView(APIView):
-    """CSRF for everybody, signed in or not; answers that no cache may keep."""
+class VisitorView(APIView):
+    """Knows the visitor, and gives answers that no cache may keep."""
 
     unavailable_text = ""
 
@@ -59,6 +59,11 @@ class ChatView(APIView):
 
     def visitor(self) -> Visitor:
         return visitor_of(self.request._request)
+
+
+@method_decorator([no_append_slash, bounded, csrf_protect], name="dispatch")
+class ChatView(VisitorView):
+    """CSRF for everybody, signed in or not."""
 
     def answer(self, session: ChatSession, visitor: Visitor, status: int = 200) -> Response:
         response = Response(credentials(session, session.renew(), settings.TWILIO_REGION), status=status)
@@ -90,13 +95,10 @@ class SessionsView(ChatView):
         webchat = get_object_or_404(Webchat, slug=slug)
         self.unavailable_text = gettext(webchat.unavailable_text)
         visitor = self.visitor()
-        data = _texts(request.data)
+        data = as_texts(request.data)
         form = bind_form(request._request, webchat, visitor, data)
         key = read_key(request._request, data)
-        if not form.is_valid():
-            errors = {name: [str(error) for error in errors] for name, errors in form.errors.items()}
-            whole = errors.pop("__all__", [])
-            raise Invalid(" ".join(whole) or _("Please check the marked answers."), errors)
+        require_valid(form)
         session, started = start_chat(webchat, visitor, key, form)
         return self.answer(session, visitor, 201 if started else 200)
 
@@ -144,7 +146,15 @@ class EndView(ChatView):
         return Response({"session_id": str(session.pk), "status": ChatSession.Status.ENDED.value})
 
 
-def _texts(data: Any) -> Json:
+def require_valid(form: PreEngagementForm) -> None:
+    """Raises Invalid with what is wrong."""
+    if not form.is_valid():
+        errors = {name: [str(error) for error in errors] for name, errors in form.errors.items()}
+        whole = errors.pop("__all__", [])
+        raise Invalid(" ".join(whole) or _("Please check the marked answers."), errors)
+
+
+def as_texts(data: Any) -> Json:
     """The body as a form takes it: JSON's own types as the text that a browser would send."""
     if isinstance(data, QueryDict):
         return data

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+import jwt
 from django.conf import settings
 from twilio.jwt.access_token import AccessToken
 from twilio.jwt.access_token.grants import ChatGrant
@@ -56,6 +57,29 @@ def mint(identity: str, chat_service_sid: str, ttl: int = LONGEST) -> Token:
         region=settings.TWILIO_REGION if settings.TWILIO_REGION != "us1" else None,
     )
     return Token(token.to_jwt(), datetime.fromtimestamp(now + ttl, UTC), ttl)
+
+
+def identity_in(text: str) -> str:
+    """The identity of a token that mint() made and that is still valid.
+
+    Raises ValueError for any other text, FlexError(NOT_CONFIGURED) without an API key.
+    """
+    key_sid, secret = credentials.for_tokens()
+    try:
+        claims = jwt.decode(
+            text,
+            secret,
+            algorithms=["HS256"],
+            issuer=key_sid,
+            subject=settings.TWILIO_ACCOUNT_SID,
+            options={"require": ["exp", "iss", "sub"]},
+        )
+    except (jwt.InvalidTokenError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError("no valid token of ours") from error
+    match claims.get("grants"):
+        case {"identity": str(identity)}:
+            return identity
+    raise ValueError("a token without an identity")
 
 
 def sdk_options() -> dict[str, object]:

@@ -7,9 +7,14 @@ The resource is described in https://github.com/twilio/twilio-oai, twilio_flex_v
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import quote
 
-from webchat.flex.base import Channel, Engagement, FlexError
+from django.conf import settings
+from twilio.rest.flex_api.v1.web_channel import WebChannelInstance
+
+from webchat.flex.base import Channel, Engagement, FlexError, is_sid
 from webchat.flex.conversations import (
     NOT_THERE,
     ConversationsGateway,
@@ -25,8 +30,25 @@ GONE_STATUS = {403, 404, 410}
 GONE_CODES = {45006, 45201, 45204, 45205}
 
 
+@dataclass(frozen=True, slots=True)
+class WebChannel:
+    """What the legacy API says about a channel: these six fields, and neither an identity nor a token."""
+
+    flex_flow_sid: str
+    account_sid: str
+    sid: str
+    date_created: datetime | None  # aware
+    date_updated: datetime | None
+    url: str
+
+
 class WebChannels(ConversationsGateway):
     def open(self, engagement: Engagement) -> Channel:
+        return opened(self.create(engagement).sid, engagement.identity)
+
+    def create(self, engagement: Engagement) -> WebChannel:
+        """Flex Flow, identity and both friendly names; the identity is the unique name too, so that it is found by it.
+        Raises FlexError, of the reason EXISTS for an identity that has or had a channel."""
         try:
             web_channel = self.client().flex_api.v1.web_channel.create(
                 flex_flow_sid=self.destination.flex_flow_sid,
@@ -38,8 +60,15 @@ class WebChannels(ConversationsGateway):
             )
         except FlexError as error:
             raise _legacy(error) from error
-        require_our_account(web_channel.account_sid)
-        return opened(web_channel.sid, engagement.identity)
+        return _seen(web_channel)
+
+    def fetch(self, sid: str) -> WebChannel:
+        """Raises FlexError, of the reason GONE for a channel that is not there."""
+        self._conversation(sid)  # refuses what is no SID
+        try:
+            return _seen(self.client().flex_api.v1.web_channel(sid).fetch())
+        except FlexError as error:
+            raise _legacy(error) from error
 
     def find(self, identity: str) -> Channel | None:
         try:
@@ -65,6 +94,21 @@ class WebChannels(ConversationsGateway):
         if answer.sid != channel_sid:
             raise FlexError(FlexError.Reason.UNCLEAR)
         return None
+
+
+def _seen(found: WebChannelInstance) -> WebChannel:
+    """Raises FlexError(UNCLEAR) for what is no channel of our account."""
+    require_our_account(found.account_sid)
+    if not is_sid(found.sid, "CH"):
+        raise FlexError(FlexError.Reason.UNCLEAR)
+    return WebChannel(
+        flex_flow_sid=found.flex_flow_sid or "",
+        account_sid=settings.TWILIO_ACCOUNT_SID,
+        sid=found.sid,
+        date_created=found.date_created,
+        date_updated=found.date_updated,
+        url=found.url or "",
+    )
 
 
 def _legacy(error: FlexError) -> FlexError:

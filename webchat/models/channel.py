@@ -89,12 +89,21 @@ class OneChannel(models.Model):
         """Makes the next attempt to start this caller's own. STARTING means that the one before got no certain answer:
         its identity is looked up first. FAILED means that there is no channel: its identity is not used again."""
         in_doubt = self.status == self.Status.STARTING
-        identity = self.identity if in_doubt else new_identity()
+        identity = self.identity if in_doubt else self.next_identity()
         attempt = {"status": self.Status.STARTING, "identity": identity, "attempts": self.attempts + 1}
         if not self.take_lease(LEASE, **attempt):
             return False
         self.in_doubt = in_doubt
         return True
+
+    def next_identity(self) -> str:
+        return new_identity()
+
+    def go_by(self, api: str) -> None:
+        """Goes on with another API, before that is called. Raises SessionError when the attempt was taken over."""
+        if not self._update_attempt(api=api):
+            raise SessionError("in_progress", _("Your chat is being started."), retry_after=1)
+        logger.warning("chat session %s goes to the webchat's address: the legacy API is gone", self.pk)
 
     def take_lease(self, lease: timedelta, **changes: Any) -> bool:
         """Reserves the row for this caller. One of several wins: the others see another lease."""

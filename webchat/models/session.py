@@ -51,7 +51,7 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         """The running ones, and those that are being started."""
         return self.filter(status__in=(ChatSession.Status.STARTING, ChatSession.Status.ACTIVE))
 
-    def claim(self, webchat: Webchat, visitor: Visitor, key: str, answers: Answers) -> ChatSession:
+    def claim(self, webchat: Webchat, visitor: Visitor, key: str, answers: Answers, identity: str = "") -> ChatSession:
         """The committed row for this visitor's key: new and ours to start, ours to try again, or already active.
 
         Raises SessionError: in_progress, session_ended, key_reused, and too_many for a new row past a limit. The
@@ -62,6 +62,7 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
                 session = self.create(
                     webchat=webchat,
                     api=webchat.api,
+                    identity=identity or new_identity(),
                     user_id=visitor.user_id,
                     owner=visitor.key,
                     key=key,
@@ -148,6 +149,10 @@ class ChatSession(OneChannel):
         running = self.status == self.Status.STARTING and self.lease_until > timezone.now()
         if running or not self.begin_attempt():
             raise SessionError("in_progress", _("Your chat is being started."), retry_after=1)
+
+    def next_identity(self) -> str:
+        """Flex Webchat UI has its token before its channel: its key is the identity, and no other is of use to it."""
+        return self.identity if self.key == self.identity else new_identity()
 
     def send_question(self, *, look_first: bool = False) -> None:
         """Posts the visitor's question as the first message: without a message no agent is ever reached. A failure is

@@ -66,6 +66,10 @@ class Webchat(models.Model):
         CONVERSATIONS = "conversations", _("Flex Conversations (WebChats, v2)")
         WEB_CHANNELS = "web_channels", _("Legacy: Programmable Chat (WebChannels, v1; ended on 2026-06-01)")
 
+    class Widget(models.TextChoices):
+        OWN = "own", _("this site's own")
+        FLEX_UI = "flex_ui", _("Flex Webchat UI 2.x (legacy)")
+
     class Position(models.TextChoices):
         RIGHT = "right", _("right")
         LEFT = "left", _("left")
@@ -112,12 +116,25 @@ class Webchat(models.Model):
     )
 
     api = models.CharField(_("Twilio API"), max_length=20, choices=Api.choices, default=Api.CONVERSATIONS)
+    widget = models.CharField(
+        _("widget"),
+        max_length=10,
+        choices=Widget.choices,
+        default=Widget.OWN,
+        help_text=_(
+            "What visitors see. Twilio's Flex Webchat UI is for the legacy API only, and pages that carry it have a weaker "
+            "Content-Security-Policy: it needs 'unsafe-eval' and inline styles."
+        ),
+    )
     address_sid = models.CharField(
         _("address SID"),
         max_length=34,
         blank=True,
         validators=[validate_address_sid],
-        help_text=_("IG…, for Flex Conversations: Twilio Console, Flex, Channel management, Messaging."),
+        help_text=_(
+            "IG…, for Flex Conversations: Twilio Console, Flex, Channel management, Messaging. With the legacy API: where "
+            "chats go when Twilio no longer serves it."
+        ),
     )
     flex_flow_sid = models.CharField(
         _("Flex Flow SID"),
@@ -186,19 +203,21 @@ class Webchat(models.Model):
             raise ValidationError({"address_sid": _("Flex Conversations needs the SID of a chat address, IG….")})
         if self.api == self.Api.WEB_CHANNELS and not self.flex_flow_sid:
             raise ValidationError({"flex_flow_sid": _("The legacy API needs the SID of a Flex Flow, FO….")})
+        if self.api != self.Api.WEB_CHANNELS and self.widget == self.Widget.FLEX_UI:
+            raise ValidationError({"widget": _("Flex Webchat UI 2.x speaks the legacy API only.")})
 
     # --- The start of a chat ------------------------------------------------------------------------------------
 
-    def start(self, visitor: Visitor, key: str, answers: Answers) -> tuple[ChatSession, bool]:
+    def start(self, visitor: Visitor, key: str, answers: Answers, identity: str = "") -> tuple[ChatSession, bool]:
         """Opens a channel at Flex for these answers, once per visitor and key, however often it is called.
 
-        Returns the active session, and whether this call started it. Raises `SessionError` when the key's session is
+        `identity` is the one that the visitor has a token for already; without it the session gets a new one. Returns the active session, and whether this call started it. Raises `SessionError` when the key's session is
         still starting, has ended or was started with other answers, and `FlexError` when Twilio did not do it: then
         the same key may be tried again. No transaction is open while Twilio is called.
         """
         from webchat.models.session import ChatSession
 
-        session = ChatSession.objects.claim(self, visitor, key, answers)
+        session = ChatSession.objects.claim(self, visitor, key, answers, identity)
         if session.is_active:
             session.send_lost_question()
             return session, False
@@ -227,6 +246,8 @@ class Webchat(models.Model):
         try:
             return gateway.open(session.engagement)
         except FlexError as error:
+            if error.reason == FlexError.Reason.GONE:
+                return self._open_at_successor(session, error)
             if error.reason not in (FlexError.Reason.EXISTS, FlexError.Reason.UNCLEAR):
                 raise
             session.in_doubt = True
@@ -237,9 +258,22 @@ class Webchat(models.Model):
                 session.in_doubt = error.reason == FlexError.Reason.UNCLEAR
             raise
 
+    def _open_at_successor(self, session: ChatSession, gone: FlexError) -> Channel:
+        """The legacy API is no longer there: the chat goes to the address, where the webchat has one. Else raises."""
+        from webchat.events import note_legacy_gone
+
+        note_legacy_gone(self, gone)
+        if not self.address_sid:
+            raise gone
+        session.go_by(self.Api.CONVERSATIONS)
+        return self._open_channel(session)
+
     def gateway(self, api: str) -> Gateway:
         """To Flex by this API: a session stays with the one that it was started by, whatever the webchat uses now."""
-        return gateway_for(Destination(api, self.chat_service_sid, self.address_sid, self.flex_flow_sid))
+        return gateway_for(self.destination(api))
+
+    def destination(self, api: str) -> Destination:
+        return Destination(api, self.chat_service_sid, self.address_sid, self.flex_flow_sid)
 
     def take_limits(self, visitor: Visitor) -> None:
         """Counts one start. Raises SessionError(too_many), with the seconds after which there is room again."""
@@ -258,6 +292,11 @@ class Webchat(models.Model):
         if wait := wait or limits.take_each(*wanted):
             raise SessionError("too_many", _("Too many chats were started from here. Please try again later."), wait)
 
+    def move_to_conversations(self, address_sid: str) -> None:
+        """New chats open by the current API. Running ones end by that which they began with."""
+        self.api, self.widget, self.address_sid = self.Api.CONVERSATIONS, self.Widget.OWN, address_sid
+        self.save(update_fields=["api", "widget", "address_sid"])
+
     @property
     def wants_proof(self) -> bool:
         """Whether so many chats were started lately that a start needs proof of work."""
@@ -267,6 +306,10 @@ class Webchat(models.Model):
         return lately[: self.proof_after].count() >= self.proof_after
 
     # --- What pages show ----------------------------------------------------------------------------------------
+
+    @property
+    def carries_flex_ui(self) -> bool:
+        return self.api == self.Api.WEB_CHANNELS and self.widget == self.Widget.FLEX_UI
 
     @property
     def is_configured(self) -> bool:

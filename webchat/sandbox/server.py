@@ -9,6 +9,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from .agent_desk import Desk
+from .chat_api import ChatApi
 from .client_api import ClientApi
 from .conversations_api import ConversationsApi
 from .entities import new_sid
@@ -29,7 +30,8 @@ from .webhooks import Webhooks
 def make_app(*, auto_agent: bool, agent_pace: float = 1.0) -> web.Application:
     """`agent_pace` stretches or shortens the scripted agent's pauses."""
     store, media, faults = Store(), MediaStore(), Faults()
-    tunnel = Tunnel(faults, ClientApi(store, media).routes() + SyncApi(store.sync).routes())
+    apis_of_sdks = (ClientApi(store, media), ChatApi(store), SyncApi(store.sync))
+    tunnel = Tunnel(faults, [route for api in apis_of_sdks for route in api.routes()])
     hub = Hub(store, tunnel.answer)
     desk, webhooks = Desk(store, media), Webhooks(store)
     closing = [desk.close]

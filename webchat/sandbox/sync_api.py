@@ -59,6 +59,7 @@ class SyncApi:
         requests = call.body.get("requests")
         if not isinstance(requests, list) or len(requests) > 1000:
             raise invalid("requests must be a list")
+        call.connection.one_event_each = call.body.get("event_protocol_version") == 3
         follow = self._subscribe if call.body.get("action") == "establish" else self._cancel
         for wanted in requests:
             if isinstance(wanted, dict):

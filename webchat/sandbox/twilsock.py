@@ -39,6 +39,7 @@ class Connection:
         self.identity = ""
         self.user: User | None = None
         self.subscriptions: set[SyncObject] = set()
+        self.one_event_each = False  # Sync's event protocol up to version 3, which the older SDK asks for
         self._socket = socket
         self._transport = request.transport
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
@@ -77,6 +78,9 @@ class Connection:
             self._outgoing.put_nowait(frame)
 
     def notify(self, message_type: str, payload: Mapping[str, Any]) -> None:
+        if self.one_event_each and "events" in payload:
+            [event] = payload["events"]
+            payload = {**{name: value for name, value in payload.items() if name != "events"}, "event": event}
         self.send({"method": "notification", "message_type": message_type, "notification_ctx_id": ""}, payload)
 
     def reply(self, frame: Frame, code: int = 200, status: str = "OK", payload: Any = None, **header: Any) -> None:

@@ -13,6 +13,7 @@ from django.template.context import Context
 from django.template.loader import render_to_string
 
 from webchat.context import sign_context
+from webchat.flex_ui import page
 from webchat.models import Webchat
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ def webchat(parser: Parser, token: Token) -> WebchatNode:
 
     Without a slug it is the first webchat of this site. A webchat that is absent shows nothing, one that is switched
     off shows no launcher. `context=order` tells the agent more: a mapping of names to texts, numbers, true and false,
-    signed so that the browser cannot change it (but readable there).
+    signed so that the browser cannot change it (but readable there). The launcher may be that of Flex Webchat UI 2.x;
+    inline is always our own.
 
     Not a simple_tag, because those have the name `context` for themselves.
     """
@@ -61,9 +63,11 @@ class WebchatNode(template.Node):
         if found is None or (mode == "launcher" and not found.enabled):
             return ""
         request = context["request"]
-        query = ""
-        if told:
-            user = request.user if request.user.is_authenticated else None
-            query = "?" + urlencode({"context": sign_context(told, user)})
+        signed = sign_context(told, request.user if request.user.is_authenticated else None) if told else ""
+        query = "?" + urlencode({"context": signed}) if signed else ""
         values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}
+        if mode == "launcher" and found.carries_flex_ui and found.is_configured:
+            request.csp_update = page.POLICY
+            values |= page.template_values(found, request, signed)
+            return render_to_string("webchat/flex_ui.html", values, request=request)
         return render_to_string(_TEMPLATES[mode], values, request=request)

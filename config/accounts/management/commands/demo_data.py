@@ -26,6 +26,7 @@ WEBCHATS: list[dict[str, Any]] = [
         "slug": "legacy",
         "name": "Legacy support",
         "api": Webchat.Api.WEB_CHANNELS,
+        "widget": Webchat.Widget.FLEX_UI,
         "flex_flow_sid": account.FLEX_FLOW_SID,
         "chat_friendly_name": "Legacy support chat",
     },

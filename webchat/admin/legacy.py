@@ -1,0 +1,94 @@
+"""What staff should know about a webchat of the legacy API, and the move away from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from webchat.admin.preview import webchat_or_404
+from webchat.fields.advice import Advice
+from webchat.flex.gateway import FlexError, gateway_for
+from webchat.flex_ui.fields import left_out
+from webchat.models import Webchat
+from webchat.models.webchat import validate_address_sid
+
+if TYPE_CHECKING:
+    from webchat.admin.webchats import WebchatAdmin
+
+
+def advice(webchat: Webchat) -> list[Advice]:
+    if webchat.api != Webchat.Api.WEB_CHANNELS:
+        return []
+    given = [Advice(text, is_warning=False) for text in left_out(webchat)] if webchat.carries_flex_ui else []
+    latest = webchat.sessions.first()
+    if latest is None:
+        return given
+    when = {"when": date_format(localtime(latest.created_at), "DATETIME_FORMAT")}
+    if latest.failure.startswith(FlexError.Reason.GONE):
+        text = _("Twilio no longer serves the legacy API: the latest chat, of %(when)s, could not start.")
+        given.append(Advice(f"{text % when} {_('Move this webchat to Flex Conversations.')}"))
+    elif latest.api == Webchat.Api.CONVERSATIONS:
+        text = _("The latest chat, of %(when)s, went to the address by Flex Conversations, as Twilio did not take it by the legacy API.")  # fmt: skip
+        given.append(Advice(f"{text % when} {_('Move this webchat to Flex Conversations.')}"))
+    return given
+
+
+class MoveForm(forms.Form):
+    address_sid = forms.CharField(
+        label=gettext_lazy("Address SID"),
+        max_length=34,
+        validators=[validate_address_sid],
+        help_text=gettext_lazy("IG…, of a chat address in the Twilio Console: Flex, Channel management, Messaging."),
+        widget=forms.TextInput(attrs={"class": "vTextField", "spellcheck": "false", "autocomplete": "off"}),
+    )
+
+    def __init__(self, webchat: Webchat, data: Any = None) -> None:
+        super().__init__(data, initial={"address_sid": webchat.address_sid})
+        self.webchat = webchat
+
+    def clean_address_sid(self) -> str:
+        """Asks Twilio whether chats can go there."""
+        address_sid: str = self.cleaned_data["address_sid"]
+        destination = self.webchat.destination(Webchat.Api.CONVERSATIONS)
+        problems = gateway_for(replace(destination, address_sid=address_sid)).diagnose()
+        if problems:
+            raise ValidationError(problems)
+        return address_sid
+
+
+def move_page(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks for the address, and moves the webchat there when Twilio has what its chats need."""
+    webchat = webchat_or_404(admin, request, pk)
+    if not admin.has_change_permission(request, webchat):
+        raise PermissionDenied
+    if webchat.api != Webchat.Api.WEB_CHANNELS:
+        admin.message_user(request, _("%(webchat)s uses Flex Conversations already.") % {"webchat": webchat})
+        return redirect("admin:webchat_webchat_change", pk)
+    form = MoveForm(webchat, request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        webchat.move_to_conversations(form.cleaned_data["address_sid"])
+        text = _("Moved to Flex Conversations.")
+        admin.log_change(request, webchat, text)
+        admin.message_user(request, f"{webchat}: {text}", messages.SUCCESS)
+        return redirect("admin:webchat_webchat_change", pk)
+    context = {
+        **admin.admin_site.each_context(request),
+        "opts": admin.opts,
+        "original": webchat,
+        "title": _("Move to Flex Conversations"),
+        "subtitle": webchat.name,
+        "form": form,
+        "running": webchat.sessions.running().count(),
+        "media": admin.media,
+    }
+    return render(request, "admin/webchat/webchat/move.html", context)

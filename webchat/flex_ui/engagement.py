@@ -1,0 +1,36 @@
+"""What Flex Webchat UI sends to open a channel, as answers to our form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+from webchat.api.parsers import BoundedJSONParser
+from webchat.api.views import as_texts
+from webchat.models import PreEngagementField, Webchat
+
+# The UI's own default, which stands for no name.
+ANONYMOUS = "Anonymous"
+
+
+def read_answers(webchat: Webchat, signed_in: bool, posted: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers by field name, with `location` and `context`.
+
+    The visitor's name is that of CustomerFriendlyName: in PreEngagementData the UI overwrites it by the name of its
+    configured context. The Flex Flow, the identity and the chat's name that it sends are ours to know, and not read.
+    Raises ParseError and Invalid.
+    """
+    text = posted.get("PreEngagementData") or "{}"
+    data = dict(as_texts(BoundedJSONParser().parse(BytesIO(text.encode()))))
+    data.pop("identity", None)
+    names = [posted.get("CustomerFriendlyName", ""), data.pop("friendlyName", "")]
+    name_row = next((row for row in _asked(webchat, signed_in) if row.role == row.Role.CUSTOMER_NAME), None)
+    if name_row and not data.get(name_row.name):
+        nobody = {ANONYMOUS, webchat.customer_friendly_name}
+        data[name_row.name] = next((name for name in names if name and name not in nobody), "")
+    return data
+
+
+def _asked(webchat: Webchat, signed_in: bool) -> list[PreEngagementField]:
+    return [row for row in webchat.fields.all() if row.is_asked_of(signed_in=signed_in)]

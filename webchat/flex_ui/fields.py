@@ -1,0 +1,79 @@
+"""Our form in the words of Flex Webchat UI 2.x, and what it has no words for.
+
+It knows InputItem, TextareaItem and SelectItem, and checks only that what is required is there and that an e-mail address
+looks like one. https://www.twilio.com/docs/flex/developer/messaging/webchat/pre-engagement-and-context
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from webchat.fields import twilio_fields
+from webchat.forms import PreEngagementForm
+from webchat.models import PreEngagementField, Webchat
+
+Type, Role = PreEngagementField.Type, PreEngagementField.Role
+
+# The name that the UI takes CustomerFriendlyName from.
+FRIENDLY_NAME = "friendlyName"
+
+
+def pre_engagement_config(form: PreEngagementForm) -> dict[str, Any]:
+    """What this visitor is asked, as the UI's `preEngagementConfig`. What the account answers is shown, read-only."""
+    account = [_account_item(row) for row in form.account_rows]
+    return {
+        "description": _(form.webchat.intro) if form.webchat.intro else "",
+        "fields": account + [_item(row) for row in form.rows if row.name in form.fields],
+        "submitLabel": _(form.webchat.submit_label),
+    }
+
+
+def _item(row: PreEngagementField) -> dict[str, Any]:
+    item = twilio_fields.write(row, row.name)
+    attributes = item["attributes"]
+    attributes["name"] = FRIENDLY_NAME if row.role == Role.CUSTOMER_NAME else row.name
+    if row.type in row.BOX_TYPES:
+        item["type"], attributes["type"] = "InputItem", "checkbox"
+    if row.type in row.CHOICE_TYPES and not row.initial:
+        # Else the first choice is shown, and not sent.
+        item["options"].insert(0, {"value": "", "label": row.placeholder or "…", "selected": True})
+    return item
+
+
+def _account_item(row: dict[str, str]) -> dict[str, Any]:
+    """Its answer is read from the account, whatever comes back."""
+    attributes = {"name": row["name"], "type": "text", "value": row["value"], "readOnly": True}
+    return {"label": row["label"], "type": "InputItem", "attributes": attributes}
+
+
+def left_out(webchat: Webchat) -> list[str]:
+    """What visitors do not see of this form in the UI, in sentences for staff."""
+    rows = [row for row in webchat.fields.all() if row.type != Type.HIDDEN]
+    kinds = {
+        _("the help texts"): [row for row in rows if row.help_text],
+        _("radio buttons, which are a selection list there"): [row for row in rows if row.type == Type.RADIO],
+        _("ticked boxes: each is empty at first"): [row for row in rows if row.type in row.BOX_TYPES and row.initial],
+        _("rules, which the server checks after the form was sent"): [row for row in rows if any(_rules(row))],
+    }
+    told = [_("Flex Webchat UI is always on the right.")] if webchat.position == webchat.Position.LEFT else []
+    return told + [
+        _("Flex Webchat UI does not know %(what)s: %(labels)s.")
+        % {"what": what, "labels": ", ".join(f"“{row.label}”" for row in found)}
+        for what, found in kinds.items()
+        if found
+    ]
+
+
+def _rules(row: PreEngagementField) -> Iterator[object]:
+    """Those that hold for this type and that only the server checks."""
+    yield row.type in (Type.PHONE, Type.NUMBER, Type.DATE)
+    yield row.match == row.Match.REQUIRE
+    if row.takes_pattern:
+        yield row.pattern
+    if row.type in row.RANGE_TYPES:
+        yield from (row.minimum, row.maximum)
+    if row.type in row.LENGTH_TYPES:
+        yield from (row.min_length, row.max_length)
