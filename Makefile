@@ -143,6 +143,6 @@ $(FLEX_UI): | .venv/.node
 	@echo "Fetching Flex Webchat UI …"
 	mkdir -p $(@D)
 	$(WITH_NODE) npm pack --silent --pack-destination .venv @twilio/flex-webchat-ui@2.9.4 >/dev/null
-	tar -xzOf .venv/twilio-flex-webchat-ui-2.9.4.tgz package/bundle/twilio-flex-webchat.prod.browser.js > $@.part
-	echo "7530ae5a6a4b339854f770240e38198d1193d1d28dc09660ae20c056ae93a15b5daf7481141c8332a951c60ec1b9702ebf6b2035c5997541ade665a31cadf1d4  $@.part" | sha512sum --check --quiet
-	mv $@.part $@
+	tar -xzOf .venv/twilio-flex-webchat-ui-2.9.4.tgz package/bundle/twilio-flex-webchat.prod.browser.js > .venv/flex-ui.part
+	echo "7530ae5a6a4b339854f770240e38198d1193d1d28dc09660ae20c056ae93a15b5daf7481141c8332a951c60ec1b9702ebf6b2035c5997541ade665a31cadf1d4  .venv/flex-ui.part" | sha512sum --check --quiet
+	mv .venv/flex-ui.part $@

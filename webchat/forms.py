@@ -93,9 +93,9 @@ class PreEngagementForm(forms.Form):
 
     @property
     def account_rows(self) -> list[dict[str, str]]:
-        """Name, label and value of each answer that the account gives, to show to the visitor."""
+        """Label and value of each answer that the account gives, to show to the visitor."""
         return [
-            {"name": row.name, "label": row.label, "value": self.account_answers[row.name]}
+            {"label": row.label, "value": self.account_answers[row.name]}
             for row in self.rows
             if row.name in self.account_answers and row.show_account_value
         ]

@@ -8,15 +8,17 @@ Twilio itself answers it since the end of that API is not known.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect
 
 from tests.e2e.test_journey import sign_in
 from tests.e2e.widget import AGENT, ANSWERS, Widget
-from tests.site_server import SiteServer
+from tests.site_server import ROOT, SiteServer
+from webchat.flex_ui.page import CDN_URL, STATIC_NAME
 
 TYPED = {"friendlyName": ANSWERS["name"], "email": ANSWERS["email"], "question": ANSWERS["question"]}
 UI_FILE = "**/webchat/flex-ui/twilio-flex-webchat*.js"
@@ -211,6 +213,26 @@ def test_without_its_file_our_own_launcher_is_there(ui: GenuineUi) -> None:
     expect_own(ui, "cannot be loaded")
     ui.own.open().fill().submit()
     ui.own.expect_connected()
+
+
+def test_where_the_site_has_no_file_it_comes_from_twilios_host(ui: GenuineUi) -> None:
+    """As a page says it then; and Twilio's host is played here, with the file that it has."""
+    file = (ROOT / "static" / STATIC_NAME).read_bytes()
+
+    def name_the_host(route: Route) -> None:
+        answer = route.fetch()
+        html = re.sub(r'data-script="[^"]+"', f'data-script="{CDN_URL}"', answer.text())
+        route.fulfill(response=answer, body=html)
+
+    ui.page.route("**/legacy/", name_the_host)
+    ui.page.route(
+        CDN_URL,
+        lambda route: route.fulfill(
+            body=file, content_type="text/javascript", headers={"Access-Control-Allow-Origin": "*"}
+        ),
+    )
+    ui.goto().open()
+    expect(ui.frame.get_by_text("Your name *")).to_be_visible()
 
 
 def test_another_file_in_its_place_never_runs(ui: GenuineUi) -> None:

@@ -23,7 +23,8 @@ FRIENDLY_NAME = "friendlyName"
 
 def pre_engagement_config(form: PreEngagementForm) -> dict[str, Any]:
     """What this visitor is asked, as the UI's `preEngagementConfig`. What the account answers is shown, read-only."""
-    account = [_account_item(row) for row in form.account_rows]
+    taken = form.account_answers
+    account = [_account_item(row, taken[row.name]) for row in form.rows if row.name in taken and row.show_account_value]
     return {
         "description": _(form.webchat.intro) if form.webchat.intro else "",
         "fields": account + [_item(row) for row in form.rows if row.name in form.fields],
@@ -43,10 +44,10 @@ def _item(row: PreEngagementField) -> dict[str, Any]:
     return item
 
 
-def _account_item(row: dict[str, str]) -> dict[str, Any]:
+def _account_item(row: PreEngagementField, value: str) -> dict[str, Any]:
     """Its answer is read from the account, whatever comes back."""
-    attributes = {"name": row["name"], "type": "text", "value": row["value"], "readOnly": True}
-    return {"label": row["label"], "type": "InputItem", "attributes": attributes}
+    attributes = {"name": row.name, "type": "text", "value": value, "readOnly": True}
+    return {"label": row.label, "type": "InputItem", "attributes": attributes}
 
 
 def left_out(webchat: Webchat) -> list[str]:
