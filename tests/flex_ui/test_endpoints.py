@@ -70,6 +70,7 @@ def test_each_token_is_for_an_identity_of_its_own(sandbox):
     assert len({ui.ask_token().json()["identity"] for _ in range(5)}) == 5
 
 
+@time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False)
 def test_tokens_are_limited_by_browser_and_by_address(sandbox):
     make_legacy()
     ui = FlexUi()
