@@ -46,6 +46,7 @@ export class Chat {
       status: (status) => this.#showStatus(status),
       messages: (entries, live) => this.#arrived(entries, live),
       removed: (index) => this.#removed(index),
+      seen: (index) => this.transcript.showSeen(index),
       presence: (identity, joined, at) => this.#presence(identity, joined, at),
       typing: (identity, isTyping) => this.#typing(identity, isTyping),
       named: () => this.#named(),
@@ -58,7 +59,7 @@ export class Chat {
       older: () => (this.connection.hasOlder ? this.connection.older() : null),
     });
     this.composer = new Composer(host, view, words, this.session, {
-      send: (text) => this.#compose(text),
+      send: (text, files) => this.#compose(text, files),
       typing: () => this.connection.typing(),
     });
     this.tabs = new BroadcastChannel(`webchat:${host.slug}`);
@@ -137,8 +138,8 @@ export class Chat {
 
   // --- Messages -------------------------------------------------------------------------------------------------
 
-  /** @param {string} text */
-  #compose(text) {
+  /** @param {string} text @param {File[]} files */
+  #compose(text, files) {
     /** @type {Entry} */
     const entry = {
       kind: "message",
@@ -149,19 +150,26 @@ export class Chat {
       at: new Date(),
       text,
       status: "sending",
+      ...(files.length ? { files: files.map(ownFile), uploads: files } : {}),
     };
+    this.transcript.markUnread(null);
     this.transcript.add([entry]);
     this.#send(entry, false);
   }
 
   /** @param {Entry} entry @param {boolean} again */
   async #send(entry, again) {
+    const cancelling = new AbortController();
+    entry.cancel = () => cancelling.abort();
     entry.status = "sending";
     this.transcript.update(entry);
     try {
-      await this.connection.send(entry.text, entry.clientId ?? "", again);
+      await this.connection.send(entry, again, cancelling.signal);
+      delete entry.uploads;
       this.host.emit("message", { from: "visitor" });
     } catch {
+      // If it got through nevertheless, its echo brings it back.
+      if (cancelling.signal.aborted) return this.transcript.remove(entry);
       if (entry.index === null) entry.status = "failed";
       this.transcript.update(entry);
       this.host.emit("error", { code: "not_sent" });
@@ -194,7 +202,9 @@ export class Chat {
       this.connection.read(newest);
       this.host.unread = 0;
     } else {
-      this.host.unread = timeline.unreadAfter(this.connection.readHorizon);
+      const unread = timeline.unreadAfter(this.connection.readHorizon);
+      if (unread && !this.host.unread) this.transcript.markUnread(this.connection.readHorizon);
+      this.host.unread = unread;
     }
   }
 
@@ -345,4 +355,10 @@ export class Chat {
     if (!this.host.isOpen) this.host.remember(null);
     this.host.emit("ended", { session_id: this.session, by });
   }
+}
+
+/** @param {File} file @returns {Attachment} */
+function ownFile(file) {
+  const url = URL.createObjectURL(file);
+  return { name: file.name, type: file.type, url: async () => url };
 }

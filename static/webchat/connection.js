@@ -90,11 +90,11 @@ export class Connection {
   }
 
   /**
-   * @param {string} text
-   * @param {string} clientId travels in the attributes, to recognise the echo
+   * @param {Entry} entry its client id travels in the attributes, to recognise the echo
    * @param {boolean} again the message may have arrived already, though no answer came
+   * @param {AbortSignal} signal calls off an upload
    */
-  async send(text, clientId, again) {
+  async send({ text, clientId, uploads }, again, signal) {
     try {
       const conversation = this.#conversation;
       if (!conversation) throw new ApiError("network");
@@ -104,12 +104,32 @@ export class Connection {
         this.on.messages(entries, true);
         if (entries.some((entry) => entry.clientId === clientId)) return;
       }
-      await within(CALL_LIMIT + 5000, conversation.sendMessage(text, { client_id: clientId }));
+      const attributes = { client_id: clientId };
+      if (uploads) return await this.#upload(conversation, text, attributes, uploads, signal);
+      await within(CALL_LIMIT + 5000, conversation.sendMessage(text, attributes));
     } catch (error) {
       const { status = 0 } = /** @type {{status?: number}} */ (error);
-      if (status === 403 || status === 404 || status === 410) this.#end();
+      // A refused file says nothing of the chat: its role at Twilio may forbid files alone.
+      if (!uploads && (status === 403 || status === 404 || status === 410)) this.#end();
       throw error;
     }
+  }
+
+  /**
+   * As long as it takes: the line may be slow, and the visitor can call it off.
+   * @param {Conversation} conversation
+   * @param {string} text
+   * @param {{client_id: string | null}} attributes
+   * @param {File[]} files
+   * @param {AbortSignal} signal
+   */
+  async #upload(conversation, text, attributes, files, signal) {
+    const message = conversation.prepareMessage().setAttributes(attributes);
+    if (text) message.setBody(text);
+    for (const file of files) message.addMedia({ contentType: file.type, filename: file.name, media: file });
+    const sending = message.build().send();
+    signal.addEventListener("abort", () => sending.cancel());
+    await sending;
   }
 
   typing() {
@@ -214,6 +234,7 @@ export class Connection {
     conversation.on("typingStarted", ({ identity }) => identity && this.on.typing(identity, true));
     conversation.on("typingEnded", ({ identity }) => identity && this.on.typing(identity, false));
     conversation.on("participantJoined", (participant) => this.#meet([participant]));
+    conversation.on("participantUpdated", ({ participant }) => this.#noteRead([participant]));
     conversation.on("participantLeft", ({ identity }) => {
       if (identity && identity !== this.credentials.identity) this.on.presence(identity, false, null);
     });
@@ -236,7 +257,15 @@ export class Connection {
   }
 
   /** @param {Participant[]} participants */
+  #noteRead(participants) {
+    for (const { identity, lastReadMessageIndex } of participants) {
+      if (identity !== this.credentials.identity) this.on.seen(lastReadMessageIndex ?? -1);
+    }
+  }
+
+  /** @param {Participant[]} participants */
   #meet(participants) {
+    this.#noteRead(participants);
     for (const participant of participants) {
       const { identity, dateCreated } = participant;
       if (!identity || identity === this.credentials.identity) continue;
@@ -274,6 +303,7 @@ export class Connection {
       text: message.body ?? "",
       files: (message.attachedMedia ?? []).map((media) => ({
         name: media.filename || media.contentType,
+        type: media.contentType,
         url: () => media.getContentTemporaryUrl(),
       })),
       status: "sent",

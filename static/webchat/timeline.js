@@ -68,6 +68,16 @@ export class Timeline {
     return this.entries.reduce((latest, { at }) => (at > latest ? at : latest), new Date(0));
   }
 
+  /** The newest of the visitor's messages up to an index. @param {number} index */
+  ownUpTo(index) {
+    return this.entries.filter(({ own, index: at }) => own && at !== null && at <= index).at(-1);
+  }
+
+  /** The first of the others' messages past the read horizon. @param {number} horizon */
+  firstUnread(horizon) {
+    return this.entries.find(({ kind, own, index }) => kind === "message" && !own && (index ?? -1) > horizon);
+  }
+
   /** How many of the others' messages come after the read horizon. @param {number} horizon */
   unreadAfter(horizon) {
     return this.entries.filter(({ kind, own, index }) => kind === "message" && !own && (index ?? -1) > horizon).length;
@@ -144,6 +154,12 @@ function hrefOf(/** @type {string} */ link) {
 export const MESSAGE_MAX_BYTES = 32 * 1024;
 
 /** @param {string} text */
-export function isTooLong(text) {
-  return new TextEncoder().encode(text).length > MESSAGE_MAX_BYTES;
+export function bytesOf(text) {
+  return new TextEncoder().encode(text).length;
+}
+
+/** The first letters of the first and the last word of a name. @param {string} name */
+export function initialsOf(name) {
+  const words = name.split(/\s+/).filter((word) => /^\p{L}/u.test(word));
+  return [...new Set([words[0], words.at(-1)])].map((word) => [...(word ?? "")][0] ?? "").join("").toUpperCase();
 }

@@ -1,8 +1,7 @@
 // The messages on the page. Each entry is one list item of the log, drawn once: what is drawn twice is read out twice.
 
-import { Timeline, continuesGroup, linkify, startsDay } from "./timeline.js";
+import { Timeline, continuesGroup, initialsOf, linkify, startsDay } from "./timeline.js";
 import { languageOf, part } from "./words.js";
-
 
 export class Transcript {
   timeline = new Timeline();
@@ -12,6 +11,11 @@ export class Transcript {
   #position = 0;
   #height = 0;
   #loading = false;
+  #seen = -1;
+  /** @type {Entry | undefined} */
+  #lastSeen;
+  /** @type {Entry | undefined} */
+  #firstUnread;
 
   /**
    * @param {ParentNode} view
@@ -64,6 +68,7 @@ export class Transcript {
       this.#place(entry);
       if (isNew) news.push(entry);
     }
+    this.showSeen(-1);
     if (follow) this.scrollToEnd();
     else if (news.some(({ kind, own }) => kind === "message" && !own)) this.jump.hidden = false;
     return news;
@@ -82,6 +87,22 @@ export class Transcript {
     this.#items.get(entry)?.remove();
     this.#items.delete(entry);
     if (next) this.#decorate(next);
+  }
+
+  /** An agent has read up to this index. @param {number} index */
+  showSeen(index) {
+    this.#seen = Math.max(this.#seen, index);
+    const before = this.#lastSeen;
+    this.#lastSeen = this.timeline.ownUpTo(this.#seen);
+    if (before === this.#lastSeen) return;
+    for (const entry of [before, this.#lastSeen]) if (entry) this.#decorate(entry);
+  }
+
+  /** Where the reader stopped. @param {number | null} horizon null: nowhere any more */
+  markUnread(horizon) {
+    const before = this.#firstUnread;
+    this.#firstUnread = horizon === null ? undefined : this.timeline.firstUnread(horizon);
+    for (const entry of [before, this.#firstUnread]) if (entry) this.#decorate(entry);
   }
 
   /** Names became known. */
@@ -172,10 +193,12 @@ export class Transcript {
       write(part(item, "text"), this.words.text(entry.event ?? "", { name: this.label(entry.author) }));
       return;
     }
+    part(item, "divider").hidden = entry !== this.#firstUnread;
     item.classList.toggle("webchat-own", entry.own);
     item.classList.toggle("webchat-grouped", continuesGroup(previous, entry));
     item.classList.toggle("webchat-failed", entry.status === "failed");
     write(part(item, "author"), this.label(entry.author, entry.own));
+    write(part(item, "initials"), entry.own ? "" : initialsOf(this.on.nameOf(entry.author) ?? ""));
     const time = part(item, "time", HTMLTimeElement);
     time.dateTime = entry.at.toISOString();
     time.title = this.exact.format(entry.at);
@@ -187,34 +210,39 @@ export class Transcript {
   /** @param {HTMLElement} item @param {Entry} entry */
   #body(item, entry) {
     const text = part(item, "text");
-    if (text.dataset.drawn === entry.text) return;
-    text.dataset.drawn = entry.text;
+    const files = entry.files ?? [];
+    const content = JSON.stringify([entry.text, ...files.map(({ name }) => name)]);
+    if (text.dataset.drawn === content) return;
+    text.dataset.drawn = content;
     const pieces = linkify(entry.text).map((piece) => {
       if (!piece.href) return piece.text;
       const link = this.words.element("link", { text: piece.text });
       link.setAttribute("href", piece.href);
       return link;
     });
-    const files = (entry.files ?? []).map(({ name, url }) => {
-      const button = this.words.element("file", { name });
-      button.addEventListener("click", async () => window.open((await url()) ?? "", "_blank", "noopener"));
-      return button;
-    });
-    text.replaceChildren(...pieces, ...files);
+    text.replaceChildren(...pieces);
+    if (files.length) this.#drawFiles(part(item, "files"), files);
+  }
+
+  /** @param {HTMLElement} place @param {Attachment[]} files */
+  async #drawFiles(place, files) {
+    const { drawFile } = await import("./files.js");
+    place.replaceChildren(...files.map((file) => drawFile(this.words, file, this.log)));
+    if (this.#atEnd) this.scrollToEnd();
   }
 
   /** @param {HTMLElement} item @param {Entry} entry */
   #delivery(item, entry) {
     const line = part(item, "delivery");
-    if (line.dataset.status === entry.status) return;
-    line.dataset.status = entry.status;
-    line.hidden = entry.status === "sent";
-    if (entry.status === "failed") {
-      line.replaceChildren(this.words.clone("not-sent"));
-      part(line, "resend").addEventListener("click", () => this.on.resend(entry));
-    } else {
-      line.replaceChildren(entry.status === "sending" ? this.words.clone("sending") : "");
-    }
+    const { status, uploads } = entry;
+    const seen = entry === this.#lastSeen && "seen";
+    const words = { sent: seen, failed: "not-sent", sending: uploads ? "uploading" : "sending" }[status];
+    if (line.dataset.words === String(words)) return;
+    line.dataset.words = String(words);
+    line.hidden = !words;
+    line.replaceChildren(words ? this.words.clone(words) : "");
+    line.querySelector("[data-webchat-resend]")?.addEventListener("click", () => this.on.resend(entry));
+    line.querySelector("[data-webchat-cancel]")?.addEventListener("click", () => entry.cancel?.());
   }
 }
 

@@ -37,12 +37,18 @@ interface Entry {
   text: string;
   status: "sent" | "sending" | "failed";
   files?: Attachment[];
+  /** The visitor's own files, until they are sent. */
+  uploads?: File[];
+  /** Calls off the sending. */
+  cancel?(): void;
   /** The template of an event. */
   event?: "joined" | "left";
 }
 
 interface Attachment {
   name: string;
+  /** A media type. */
+  type: string;
   /** Asks Twilio for an address that works for some minutes. */
   url(): Promise<string | null>;
 }
@@ -55,6 +61,8 @@ interface Handlers {
   /** New or changed messages; live ones have just happened. */
   messages(messages: Entry[], live: boolean): void;
   removed(index: number): void;
+  /** An agent has read up to this index. */
+  seen(index: number): void;
   /** An agent came, or went; `at` is null for now. */
   presence(identity: string, joined: boolean, at: Date | null): void;
   typing(identity: string, isTyping: boolean): void;
