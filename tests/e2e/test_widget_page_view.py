@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 from tests.e2e.widget import Widget
 from tests.site_server import SiteServer
 
-SMALL, PANEL_CSS, CHAT, SDK = 3072, 4096, 21 * 1024, 75 * 1024
+SMALL, PANEL_CSS, CHAT, SDK = 3072, 4096, 15 * 1024, 75 * 1024
 
 
 def size(address: str) -> int:
