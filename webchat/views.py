@@ -8,7 +8,9 @@ from typing import Any
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -132,9 +134,18 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[s
     return context
 
 
+def _mark(request: HttpRequest, visitor: Visitor) -> str:
+    """Tells the page whether somebody else may sit there now: another browser or user, or a sign-in in between, which
+    rotates the secret of CSRF."""
+    get_token(request)
+    return salted_hmac("webchat.mark", f"{visitor.key} {visitor.user_id} {request.META['CSRF_COOKIE']}").hexdigest()[
+        :16
+    ]
+
+
 def _render(
     request: HttpRequest, template: str, visitor: Visitor, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    response = render(request, template, context, status=status)
+    response = render(request, template, {**context, "mark": _mark(request, visitor)}, status=status)
     remember(response, visitor)
     return response

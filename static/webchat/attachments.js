@@ -57,6 +57,16 @@ export class Attachments {
     this.#say(refused.join(" "));
   }
 
+  /** @returns {Attachment[]} those to send, which are no longer here */
+  take() {
+    const files = this.files.map((file) => {
+      const url = URL.createObjectURL(file);
+      return { name: file.name, type: file.type, url: async () => url, file };
+    });
+    this.clear();
+    return files;
+  }
+
   clear() {
     for (const file of this.files) this.#drop(file);
     this.#say("");
@@ -139,4 +149,22 @@ export class Attachments {
     this.view.classList.toggle("webchat-dropping", inside && event.type !== "drop");
     if (event.type === "drop") this.add([...dataTransfer.files]);
   }
+}
+
+/**
+ * Sends a message with its files. As long as it takes: the line may be slow, and the visitor can call it off.
+ * @param {import("@twilio/conversations").Conversation} conversation
+ * @param {Entry} entry
+ * @param {Record<string, string | null>} attributes
+ * @param {AbortSignal} signal
+ */
+export async function upload(conversation, { text, files = [] }, attributes, signal) {
+  const message = conversation.prepareMessage().setAttributes(attributes);
+  if (text) message.setBody(text);
+  for (const { name, type, file } of files) {
+    if (file) message.addMedia({ contentType: type, filename: name, media: file });
+  }
+  const sending = message.build().send();
+  signal.addEventListener("abort", () => sending.cancel());
+  await sending;
 }

@@ -17,7 +17,7 @@ export class Composer {
    * @param {Words} words
    * @param {string} session the chat that the draft belongs to
    * @param {object} on
-   * @param {(text: string, files: File[]) => void} on.send
+   * @param {(text: string, files: Attachment[]) => void} on.send
    * @param {() => void} on.typing
    */
   constructor(host, view, words, session, on) {
@@ -73,10 +73,9 @@ export class Composer {
 
   #send() {
     const text = this.input.value.trim();
-    const files = this.#attachments?.files ?? [];
-    if ((!text && !files.length) || bytesOf(text) > MESSAGE_MAX_BYTES) return;
+    if ((!text && !this.#attachments?.files.length) || bytesOf(text) > MESSAGE_MAX_BYTES) return;
+    const files = this.#attachments?.take() ?? [];
     this.input.value = "";
-    this.#attachments?.clear();
     this.#changed();
     this.input.focus();
     this.on.send(text, files);

@@ -52,7 +52,7 @@ export class Connection {
   }
 
   get hasOlder() {
-    return !this.#over && (this.#oldest?.hasPrevPage ?? false);
+    return this.#oldest?.hasPrevPage ?? false;
   }
 
   /** @param {string} identity @returns {string | null} a name meant for display, never an identity */
@@ -94,7 +94,8 @@ export class Connection {
    * @param {boolean} again the message may have arrived already, though no answer came
    * @param {AbortSignal} signal calls off an upload
    */
-  async send({ text, clientId, uploads }, again, signal) {
+  async send(entry, again, signal) {
+    const { text, clientId, files } = entry;
     try {
       const conversation = this.#conversation;
       if (!conversation) throw new ApiError("network");
@@ -105,31 +106,17 @@ export class Connection {
         if (entries.some((entry) => entry.clientId === clientId)) return;
       }
       const attributes = { client_id: clientId };
-      if (uploads) return await this.#upload(conversation, text, attributes, uploads, signal);
+      if (files?.length) {
+        const { upload } = await import("./attachments.js");
+        return await upload(conversation, entry, attributes, signal);
+      }
       await within(CALL_LIMIT + 5000, conversation.sendMessage(text, attributes));
     } catch (error) {
       const { status = 0 } = /** @type {{status?: number}} */ (error);
       // A refused file says nothing of the chat: its role at Twilio may forbid files alone.
-      if (!uploads && (status === 403 || status === 404 || status === 410)) this.#end();
+      if (!files?.length && (status === 403 || status === 404 || status === 410)) this.#end();
       throw error;
     }
-  }
-
-  /**
-   * As long as it takes: the line may be slow, and the visitor can call it off.
-   * @param {Conversation} conversation
-   * @param {string} text
-   * @param {{client_id: string | null}} attributes
-   * @param {File[]} files
-   * @param {AbortSignal} signal
-   */
-  async #upload(conversation, text, attributes, files, signal) {
-    const message = conversation.prepareMessage().setAttributes(attributes);
-    if (text) message.setBody(text);
-    for (const file of files) message.addMedia({ contentType: file.type, filename: file.name, media: file });
-    const sending = message.build().send();
-    signal.addEventListener("abort", () => sending.cancel());
-    await sending;
   }
 
   typing() {

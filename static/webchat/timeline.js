@@ -43,11 +43,6 @@ export class Timeline {
     this.entries = this.entries.filter((other) => other !== entry);
   }
 
-  /** @param {string} clientId */
-  byClientId(clientId) {
-    return this.entries.find((entry) => entry.clientId === clientId);
-  }
-
   /** @param {number} index */
   byIndex(index) {
     return this.entries.find((entry) => entry.kind === "message" && entry.index === index);

@@ -10,7 +10,8 @@ export class Transcript {
   #atEnd = true;
   #position = 0;
   #height = 0;
-  #loading = false;
+  /** @type {Promise<boolean> | undefined} */
+  #page;
   #seen = -1;
   /** @type {Entry | undefined} */
   #lastSeen;
@@ -35,7 +36,6 @@ export class Transcript {
     this.relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
     this.clock = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
     this.calendar = new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" });
-    this.exact = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "short" });
     this.log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.jump.addEventListener("click", () => {
       this.scrollToEnd();
@@ -137,12 +137,27 @@ export class Transcript {
     this.#loadOlder();
   }
 
-  /** Near the top, the page before is put above without moving what is being read. */
-  async #loadOlder() {
-    if (this.#loading || !this.log.clientHeight || this.log.scrollTop > 120) return;
+  /** Every page before. Rejects when one cannot be had. */
+  async loadAll() {
+    while (await this.#loadPage());
+  }
+
+  /** Near the top, the page before. Scrolling again asks again. */
+  #loadOlder() {
+    if (this.log.clientHeight && this.log.scrollTop <= 120) this.#loadPage().catch(() => {});
+  }
+
+  /** Puts the page before above, without moving what is being read. @returns {Promise<boolean>} whether there was one */
+  async #loadPage() {
+    this.#page ??= this.#fetchPage().finally(() => {
+      this.#page = undefined;
+    });
+    return this.#page;
+  }
+
+  async #fetchPage() {
     const page = this.on.older();
-    if (!page) return;
-    this.#loading = true;
+    if (!page) return false;
     const notice = part(this.log, "older");
     notice.hidden = false;
     try {
@@ -154,11 +169,10 @@ export class Transcript {
       notice.hidden = true;
       this.#atEnd = followed;
       this.log.scrollTop = this.log.scrollHeight - fromEnd;
-    } catch {
-      // Scrolling again asks again.
+    } finally {
       notice.hidden = true;
     }
-    this.#loading = false;
+    return true;
   }
 
   /** @param {Entry} entry */
@@ -198,10 +212,10 @@ export class Transcript {
     item.classList.toggle("webchat-grouped", continuesGroup(previous, entry));
     item.classList.toggle("webchat-failed", entry.status === "failed");
     write(part(item, "author"), this.label(entry.author, entry.own));
-    write(part(item, "initials"), entry.own ? "" : initialsOf(this.on.nameOf(entry.author) ?? ""));
+    // Drawn by the stylesheet: who copies the conversation wants no letters in between.
+    part(item, "initials").dataset.initials = entry.own ? "" : initialsOf(this.on.nameOf(entry.author) ?? "");
     const time = part(item, "time", HTMLTimeElement);
     time.dateTime = entry.at.toISOString();
-    time.title = this.exact.format(entry.at);
     write(time, this.clock.format(entry.at));
     this.#body(item, entry);
     this.#delivery(item, entry);
@@ -234,9 +248,9 @@ export class Transcript {
   /** @param {HTMLElement} item @param {Entry} entry */
   #delivery(item, entry) {
     const line = part(item, "delivery");
-    const { status, uploads } = entry;
+    const { status, files } = entry;
     const seen = entry === this.#lastSeen && "seen";
-    const words = { sent: seen, failed: "not-sent", sending: uploads ? "uploading" : "sending" }[status];
+    const words = { sent: seen, failed: "not-sent", sending: files?.length ? "uploading" : "sending" }[status];
     if (line.dataset.words === String(words)) return;
     line.dataset.words = String(words);
     line.hidden = !words;

@@ -285,7 +285,10 @@ def test_agents_have_their_initials_and_nobody_else(widget: Widget) -> None:
     widget.agent_says("Hello")
     widget.site.sandbox.say(widget.channel, "bot_7f3a", "I am a bot")
     expect(widget.messages).to_have_count(3)
-    assert widget.messages.locator("[data-webchat-initials]").all_text_contents() == ["", "R", ""]
+    initials = widget.messages.locator("[data-webchat-initials]")
+    assert initials.evaluate_all("(all) => all.map((one) => one.dataset.initials)") == ["", "R", ""]
+    expect(initials.nth(1)).to_be_visible()
+    expect(initials.nth(2)).to_be_hidden()
 
 
 def test_the_room_that_is_left_is_said_near_the_limit(widget: Widget) -> None:

@@ -37,8 +37,6 @@ interface Entry {
   text: string;
   status: "sent" | "sending" | "failed";
   files?: Attachment[];
-  /** The visitor's own files, until they are sent. */
-  uploads?: File[];
   /** Calls off the sending. */
   cancel?(): void;
   /** The template of an event. */
@@ -51,6 +49,8 @@ interface Attachment {
   type: string;
   /** Asks Twilio for an address that works for some minutes. */
   url(): Promise<string | null>;
+  /** The visitor's own, until it is sent. */
+  file?: File;
 }
 
 type Status = "connecting" | "connected" | "reconnecting" | "offline" | "unreachable";
@@ -76,5 +76,6 @@ type Slots = Record<string, string | number>;
 
 type Host = import("../../../static/webchat/launcher.js").WebChatElement;
 type Words = import("../../../static/webchat/words.js").Words;
+type Transcript = import("../../../static/webchat/transcript.js").Transcript;
 type Api = import("../../../static/webchat/api.js").Api;
 type Panel = import("../../../static/webchat/panel.js").Panel;

@@ -1,0 +1,105 @@
+// The people at the other end: who is here, who is typing, and whether anybody has come yet.
+
+import { languageOf, part } from "./words.js";
+
+// A screen reader that announced each keystroke's burst would talk over the conversation.
+const TYPING_ANNOUNCED_MS = 2000;
+
+export class People {
+  isOver = false;
+  isConnected = false;
+  /** @type {Set<string>} */
+  #agents = new Set();
+  /** @type {Set<string>} */
+  #typists = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #typingTimer;
+
+  /**
+   * @param {Host} host
+   * @param {HTMLElement} view
+   * @param {Words} words
+   * @param {Transcript} transcript
+   */
+  constructor(host, view, words, transcript) {
+    this.host = host;
+    this.view = view;
+    this.words = words;
+    this.transcript = transcript;
+  }
+
+  /** @param {string} identity @param {boolean} joined @param {Date | null} at */
+  presence(identity, joined, at) {
+    if (this.#agents.has(identity) === joined) return;
+    if (joined) this.#agents.add(identity);
+    else {
+      this.#agents.delete(identity);
+      this.typing(identity, false);
+    }
+    this.transcript.add([
+      {
+        kind: "event",
+        event: joined ? "joined" : "left",
+        index: null,
+        clientId: null,
+        author: identity,
+        own: false,
+        at: at ?? this.transcript.timeline.latest,
+        text: "",
+        status: "sent",
+      },
+    ]);
+    this.show();
+  }
+
+  /** @param {string} identity of an agent @param {boolean} isTyping */
+  typing(identity, isTyping) {
+    if (this.#typists.has(identity) === isTyping) return;
+    if (isTyping) this.#typists.add(identity);
+    else this.#typists.delete(identity);
+    this.#showTyping();
+  }
+
+  /** The chat is over. */
+  end() {
+    this.isOver = true;
+    this.#typists.clear();
+    this.show();
+  }
+
+  /** After anything that changes who is here, what they are called, or whether they have answered. */
+  show() {
+    const presence = this.host.child("presence");
+    presence.hidden = !this.#agents.size || this.isOver;
+    presence.textContent = presence.hidden ? "" : this.words.text("present", { name: this.#list(this.#agents) });
+    const answered = this.transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own);
+    part(this.view, "waiting").hidden = this.isOver || !this.isConnected || answered || this.#agents.size > 0;
+    this.#showTyping();
+  }
+
+  /** @param {Iterable<string>} identities */
+  #list(identities) {
+    const names = new Set([...identities].map((identity) => this.transcript.label(identity)));
+    return new Intl.ListFormat(languageOf(this.view)).format(names);
+  }
+
+  #showTyping() {
+    const line = part(this.view, "typing");
+    const spoken = part(this.view, "typing-status");
+    const text = this.#typists.size ? this.words.text("typing", { name: this.#list(this.#typists) }) : "";
+    const words = part(line, "typing-text");
+    if (words.textContent === text) return;
+    line.hidden = !text;
+    words.textContent = text;
+    if (this.transcript.isAtEnd) this.transcript.scrollToEnd();
+    if (!text) {
+      clearTimeout(this.#typingTimer);
+      this.#typingTimer = undefined;
+      spoken.textContent = "";
+      return;
+    }
+    this.#typingTimer ??= setTimeout(() => {
+      spoken.textContent = words.textContent;
+    }, TYPING_ANNOUNCED_MS);
+  }
+}
