@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webchat.api.errors import SESSION_STATUS, TRY_AGAIN
@@ -110,6 +111,7 @@ def end(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 @cache_control(public=True, max_age=31_536_000, immutable=True)
+@gzip_page
 def theme(request: HttpRequest, slug: str) -> HttpResponse:
     """The webchat's colours. The address changes with them."""
     return HttpResponse(get_object_or_404(Webchat, slug=slug).theme, content_type="text/css")

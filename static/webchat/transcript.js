@@ -96,6 +96,7 @@ export class Transcript {
     this.#lastSeen = this.timeline.ownUpTo(this.#seen);
     if (before === this.#lastSeen) return;
     for (const entry of [before, this.#lastSeen]) if (entry) this.#decorate(entry);
+    if (this.#atEnd) this.scrollToEnd();
   }
 
   /** Where the reader stopped. @param {number | null} horizon null: nowhere any more */

@@ -63,8 +63,8 @@ def test_a_sound_that_was_switched_on_lasts_for_this_tab(widget: Widget) -> None
     expect(sound).not_to_be_checked()
     sound.check()
     # It sounds at once, so that the visitor knows what they chose.
-    widget.page.wait_for_function("window.notes === 2")
     widget.page.wait_for_timeout(1100)
+    assert widget.page.evaluate("window.notes") == 2
     says(widget, "In sight")
     assert widget.page.evaluate("window.notes") == 2
     look_away(widget)

@@ -87,6 +87,7 @@ def test_the_next_form_knows_nothing_of_somebody_else(widget: Widget, page: Page
     widget.end()
     other = page.context.new_page()
     sign_in(other, widget.site)
+    other.get_by_text("Ada", exact=True).click()
     other.get_by_role("button", name="Sign out").click()
     expect(other.get_by_role("link", name="Sign in").first).to_be_visible()
     widget.panel.get_by_role("button", name="Start a new chat").click()
