@@ -64,7 +64,7 @@ export class Panel {
   }
 
   async #fetch() {
-    const page = new DOMParser().parseFromString(await this.#api.panel(), "text/html");
+    const page = new DOMParser().parseFromString(await this.#api.panel(this.host.takeRequest()), "text/html");
     return document.adoptNode(part(page, "state"));
   }
 
