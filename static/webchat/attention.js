@@ -24,6 +24,13 @@ export class Attention {
     this.sound = this.#switch(part(view, "sound", HTMLInputElement), "sound", () => this.#chime());
     this.notify = this.#switch(part(view, "notify", HTMLInputElement), "notify", () => this.#askPermission());
     part(view, "notify-row").hidden = !("Notification" in window);
+    const options = part(view, "options", HTMLDetailsElement);
+    options.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !options.open) return;
+      event.preventDefault();
+      options.open = false;
+      options.querySelector("summary")?.focus();
+    });
   }
 
   /** A new message, by its author's name. The notification says no more: others may look at the screen. */

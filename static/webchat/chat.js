@@ -4,8 +4,7 @@ import { ApiError, backOff, sleep } from "./api.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Ending } from "./ending.js";
-import { Notice } from "./notice.js";
-import { People } from "./people.js";
+import { Notice, People } from "./notices.js";
 import { Transcript } from "./transcript.js";
 import { part } from "./words.js";
 
@@ -74,14 +73,7 @@ export class Chat {
     for (const button of view.querySelectorAll("[data-webchat-download]")) {
       button.addEventListener("click", () => this.#download());
     }
-    const options = part(view, "options", HTMLDetailsElement);
-    options.addEventListener("toggle", () => this.#prepareAttention());
-    options.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !options.open) return;
-      event.preventDefault();
-      options.open = false;
-      options.querySelector("summary")?.focus();
-    });
+    part(view, "options").addEventListener("toggle", () => this.#prepareAttention());
     if (host.recall("sound") || host.recall("notify")) this.#prepareAttention();
     host.child("end").hidden = false;
     if (!host.isOpen) host.remember("minimised");

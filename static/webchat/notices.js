@@ -1,10 +1,51 @@
-// The people at the other end: who is here, who is typing, and whether anybody has come yet.
+// What the visitor is told beside the conversation: how the connection is, who is here, who is typing.
 
 import { languageOf, part } from "./words.js";
 
+const CONNECTING_MS = 800;
+const RESTORED_MS = 4000;
 // A screen reader that announced each keystroke's burst would talk over the conversation.
 const TYPING_ANNOUNCED_MS = 2000;
 
+/** The connection. */
+export class Notice {
+  /** @type {Status} */
+  #status = "connecting";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** @param {HTMLElement} view @param {Words} words @param {() => void} reconnect */
+  constructor(view, words, reconnect) {
+    this.words = words;
+    this.line = part(view, "connection");
+    this.again = part(view, "reconnect");
+    this.again.addEventListener("click", reconnect);
+  }
+
+  /** @param {Status} status */
+  show(status) {
+    const before = this.#status;
+    if (before === status && status !== "connecting") return;
+    this.#status = status;
+    clearTimeout(this.#timer);
+    const lost = before !== "connected" && before !== "connecting";
+    const words = status === "connected" ? (lost ? "restored" : "") : status;
+    const show = () => (this.line.textContent = words && this.words.text(words));
+    // Most connections are there before anybody could read that they are being made.
+    if (words === "connecting") this.#timer = setTimeout(show, CONNECTING_MS);
+    else show();
+    if (words === "restored") this.#timer = setTimeout(() => (this.line.textContent = ""), RESTORED_MS);
+    this.again.hidden = status !== "unreachable";
+  }
+
+  clear() {
+    clearTimeout(this.#timer);
+    this.line.textContent = "";
+    this.again.hidden = true;
+  }
+}
+
+/** The people at the other end, and whether anybody has come yet. */
 export class People {
   isOver = false;
   isConnected = false;
