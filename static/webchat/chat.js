@@ -181,7 +181,10 @@ export class Chat {
       this.host.emit("message", { from: "visitor" });
     } catch {
       // If it got through nevertheless, its echo brings it back.
-      if (cancelling.signal.aborted) return this.transcript.remove(entry);
+      if (cancelling.signal.aborted) {
+        this.composer.putBack(entry.text);
+        return this.transcript.remove(entry);
+      }
       if (entry.index === null) entry.status = "failed";
       this.transcript.update(entry);
       this.host.emit("error", { code: "not_sent" });

@@ -55,6 +55,13 @@ export class Composer {
     this.form.hidden = hidden;
   }
 
+  /** @param {string} text that was not sent after all */
+  putBack(text) {
+    if (this.input.value) return;
+    this.input.value = text;
+    this.#changed();
+  }
+
   /** The chat is over: nothing of the draft stays behind. */
   forget() {
     this.host.remember(null, "draft");
@@ -101,8 +108,6 @@ export class Composer {
 
   #restore() {
     const [session, text] = JSON.parse(this.host.recall("draft") ?? "[]");
-    if (session !== this.session || !text) return;
-    this.input.value = text;
-    this.#changed();
+    if (session === this.session && text) this.putBack(text);
   }
 }

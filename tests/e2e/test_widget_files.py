@@ -198,6 +198,7 @@ def test_an_upload_can_be_called_off(widget: Widget) -> None:
     widget.send("Oh no")
     widget.messages.last.get_by_role("button", name="Cancel").click()
     expect(widget.messages).to_have_count(1)
+    expect(widget.composer).to_have_value("Oh no")
     widget.send("Without it")
     expect(widget.messages).to_have_count(2)
     expect(widget.messages.last.locator("[data-webchat-delivery]")).to_be_hidden()
