@@ -25,7 +25,7 @@ unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG 
 TEST_VARIABLES = DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 TEST_ENV = env $(TEST_VARIABLES)
 
-.PHONY: help run test check lint types unit browser bench fuzz kills lock clean flex-ui
+.PHONY: help run test check lint types unit browser bench bench-widget fuzz kills lock clean flex-ui
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -70,6 +70,10 @@ browser: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 # What a start and a renewal cost, in one run with what they are compared to.
 bench: .venv/.dev static/webchat/sdk/conversations.js
 	@$(TEST_ENV) $(BIN)/python -m tests.bench
+
+# What the chat weighs, and how long a visitor waits for the form and for the first message, in a real browser.
+bench-widget: .venv/.browser static/webchat/sdk/conversations.js
+	@$(TEST_ENV) CHROMIUM="$$(cat .venv/.browser)" $(BIN)/python -m tests.bench.widget
 
 # A thousand and more requests for each operation of the API.
 fuzz: .venv/.dev static/webchat/sdk/conversations.js

@@ -42,6 +42,7 @@ def webchat_form(**values):
         "api": "conversations",
         "address_sid": account.ADDRESS_SID,
         "chat_service_sid": account.CHAT_SERVICE_SID,
+        "attachment_max_mb": "10",
         **field_rows(),
         **values,
     }
@@ -64,6 +65,10 @@ def test_staff_compose_a_webchat_with_its_form(admin_client):
         ({"api": "web_channels"}, "needs the SID of a Flex Flow"),
         ({"chat_service_sid": "IS" + "g" * 32}, "starts with IS"),
         ({"brand_colour": "red;}"}, "six hex digits"),
+        ({"colour_scheme": "blue"}, "not one of the available choices"),
+        ({"attachments": "on"}, "Choose at least one"),
+        ({"attachments": "on", "attachment_kinds": ["html"]}, "not one of the available choices"),
+        ({"attachment_max_mb": "151"}, "less than or equal to 150"),
         (field_rows({"label": "Where", "name": "location"}), "key of the site"),
         (field_rows({"label": "A", "name": "Upper"}), "small letter first"),
         (field_rows({"label": "A", "type": "select"}), "at least one choice"),
@@ -75,7 +80,7 @@ def test_staff_compose_a_webchat_with_its_form(admin_client):
         (field_rows({"label": "A", "match": "annotate", "user_lookup": "groups__name"}), "cannot be used"),
         (field_rows({"label": "A", "min_length": 9, "max_length": 3}), "longer than the longest"),
     ],
-    ids=map(str, range(16)),
+    ids=map(str, range(20)),
 )
 def test_what_would_fail_at_run_time_is_refused_at_save(admin_client, values, complaint):
     response = admin_client.post("/admin/webchat/webchat/add/", webchat_form(**values))

@@ -223,3 +223,28 @@ def test_a_database_that_fails_is_said_as_a_page(sandbox, monkeypatch):
     html = response.content.decode()
     assert "Not now. Call us." in html
     assert ANSWERS["question"] in html
+
+
+# --- Colours -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scheme", "controls", "follows_device", "has_dark"),
+    [("system", "light dark", True, True), ("light", "light", False, False), ("dark", "dark", False, True)],
+)
+def test_the_colour_scheme_is_the_webchats(client, scheme, controls, follows_device, has_dark):
+    webchat = make_webchat(colour_scheme=scheme)
+    css = client.get(f"/webchat/support/theme.css?v={webchat.theme_version}").content.decode()
+    assert f"color-scheme: {controls};" in css
+    assert ("prefers-color-scheme" in css) == follows_device
+    assert ("--webchat-surface: #1c2026" in css) == has_dark
+    assert css.count("{") == css.count("}")
+
+
+def test_what_changes_the_colours_changes_their_address():
+    webchat = make_webchat()
+    versions = {webchat.theme_version}
+    for change in ({"brand_colour": "#123456"}, {"colour_scheme": "dark"}):
+        vars(webchat).update(change)
+        versions.add(webchat.theme_version)
+    assert len(versions) == 3

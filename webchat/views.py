@@ -7,11 +7,14 @@ from typing import Any
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webchat import proof, tickets
@@ -109,10 +112,10 @@ def end(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 @cache_control(public=True, max_age=31_536_000, immutable=True)
+@gzip_page
 def theme(request: HttpRequest, slug: str) -> HttpResponse:
-    """The webchat's brand colour as a stylesheet, so that no page needs an inline style."""
-    webchat = get_object_or_404(Webchat, slug=slug)
-    return render(request, "webchat/theme.css", {"webchat": webchat}, content_type="text/css")
+    """The webchat's colours. The address changes with them."""
+    return HttpResponse(get_object_or_404(Webchat, slug=slug).theme, content_type="text/css")
 
 
 def _running(webchat: Webchat, visitor: Visitor) -> ChatSession | None:
@@ -139,9 +142,18 @@ def _envelope(webchat: Webchat, key: str) -> dict[str, str]:
     return {"idempotency_key": key, "puzzle": proof.puzzle(key) if webchat.wants_proof else ""}
 
 
+def _mark(request: HttpRequest, visitor: Visitor) -> str:
+    """Tells the page whether somebody else may sit there now: another browser or user, or a sign-in in between, which
+    rotates the secret of CSRF."""
+    get_token(request)
+    return salted_hmac("webchat.mark", f"{visitor.key} {visitor.user_id} {request.META['CSRF_COOKIE']}").hexdigest()[
+        :16
+    ]
+
+
 def _render(
     request: HttpRequest, template: str, visitor: Visitor, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    response = render(request, template, context, status=status)
+    response = render(request, template, {**context, "mark": _mark(request, visitor)}, status=status)
     remember(response, visitor)
     return response

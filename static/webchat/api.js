@@ -91,9 +91,9 @@ export class Api {
     this.refresh = async () => {};
   }
 
-  /** @returns {Promise<string>} the panel's HTML */
-  async panel() {
-    const { response, text } = await this.#send(this.urls.panel, { headers: { Accept: "text/html" } });
+  /** @param {Promise<Response>} [early] the request, when it is under way already @returns {Promise<string>} HTML */
+  async panel(early) {
+    const { response, text } = await this.#send(this.urls.panel, {}, 15_000, early);
     if (!response.ok) throw errorOf(response.status, "", response.headers.get("Retry-After"));
     return text;
   }
@@ -147,10 +147,15 @@ export class Api {
     return parsed(text) ?? Promise.reject(errorOf(response.status, text, null));
   }
 
-  /** @param {string} url @param {RequestInit} init @param {number} [limit] of the whole answer, in milliseconds */
-  async #send(url, init, limit = 15_000) {
+  /**
+   * @param {string} url
+   * @param {RequestInit} init
+   * @param {number} [limit] of the whole answer, in milliseconds
+   * @param {Promise<Response>} [early]
+   */
+  async #send(url, init, limit = 15_000, early) {
     try {
-      const response = await this.fetch(url, { ...init, signal: AbortSignal.timeout(limit) });
+      const response = await (early ?? this.fetch(url, { ...init, signal: AbortSignal.timeout(limit) }));
       return { response, text: await response.text() };
     } catch (error) {
       throw new ApiError(error instanceof DOMException && error.name === "TimeoutError" ? "timeout" : "network");

@@ -3,29 +3,17 @@
 import { ApiError, backOff, sleep } from "./api.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
+import { Ending } from "./ending.js";
+import { Notice, People } from "./notices.js";
 import { Transcript } from "./transcript.js";
-import { languageOf, part } from "./words.js";
-
-
-const CONNECTING_MS = 800;
-const RESTORED_MS = 4000;
-// A screen reader that announced each keystroke's burst would talk over the conversation.
-const TYPING_ANNOUNCED_MS = 2000;
+import { part } from "./words.js";
 
 export class Chat {
   isRunning = true;
-  /** @type {Set<string>} */
-  #agents = new Set();
-  /** @type {Set<string>} */
-  #typists = new Set();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #typingTimer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #statusTimer;
-  /** @type {Status} */
-  #status = "connecting";
   #ending = false;
   #listening = new AbortController();
+  /** @type {Promise<import("./attention.js").Attention | undefined> | undefined} */
+  #attention;
 
   /**
    * @param {Host} host
@@ -33,49 +21,60 @@ export class Chat {
    * @param {Words} words
    * @param {Api} api
    * @param {Credentials} credentials
-   * @param {{startAnother: () => void, disowned: () => void}} on `disowned`: it is no longer this visitor's to see
+   * @param {object} on
+   * @param {() => void} on.startAnother
+   * @param {() => void} on.disowned it is no longer this visitor's to see
+   * @param {() => void} on.ended
    */
   constructor(host, view, words, api, credentials, on) {
     this.host = host;
     this.view = view;
     this.words = words;
     this.api = api;
+    this.on = on;
     this.session = credentials.session_id;
     this.identity = credentials.identity;
+    this.notice = new Notice(view, words, () => this.#open());
     this.connection = new Connection(credentials, () => this.#renew(), {
       status: (status) => this.#showStatus(status),
       messages: (entries, live) => this.#arrived(entries, live),
       removed: (index) => this.#removed(index),
-      presence: (identity, joined, at) => this.#presence(identity, joined, at),
-      typing: (identity, isTyping) => this.#typing(identity, isTyping),
-      named: () => this.#named(),
+      seen: (index) => this.transcript.showSeen(index),
+      presence: (identity, joined, at) => this.people.presence(identity, joined, at),
+      typing: (identity, isTyping) => identity !== this.identity && this.people.typing(identity, isTyping),
+      named: () => {
+        this.transcript.rename();
+        this.people.show();
+      },
       // Twilio may tell the end that we asked for before our server answers.
       ended: () => this.#finish({ by: this.#ending ? "visitor" : "agent", told: this.#ending }),
     });
     this.transcript = new Transcript(view, words, {
       nameOf: (identity) => this.connection.nameOf(identity),
       resend: (entry) => this.#send(entry, true),
-      older: () => (this.connection.hasOlder ? this.connection.older() : null),
+      older: () => (this.isRunning && this.connection.hasOlder ? this.connection.older() : null),
     });
+    this.people = new People(host, view, words, this.transcript);
     this.composer = new Composer(host, view, words, this.session, {
-      send: (text) => this.#compose(text),
+      send: (text, files) => this.#compose(text, files),
       typing: () => this.connection.typing(),
     });
-    this.tabs = new BroadcastChannel(`webchat:${host.slug}`);
-    this.tabs.onmessage = ({ data }) => data.ended === this.session && this.#finish({ by: "visitor", told: true });
+    this.ending = new Ending(view, words, {
+      asked: (asking) => {
+        this.composer.hide(asking);
+        if (!asking) host.child("end").focus();
+      },
+      confirmed: () => this.end(),
+    });
     const { signal } = this.#listening;
     document.addEventListener("visibilitychange", () => this.#read(), { signal });
     this.transcript.log.addEventListener("scroll", () => this.#read(), { signal, passive: true });
-    part(view, "reconnect").addEventListener("click", () => this.#open());
-    part(view, "confirm-end").addEventListener("click", () => this.#confirmed());
-    part(view, "confirm-keep").addEventListener("click", () => this.#confirm(false));
-    part(view, "confirm").addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.preventDefault();
-      this.#confirm(false);
-    });
     part(view, "new").addEventListener("click", on.startAnother);
-    this.on = on;
+    for (const button of view.querySelectorAll("[data-webchat-download]")) {
+      button.addEventListener("click", () => this.#download());
+    }
+    part(view, "options").addEventListener("toggle", () => this.#prepareAttention());
+    if (host.recall("sound") || host.recall("notify")) this.#prepareAttention();
     host.child("end").hidden = false;
     if (!host.isOpen) host.remember("minimised");
     this.#open();
@@ -89,7 +88,10 @@ export class Chat {
   }
 
   askToEnd() {
-    this.#confirm(true);
+    if (!this.isRunning) return;
+    this.ending.ask(true);
+    // While Twilio still has it: afterwards nobody can read what was not loaded.
+    this.transcript.loadAll().catch(() => {});
   }
 
   /** Ends the chat for both sides. Rejects with ApiError when the server could not be told. */
@@ -105,11 +107,15 @@ export class Chat {
     this.#finish({ by: "visitor", told: true });
   }
 
+  /** Another tab of this browser ended it. */
+  endedElsewhere() {
+    this.#finish({ by: "visitor", told: true });
+  }
+
   /** Something else takes its place in the panel. */
   dispose() {
     this.#listening.abort();
     this.connection.close();
-    this.tabs.close();
   }
 
   async #open() {
@@ -135,10 +141,18 @@ export class Chat {
     }
   }
 
+  /** @param {Status} status */
+  #showStatus(status) {
+    if (!this.isRunning) return;
+    this.notice.show(status);
+    this.people.isConnected = status === "connected";
+    this.people.show();
+  }
+
   // --- Messages -------------------------------------------------------------------------------------------------
 
-  /** @param {string} text */
-  #compose(text) {
+  /** @param {string} text @param {Attachment[]} files */
+  #compose(text, files) {
     /** @type {Entry} */
     const entry = {
       kind: "message",
@@ -148,20 +162,29 @@ export class Chat {
       own: true,
       at: new Date(),
       text,
+      files,
       status: "sending",
     };
+    this.transcript.markUnread(null);
     this.transcript.add([entry]);
     this.#send(entry, false);
   }
 
   /** @param {Entry} entry @param {boolean} again */
   async #send(entry, again) {
+    const cancelling = new AbortController();
+    entry.cancel = () => cancelling.abort();
     entry.status = "sending";
     this.transcript.update(entry);
     try {
-      await this.connection.send(entry.text, entry.clientId ?? "", again);
+      await this.connection.send(entry, again, cancelling.signal);
       this.host.emit("message", { from: "visitor" });
     } catch {
+      // If it got through nevertheless, its echo brings it back.
+      if (cancelling.signal.aborted) {
+        this.composer.putBack(entry.text);
+        return this.transcript.remove(entry);
+      }
       if (entry.index === null) entry.status = "failed";
       this.transcript.update(entry);
       this.host.emit("error", { code: "not_sent" });
@@ -171,12 +194,16 @@ export class Chat {
   /** @param {Entry[]} entries @param {boolean} live */
   #arrived(entries, live) {
     if (live) {
-      for (const { own } of this.transcript.add(entries)) if (!own) this.host.emit("message", { from: "agent" });
-      for (const { author } of entries) this.#typing(author, false);
+      for (const { own, author } of this.transcript.add(entries)) {
+        if (own) continue;
+        this.host.emit("message", { from: "agent" });
+        this.#attention?.then((attention) => attention?.call(this.transcript.label(author)));
+      }
+      for (const { author } of entries) this.people.typing(author, false);
     } else {
       this.transcript.fill(entries);
     }
-    this.#waiting();
+    this.people.show();
     this.#read();
   }
 
@@ -194,126 +221,38 @@ export class Chat {
       this.connection.read(newest);
       this.host.unread = 0;
     } else {
-      this.host.unread = timeline.unreadAfter(this.connection.readHorizon);
+      const unread = timeline.unreadAfter(this.connection.readHorizon);
+      if (unread && !this.host.unread) this.transcript.markUnread(this.connection.readHorizon);
+      this.host.unread = unread;
     }
   }
 
-  // --- People ---------------------------------------------------------------------------------------------------
+  // --- What few need ----------------------------------------------------------------------------------------------
 
-  /** @param {string} identity @param {boolean} joined @param {Date | null} at */
-  #presence(identity, joined, at) {
-    if (this.#agents.has(identity) === joined) return;
-    if (joined) this.#agents.add(identity);
-    else {
-      this.#agents.delete(identity);
-      this.#typing(identity, false);
-    }
-    this.transcript.add([
-      {
-        kind: "event",
-        event: joined ? "joined" : "left",
-        index: null,
-        clientId: null,
-        author: identity,
-        own: false,
-        at: at ?? this.transcript.timeline.latest,
-        text: "",
-        status: "sent",
-      },
-    ]);
-    this.#named();
+  #prepareAttention() {
+    this.#attention ??= import("./attention.js").then(
+      ({ Attention }) => new Attention(this.host, this.view, this.words),
+      () => this.#notLoaded(),
+    );
   }
 
-  #named() {
-    this.transcript.rename();
-    this.#waiting();
-    const presence = this.host.child("presence");
-    presence.hidden = !this.#agents.size || !this.isRunning;
-    presence.textContent = presence.hidden ? "" : this.words.text("present", { name: this.#list(this.#agents) });
-    this.#showTyping();
+  async #download() {
+    await this.transcript.loadAll().catch(() => {});
+    const module = await import("./download.js").catch(() => this.#notLoaded());
+    if (!module) return;
+    const title = this.host.child("title").textContent ?? "";
+    const [first] = this.transcript.timeline.entries;
+    const name = `${this.host.slug}-${(first?.at ?? new Date()).toISOString().slice(0, 10)}`;
+    module.save(module.textOf(this.transcript, this.words, title, !this.connection.hasOlder), name);
   }
 
-  /** @param {Iterable<string>} identities */
-  #list(identities) {
-    const names = new Set([...identities].map((identity) => this.transcript.label(identity)));
-    return new Intl.ListFormat(languageOf(this.view)).format(names);
-  }
-
-  #waiting() {
-    const answered = this.transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own);
-    const waiting = this.isRunning && this.#status === "connected" && !answered && !this.#agents.size;
-    part(this.view, "waiting").hidden = !waiting;
-  }
-
-  /** @param {string} identity @param {boolean} isTyping */
-  #typing(identity, isTyping) {
-    if (identity === this.identity || this.#typists.has(identity) === isTyping) return;
-    if (isTyping) this.#typists.add(identity);
-    else this.#typists.delete(identity);
-    this.#showTyping();
-  }
-
-  #showTyping() {
-    const line = part(this.view, "typing");
-    const spoken = part(this.view, "typing-status");
-    const text = this.#typists.size ? this.words.text("typing", { name: this.#list(this.#typists) }) : "";
-    line.hidden = !text;
-    part(line, "typing-text").textContent = text;
-    if (this.transcript.isAtEnd) this.transcript.scrollToEnd();
-    if (!text) {
-      clearTimeout(this.#typingTimer);
-      this.#typingTimer = undefined;
-      spoken.textContent = "";
-    }
-    this.#typingTimer ??= setTimeout(() => {
-      spoken.textContent = line.textContent?.trim() ?? "";
-    }, TYPING_ANNOUNCED_MS);
-  }
-
-  // --- Connection -----------------------------------------------------------------------------------------------
-
-  /** @param {Status} status */
-  #showStatus(status) {
-    if (!this.isRunning) return;
-    const before = this.#status;
-    if (before === status && status !== "connecting") return;
-    this.#status = status;
-    clearTimeout(this.#statusTimer);
-    const lost = before !== "connected" && before !== "connecting";
-    const words = status === "connected" ? (lost ? "restored" : "") : status;
-    const notice = part(this.view, "connection");
-    const show = () => (notice.textContent = words && this.words.text(words));
-    // Most connections are there before anybody could read that they are being made.
-    if (words === "connecting") this.#statusTimer = setTimeout(show, CONNECTING_MS);
-    else show();
-    if (words === "restored") this.#statusTimer = setTimeout(() => (notice.textContent = ""), RESTORED_MS);
-    part(this.view, "reconnect").hidden = status !== "unreachable";
-    this.#waiting();
+  #notLoaded() {
+    this.#attention = undefined;
+    this.host.emit("error", { code: "load_failed" });
+    return undefined;
   }
 
   // --- The end --------------------------------------------------------------------------------------------------
-
-  /** @param {boolean} asking */
-  #confirm(asking) {
-    if (!this.isRunning) return;
-    part(this.view, "confirm").hidden = !asking;
-    part(this.view, "confirm-problem").textContent = "";
-    this.composer.hide(asking);
-    if (asking) part(this.view, "confirm-keep").focus();
-    else this.host.child("end").focus();
-  }
-
-  async #confirmed() {
-    const button = part(this.view, "confirm-end", HTMLButtonElement);
-    if (button.getAttribute("aria-disabled") === "true") return;
-    button.setAttribute("aria-disabled", "true");
-    try {
-      await this.end();
-    } catch (error) {
-      part(this.view, "confirm-problem").textContent = this.words.problem(error);
-    }
-    button.removeAttribute("aria-disabled");
-  }
 
   /** @param {{by: "visitor" | "agent", told?: boolean}} how `told`: our server knows already */
   #finish({ by, told = false }) {
@@ -327,21 +266,13 @@ export class Chat {
         if (error instanceof ApiError && error.status === 404) this.on.disowned();
       });
     }
-    this.tabs.postMessage({ ended: this.session });
-    this.tabs.close();
-    const had = this.view.contains(document.activeElement);
+    this.on.ended();
+    this.ending.show();
     this.composer.forget();
     this.composer.hide(true);
-    this.view.classList.add("webchat-over");
-    this.#typists.clear();
-    clearTimeout(this.#statusTimer);
-    part(this.view, "connection").textContent = "";
-    for (const name of ["reconnect", "confirm"]) part(this.view, name).hidden = true;
+    this.notice.clear();
+    this.people.end();
     this.host.child("end").hidden = true;
-    part(this.view, "ended").hidden = false;
-    part(this.view, "ended-text").textContent = this.words.text("ended");
-    this.#named();
-    if (had) part(this.view, "new").focus();
     if (!this.host.isOpen) this.host.remember(null);
     this.host.emit("ended", { session_id: this.session, by });
   }

@@ -1,18 +1,23 @@
 // Where the visitor writes. The draft outlives a reload of the tab, and no longer than the chat.
 
-import { isTooLong } from "./timeline.js";
+import { MESSAGE_MAX_BYTES, bytesOf } from "./timeline.js";
 import { part } from "./words.js";
 
 const MAX_ROWS = 6;
+// From here on the visitor is told how much room is left.
+const NEARLY_FULL = 0.9;
 
 export class Composer {
+  /** @type {import("./attachments.js").Attachments | undefined} */
+  #attachments;
+
   /**
    * @param {Host} host
-   * @param {ParentNode} view
+   * @param {HTMLElement} view
    * @param {Words} words
    * @param {string} session the chat that the draft belongs to
    * @param {object} on
-   * @param {(text: string) => void} on.send
+   * @param {(text: string, files: Attachment[]) => void} on.send
    * @param {() => void} on.typing
    */
   constructor(host, view, words, session, on) {
@@ -23,6 +28,7 @@ export class Composer {
     this.form = part(view, "composer", HTMLFormElement);
     this.input = part(this.form, "message", HTMLTextAreaElement);
     this.problem = part(this.form, "too-long");
+    this.room = part(this.form, "room");
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#send();
@@ -37,6 +43,7 @@ export class Composer {
       this.#changed();
     });
     this.#restore();
+    if (this.form.querySelector("[data-webchat-attach]")) this.#attach(view);
   }
 
   focus() {
@@ -48,23 +55,45 @@ export class Composer {
     this.form.hidden = hidden;
   }
 
+  /** @param {string} text that was not sent after all */
+  putBack(text) {
+    if (this.input.value) return;
+    this.input.value = text;
+    this.#changed();
+  }
+
   /** The chat is over: nothing of the draft stays behind. */
   forget() {
     this.host.remember(null, "draft");
+    this.#attachments?.clear();
+  }
+
+  /** @param {HTMLElement} view */
+  async #attach(view) {
+    try {
+      const { Attachments } = await import("./attachments.js");
+      this.#attachments = new Attachments(view, this.words);
+    } catch {
+      this.host.emit("error", { code: "load_failed" });
+    }
   }
 
   #send() {
     const text = this.input.value.trim();
-    if (!text || isTooLong(text)) return;
+    if ((!text && !this.#attachments?.files.length) || bytesOf(text) > MESSAGE_MAX_BYTES) return;
+    const files = this.#attachments?.take() ?? [];
     this.input.value = "";
     this.#changed();
     this.input.focus();
-    this.on.send(text);
+    this.on.send(text, files);
   }
 
   #changed() {
-    const tooLong = isTooLong(this.input.value.trim());
+    const room = MESSAGE_MAX_BYTES - bytesOf(this.input.value.trim());
+    const tooLong = room < 0;
     const words = tooLong ? this.words.text("too-long") : "";
+    this.room.hidden = tooLong || room > MESSAGE_MAX_BYTES * (1 - NEARLY_FULL);
+    this.room.textContent = this.room.hidden ? "" : this.words.text("room", { count: room });
     if (this.problem.textContent !== words) this.problem.textContent = words;
     if (tooLong) this.input.setAttribute("aria-invalid", "true");
     else this.input.removeAttribute("aria-invalid");
@@ -79,8 +108,6 @@ export class Composer {
 
   #restore() {
     const [session, text] = JSON.parse(this.host.recall("draft") ?? "[]");
-    if (session !== this.session || !text) return;
-    this.input.value = text;
-    this.#changed();
+    if (session === this.session && text) this.putBack(text);
   }
 }

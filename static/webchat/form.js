@@ -18,7 +18,7 @@ export class StartForm {
    * @param {Words} words
    * @param {Api} api
    * @param {object} on
-   * @param {(credentials: Credentials) => void} on.started
+   * @param {(credentials: Credentials) => Promise<void>} on.started
    * @param {(form: StartForm) => Promise<void>} on.stale the key or the CSRF token is no longer good
    * @param {(error: ApiError) => void} on.failed
    */
@@ -33,7 +33,7 @@ export class StartForm {
       event.preventDefault();
       this.submit();
     });
-    // Somebody who types will most likely chat: the SDK travels while they write.
+    // Somebody who types will most likely chat: what that takes travels while they write.
     form.addEventListener("input", () => this.#preload(), { once: true });
     this.errors.addEventListener("click", (event) => this.#goToField(event));
   }
@@ -50,13 +50,32 @@ export class StartForm {
     /** @type {HTMLElement | null} */ (this.form.querySelector(`.webchat-field :is(${visible})`))?.focus();
   }
 
+  get isBusy() {
+    return this.#busy;
+  }
+
   answers() {
     return new FormData(this.form);
   }
 
-  /** @param {FormData} answers of another form; the hidden fields stay as they are */
+  /** What the visitor answered about themselves: what a browser would fill in, too. */
+  personalAnswers() {
+    const personal = [...this.form.querySelectorAll("[name][autocomplete]:not([autocomplete=off], [autocomplete=on])")];
+    const names = new Set(personal.map((field) => field.getAttribute("name")));
+    const answers = this.answers();
+    for (const name of [...answers.keys()]) if (!names.has(name)) answers.delete(name);
+    return answers;
+  }
+
+  /** What it is about, so far. */
+  get question() {
+    return this.form.querySelector("textarea")?.value.trim();
+  }
+
+  /** @param {FormData} answers of another form, all or some; the hidden fields stay as they are */
   fill(answers) {
     for (const field of this.form.elements) {
+      if (!answers.has(field.getAttribute("name") ?? "")) continue;
       if (field instanceof HTMLInputElement && /^(checkbox|radio)$/.test(field.type)) {
         field.checked = answers.getAll(field.name).includes(field.value);
       } else if (
@@ -79,7 +98,7 @@ export class StartForm {
       const body = new URLSearchParams(data);
       body.set("location", location.href);
       body.set("referrer", document.referrer);
-      this.on.started(await this.api.start(body, String(body.get("idempotency_key"))));
+      await this.on.started(await this.api.start(body, String(body.get("idempotency_key"))));
     } catch (error) {
       const problem = error instanceof ApiError ? error : new ApiError("unexpected");
       if (!repeated && STALE.has(problem.status)) {
@@ -177,5 +196,6 @@ export class StartForm {
   #preload() {
     const template = this.form.querySelector("template[data-webchat-sdk]");
     if (template instanceof HTMLTemplateElement) document.head.append(template.content);
+    import("./chat.js").catch(() => {}); // Asked for again when it is needed.
   }
 }

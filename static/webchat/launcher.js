@@ -14,6 +14,8 @@ export class WebChatElement extends HTMLElement {
   #open = false;
   #unread = 0;
   #prefix = "";
+  /** @type {Promise<Response> | undefined} */
+  #early;
   /** @type {HTMLElement[]} */
   #inert = [];
   /** @type {AbortController | undefined} */
@@ -176,11 +178,25 @@ export class WebChatElement extends HTMLElement {
     return import("./panel.js");
   }
 
+  /** The panel's markup, asked for beside the scripts that it takes, not after them. */
+  #request() {
+    this.#early = fetch(this.dataset.panelUrl ?? "", { signal: AbortSignal.timeout(15_000) });
+    this.#early.catch(() => {});
+  }
+
+  /** @returns {Promise<Response> | undefined} the request that is under way, once */
+  takeRequest() {
+    const early = this.#early;
+    this.#early = undefined;
+    return early;
+  }
+
   /** @returns {Promise<Panel | undefined>} */
   async #load() {
     if (!this.#panel) {
       const content = this.child("content");
       if (this.mode !== "page") content.replaceChildren(this.template("loading"));
+      if (this.mode !== "page") this.#request();
       const late = new Promise((_, reject) => setTimeout(reject, 20_000));
       const panel = this.#prepare().then(({ Panel }) => Panel.load(this));
       this.#panel = Promise.race([panel, /** @type {Promise<never>} */ (late)]);

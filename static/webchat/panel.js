@@ -1,7 +1,6 @@
 // What the panel shows: the form, the running chat, or why there is none.
 
 import { Api, ApiError } from "./api.js";
-import { Chat } from "./chat.js";
 import { StartForm } from "./form.js";
 import { Words, part } from "./words.js";
 
@@ -13,8 +12,10 @@ export class Panel {
   #body;
   /** @type {StartForm | undefined} */
   #form;
-  /** @type {Chat | undefined} */
+  /** @type {import("./chat.js").Chat | undefined} */
   #chat;
+  /** @type {{visitor: string | undefined, answers: FormData} | undefined} what the next form need not ask again */
+  #kept;
 
   /**
    * @param {Host} host
@@ -40,6 +41,11 @@ export class Panel {
       this.#api.csrf = (await this.#fetch()).dataset.csrf ?? "";
     };
     host.child("end").addEventListener("click", () => this.#chat?.askToEnd());
+    this.tabs = new BroadcastChannel(`webchat:${host.slug}`);
+    this.tabs.onmessage = ({ data: { started, ended } }) => {
+      if (ended && ended === this.#chat?.session) this.#chat?.endedElsewhere();
+      if (started && this.#form && !this.#form.isBusy) this.#join(started, this.#form);
+    };
   }
 
   get isRunning() {
@@ -58,7 +64,7 @@ export class Panel {
   }
 
   async #fetch() {
-    const page = new DOMParser().parseFromString(await this.#api.panel(), "text/html");
+    const page = new DOMParser().parseFromString(await this.#api.panel(this.host.takeRequest()), "text/html");
     return document.adoptNode(part(page, "state"));
   }
 
@@ -75,7 +81,7 @@ export class Panel {
     this.host.child("presence").hidden = true;
     if (state === "form") {
       this.#form = new StartForm(part(body, "form", HTMLFormElement), this.words, this.#api, {
-        started: (credentials) => this.#begin(credentials, { focus: true, isNew: true }),
+        started: (credentials) => this.#started(credentials),
         stale: (form) => this.#replaceForm(form),
         failed: (error) => this.host.emit("error", { code: error.code }),
       });
@@ -99,10 +105,26 @@ export class Panel {
     await this.#form.submit({ repeated: true });
   }
 
+  /** Another tab of this browser began a chat: it goes on here too, with what was written here as its draft. */
+  async #join(/** @type {string} */ session, /** @type {StartForm} */ form) {
+    const { question } = form;
+    if (question) this.host.remember(JSON.stringify([session, question]), "draft");
+    await this.#reload();
+  }
+
+  async #started(/** @type {Credentials} */ credentials) {
+    if (this.#form) this.#kept = { visitor: this.#body.dataset.visitor, answers: this.#form.personalAnswers() };
+    await this.#begin(credentials, { focus: true });
+    const { session_id } = credentials;
+    this.tabs.postMessage({ started: session_id });
+    this.host.emit("started", { session_id });
+  }
+
   async #resume({ again = false } = {}) {
     this.#view.replaceChildren(this.words.clone("loading"));
+    import("./chat.js").catch(() => {}); // Meanwhile; asked for again when it is needed.
     try {
-      this.#begin(await this.#api.current(), { focus: false, isNew: false });
+      await this.#begin(await this.#api.current(), { focus: false });
     } catch (error) {
       if (error instanceof ApiError && error.isGone && !again) return this.#reload({ again: true });
       this.#problem(error, () => this.#resume());
@@ -130,16 +152,27 @@ export class Panel {
     this.host.emit("error", { code: error instanceof ApiError ? error.code : "unexpected" });
   }
 
-  /** @param {Credentials} credentials @param {{focus: boolean, isNew: boolean}} options */
-  #begin(credentials, { focus, isNew }) {
+  /** @param {Credentials} credentials @param {{focus: boolean}} options */
+  async #begin(credentials, { focus }) {
+    const { Chat } = await import("./chat.js");
     this.#form = undefined;
     this.#view.replaceChildren(this.words.clone("chat"));
     this.#chat = new Chat(this.host, this.#view, this.words, this.#api, credentials, {
-      startAnother: () => this.#reload({ focus: true }),
-      disowned: () => this.#reload(),
+      startAnother: () => this.#startAnother(),
+      disowned: () => {
+        this.#kept = undefined;
+        this.#reload();
+      },
+      ended: () => this.tabs.postMessage({ ended: credentials.session_id }),
     });
-    if (isNew) this.host.emit("started", { session_id: credentials.session_id });
     if (this.host.isOpen) this.#chat.shown({ focus });
+  }
+
+  /** The next form knows what this visitor answered about themselves, unless somebody else sits here now. */
+  async #startAnother() {
+    await this.#reload();
+    if (this.#kept && this.#kept.visitor === this.#body.dataset.visitor) this.#form?.fill(this.#kept.answers);
+    this.shown({ focus: true });
   }
 }
 

@@ -43,11 +43,6 @@ export class Timeline {
     this.entries = this.entries.filter((other) => other !== entry);
   }
 
-  /** @param {string} clientId */
-  byClientId(clientId) {
-    return this.entries.find((entry) => entry.clientId === clientId);
-  }
-
   /** @param {number} index */
   byIndex(index) {
     return this.entries.find((entry) => entry.kind === "message" && entry.index === index);
@@ -66,6 +61,16 @@ export class Timeline {
   /** The time of the newest entry, for an event that happens now: the visitor's clock may be wrong. */
   get latest() {
     return this.entries.reduce((latest, { at }) => (at > latest ? at : latest), new Date(0));
+  }
+
+  /** The newest of the visitor's messages up to an index. @param {number} index */
+  ownUpTo(index) {
+    return this.entries.filter(({ own, index: at }) => own && at !== null && at <= index).at(-1);
+  }
+
+  /** The first of the others' messages past the read horizon. @param {number} horizon */
+  firstUnread(horizon) {
+    return this.entries.find(({ kind, own, index }) => kind === "message" && !own && (index ?? -1) > horizon);
   }
 
   /** How many of the others' messages come after the read horizon. @param {number} horizon */
@@ -144,6 +149,12 @@ function hrefOf(/** @type {string} */ link) {
 export const MESSAGE_MAX_BYTES = 32 * 1024;
 
 /** @param {string} text */
-export function isTooLong(text) {
-  return new TextEncoder().encode(text).length > MESSAGE_MAX_BYTES;
+export function bytesOf(text) {
+  return new TextEncoder().encode(text).length;
+}
+
+/** The first letters of the first and the last word of a name. @param {string} name */
+export function initialsOf(name) {
+  const words = name.split(/\s+/).filter((word) => /^\p{L}/u.test(word));
+  return [...new Set([words[0], words.at(-1)])].map((word) => [...(word ?? "")][0] ?? "").join("").toUpperCase();
 }

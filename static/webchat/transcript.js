@@ -1,8 +1,7 @@
 // The messages on the page. Each entry is one list item of the log, drawn once: what is drawn twice is read out twice.
 
-import { Timeline, continuesGroup, linkify, startsDay } from "./timeline.js";
+import { Timeline, continuesGroup, initialsOf, linkify, startsDay } from "./timeline.js";
 import { languageOf, part } from "./words.js";
-
 
 export class Transcript {
   timeline = new Timeline();
@@ -11,7 +10,13 @@ export class Transcript {
   #atEnd = true;
   #position = 0;
   #height = 0;
-  #loading = false;
+  /** @type {Promise<boolean> | undefined} */
+  #page;
+  #seen = -1;
+  /** @type {Entry | undefined} */
+  #lastSeen;
+  /** @type {Entry | undefined} */
+  #firstUnread;
 
   /**
    * @param {ParentNode} view
@@ -31,7 +36,6 @@ export class Transcript {
     this.relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
     this.clock = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
     this.calendar = new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" });
-    this.exact = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "short" });
     this.log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.jump.addEventListener("click", () => {
       this.scrollToEnd();
@@ -64,6 +68,7 @@ export class Transcript {
       this.#place(entry);
       if (isNew) news.push(entry);
     }
+    this.showSeen(-1);
     if (follow) this.scrollToEnd();
     else if (news.some(({ kind, own }) => kind === "message" && !own)) this.jump.hidden = false;
     return news;
@@ -82,6 +87,23 @@ export class Transcript {
     this.#items.get(entry)?.remove();
     this.#items.delete(entry);
     if (next) this.#decorate(next);
+  }
+
+  /** An agent has read up to this index. @param {number} index */
+  showSeen(index) {
+    this.#seen = Math.max(this.#seen, index);
+    const before = this.#lastSeen;
+    this.#lastSeen = this.timeline.ownUpTo(this.#seen);
+    if (before === this.#lastSeen) return;
+    for (const entry of [before, this.#lastSeen]) if (entry) this.#decorate(entry);
+    if (this.#atEnd) this.scrollToEnd();
+  }
+
+  /** Where the reader stopped. @param {number | null} horizon null: nowhere any more */
+  markUnread(horizon) {
+    const before = this.#firstUnread;
+    this.#firstUnread = horizon === null ? undefined : this.timeline.firstUnread(horizon);
+    for (const entry of [before, this.#firstUnread]) if (entry) this.#decorate(entry);
   }
 
   /** Names became known. */
@@ -116,12 +138,27 @@ export class Transcript {
     this.#loadOlder();
   }
 
-  /** Near the top, the page before is put above without moving what is being read. */
-  async #loadOlder() {
-    if (this.#loading || !this.log.clientHeight || this.log.scrollTop > 120) return;
+  /** Every page before. Rejects when one cannot be had. */
+  async loadAll() {
+    while (await this.#loadPage());
+  }
+
+  /** Near the top, the page before. Scrolling again asks again. */
+  #loadOlder() {
+    if (this.log.clientHeight && this.log.scrollTop <= 120) this.#loadPage().catch(() => {});
+  }
+
+  /** Puts the page before above, without moving what is being read. @returns {Promise<boolean>} whether there was one */
+  async #loadPage() {
+    this.#page ??= this.#fetchPage().finally(() => {
+      this.#page = undefined;
+    });
+    return this.#page;
+  }
+
+  async #fetchPage() {
     const page = this.on.older();
-    if (!page) return;
-    this.#loading = true;
+    if (!page) return false;
     const notice = part(this.log, "older");
     notice.hidden = false;
     try {
@@ -133,11 +170,10 @@ export class Transcript {
       notice.hidden = true;
       this.#atEnd = followed;
       this.log.scrollTop = this.log.scrollHeight - fromEnd;
-    } catch {
-      // Scrolling again asks again.
+    } finally {
       notice.hidden = true;
     }
-    this.#loading = false;
+    return true;
   }
 
   /** @param {Entry} entry */
@@ -172,13 +208,15 @@ export class Transcript {
       write(part(item, "text"), this.words.text(entry.event ?? "", { name: this.label(entry.author) }));
       return;
     }
+    part(item, "divider").hidden = entry !== this.#firstUnread;
     item.classList.toggle("webchat-own", entry.own);
     item.classList.toggle("webchat-grouped", continuesGroup(previous, entry));
     item.classList.toggle("webchat-failed", entry.status === "failed");
     write(part(item, "author"), this.label(entry.author, entry.own));
+    // Drawn by the stylesheet: who copies the conversation wants no letters in between.
+    part(item, "initials").dataset.initials = entry.own ? "" : initialsOf(this.on.nameOf(entry.author) ?? "");
     const time = part(item, "time", HTMLTimeElement);
     time.dateTime = entry.at.toISOString();
-    time.title = this.exact.format(entry.at);
     write(time, this.clock.format(entry.at));
     this.#body(item, entry);
     this.#delivery(item, entry);
@@ -187,34 +225,39 @@ export class Transcript {
   /** @param {HTMLElement} item @param {Entry} entry */
   #body(item, entry) {
     const text = part(item, "text");
-    if (text.dataset.drawn === entry.text) return;
-    text.dataset.drawn = entry.text;
+    const files = entry.files ?? [];
+    const content = JSON.stringify([entry.text, ...files.map(({ name }) => name)]);
+    if (text.dataset.drawn === content) return;
+    text.dataset.drawn = content;
     const pieces = linkify(entry.text).map((piece) => {
       if (!piece.href) return piece.text;
       const link = this.words.element("link", { text: piece.text });
       link.setAttribute("href", piece.href);
       return link;
     });
-    const files = (entry.files ?? []).map(({ name, url }) => {
-      const button = this.words.element("file", { name });
-      button.addEventListener("click", async () => window.open((await url()) ?? "", "_blank", "noopener"));
-      return button;
-    });
-    text.replaceChildren(...pieces, ...files);
+    text.replaceChildren(...pieces);
+    if (files.length) this.#drawFiles(part(item, "files"), files);
+  }
+
+  /** @param {HTMLElement} place @param {Attachment[]} files */
+  async #drawFiles(place, files) {
+    const { drawFile } = await import("./files.js");
+    place.replaceChildren(...files.map((file) => drawFile(this.words, file, this.log)));
+    if (this.#atEnd) this.scrollToEnd();
   }
 
   /** @param {HTMLElement} item @param {Entry} entry */
   #delivery(item, entry) {
     const line = part(item, "delivery");
-    if (line.dataset.status === entry.status) return;
-    line.dataset.status = entry.status;
-    line.hidden = entry.status === "sent";
-    if (entry.status === "failed") {
-      line.replaceChildren(this.words.clone("not-sent"));
-      part(line, "resend").addEventListener("click", () => this.on.resend(entry));
-    } else {
-      line.replaceChildren(entry.status === "sending" ? this.words.clone("sending") : "");
-    }
+    const { status, files } = entry;
+    const seen = entry === this.#lastSeen && "seen";
+    const words = { sent: seen, failed: "not-sent", sending: files?.length ? "uploading" : "sending" }[status];
+    if (line.dataset.words === String(words)) return;
+    line.dataset.words = String(words);
+    line.hidden = !words;
+    line.replaceChildren(words ? this.words.clone(words) : "");
+    line.querySelector("[data-webchat-resend]")?.addEventListener("click", () => this.on.resend(entry));
+    line.querySelector("[data-webchat-cancel]")?.addEventListener("click", () => entry.cancel?.());
   }
 }
 

@@ -77,6 +77,27 @@ def test_axe_finds_nothing_in_any_state(widget: Widget, path: str, request: pyte
     check("ended")
 
 
+@pytest.mark.parametrize("context", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True)
+def test_a_colour_scheme_of_staffs_choice_is_the_chats_whatever_the_device_says(widget: Widget) -> None:
+    device = widget.page.evaluate("() => matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'")
+    chosen = "light" if device == "dark" else "dark"
+    rows = "Webchat.objects.filter(slug='legacy')"
+    widget.site.shell(f"{rows}.update(colour_scheme={chosen!r})")
+    try:
+        widget = Widget(widget.page, widget.site, "legacy").goto("/legacy/")
+        expect(widget.launcher).to_be_visible()
+        colours = widget.element.evaluate(
+            "(e) => [getComputedStyle(e).colorScheme, getComputedStyle(e.querySelector('.webchat-panel')).backgroundColor]"
+        )
+        assert colours == [chosen, "rgb(28, 32, 38)" if chosen == "dark" else "rgb(255, 255, 255)"]
+        widget.open()
+        expect(widget.field("name")).to_be_visible()
+        widget.page.wait_for_timeout(250)
+        assert violations(widget.page) == []
+    finally:
+        widget.site.shell(f"{rows}.update(colour_scheme='system')")
+
+
 def test_every_field_has_a_label_of_its_own_and_says_what_it_is_for(widget: Widget) -> None:
     widget.goto().open()
     expect(widget.field("name")).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import jwt
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.widget import AGENT, Widget
+from tests.e2e.widget import AGENT, ANSWERS, Widget
 from tests.site_server import SiteServer
 from webchat.sandbox import account
 
@@ -420,6 +421,49 @@ def test_the_site_can_drive_and_listen(widget: Widget) -> None:
     widget.page.evaluate("document.querySelector('web-chat').end()")
     expect(widget.element.locator("[data-webchat-ended-text]")).to_have_text("This chat has ended.")
     assert [name for name, _detail in widget.events()] == ["opened", "started", "ended"]
+
+
+def test_events_tell_what_happened_and_nothing_of_what_was_said(widget: Widget) -> None:
+    widget.record_events()
+    widget.start()
+    widget.agent_says("A secret of the agent's")
+    expect(widget.messages).to_have_count(2)
+    widget.send("A secret of the visitor's")
+    expect(widget.messages.last.locator("[data-webchat-delivery]")).to_be_hidden()
+    widget.site.sandbox.fault("POST", f"{MESSAGES}{widget.channel}/Messages", status=400, times=9)
+    widget.send("This one fails")
+    expect(widget.messages.last).to_contain_text("Not sent.")
+    widget.end()
+    expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
+    session = widget.credentials["session_id"]
+    assert widget.events() == [
+        ["opened", {}],
+        ["started", {"session_id": session}],
+        ["message", {"from": "agent"}],
+        ["message", {"from": "visitor"}],
+        ["error", {"code": "not_sent"}],
+        ["ended", {"session_id": session, "by": "visitor"}],
+    ]
+    told = json.dumps(widget.events())
+    secrets = [widget.credentials["token"], widget.credentials["identity"], "secret", *ANSWERS.values()]
+    assert [one for one in secrets if one in told] == []
+
+
+def test_methods_may_be_called_at_any_time(widget: Widget) -> None:
+    widget.record_events()
+    widget.goto()
+    widget.page.evaluate(
+        """async () => {
+          await customElements.whenDefined("web-chat");
+          const chat = document.querySelector("web-chat");
+          await chat.end();
+          await chat.close();
+          await Promise.all([chat.open(), chat.open()]);
+          await chat.end();
+        }"""
+    )
+    expect(widget.field("name")).to_be_visible()
+    assert widget.events() == [["opened", {}]]
 
 
 def test_any_element_of_the_page_can_open_it(widget: Widget) -> None:

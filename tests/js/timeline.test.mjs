@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MESSAGE_MAX_BYTES, Timeline, continuesGroup, isTooLong, linkify, startsDay } from "../../static/webchat/timeline.js";
+import { Timeline, bytesOf, continuesGroup, initialsOf, linkify, startsDay } from "../../static/webchat/timeline.js";
 
 const BASE = new Date(2026, 10, 22, 12, 0, 0).getTime();
 
@@ -168,8 +168,30 @@ test("a long run of punctuation costs no noticeable time", () => {
   assert.ok(performance.now() - begun < 1000);
 });
 
-test("32 KB are counted in UTF-8", () => {
-  assert.equal(isTooLong("a".repeat(MESSAGE_MAX_BYTES)), false);
-  assert.equal(isTooLong("a".repeat(MESSAGE_MAX_BYTES + 1)), true);
-  assert.equal(isTooLong("ü".repeat(MESSAGE_MAX_BYTES / 2 + 1)), true);
+test("a message's size is counted in UTF-8", () => {
+  assert.equal(bytesOf("abc"), 3);
+  assert.equal(bytesOf("ü"), 2);
+  assert.equal(bytesOf("😀"), 4);
+});
+
+test("initials are those of the first and the last name, in any script", () => {
+  assert.equal(initialsOf("Robin"), "R");
+  assert.equal(initialsOf("Ada King Lovelace"), "AL");
+  assert.equal(initialsOf("émile (Support) zola"), "ÉZ");
+  assert.equal(initialsOf("山田 太郎"), "山太");
+  assert.equal(initialsOf("𝒜da"), "𝒜");
+  assert.equal(initialsOf(""), "");
+});
+
+test("what was read and what is new are found by the horizon", () => {
+  const timeline = new Timeline();
+  const at = new Date("2026-01-01T12:00:00Z");
+  const message = (index, own) => ({ kind: "message", index, clientId: null, author: own ? "me" : "them", own, at, text: "", status: "sent" });
+  for (const [index, own] of [[0, true], [1, false], [2, true], [3, false], [4, false]]) timeline.merge(message(index, own));
+  assert.equal(timeline.ownUpTo(1).index, 0);
+  assert.equal(timeline.ownUpTo(9).index, 2);
+  assert.equal(timeline.ownUpTo(-1), undefined);
+  assert.equal(timeline.firstUnread(-1).index, 1);
+  assert.equal(timeline.firstUnread(1).index, 3);
+  assert.equal(timeline.firstUnread(4), undefined);
 });

@@ -8,13 +8,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from webchat import attachments
 from webchat.admin import exchange, legacy, preview
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.colours import WHITE, contrast
@@ -22,8 +23,18 @@ from webchat.fields.advice import advice
 from webchat.models import Webchat
 
 
+class WebchatForm(ModelForm):
+    attachment_kinds = MultipleChoiceField(
+        label=Webchat._meta.get_field("attachment_kinds").verbose_name,
+        choices=attachments.CHOICES,
+        widget=CheckboxSelectMultiple,
+        required=False,
+    )
+
+
 @admin.register(Webchat)
 class WebchatAdmin(admin.ModelAdmin):
+    form = WebchatForm
     list_display = ["name", "slug", "enabled", "api", "site"]
     list_filter = ["enabled", "api"]
     search_fields = ["name", "slug"]
@@ -54,7 +65,14 @@ class WebchatAdmin(admin.ModelAdmin):
                 ]
             },
         ),
-        (_("Look"), {"classes": ["collapse"], "fields": ["brand_colour", "colour_contrast", "position"]}),
+        (
+            _("Look"),
+            {"classes": ["collapse"], "fields": ["brand_colour", "colour_contrast", "colour_scheme", "position"]},
+        ),
+        (
+            _("Attachments"),
+            {"classes": ["collapse"], "fields": ["attachments", "attachment_kinds", "attachment_max_mb"]},
+        ),
         (
             _("Texts"),
             {

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.contrib.sites.models import Site
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from webchat import limits
+from webchat.attachments import KINDS, MAX_MEGABYTES, default_kinds, types_of, validate_kinds
 from webchat.colours import ink_for, validate_colour
 from webchat.flex import credentials
 from webchat.flex.gateway import Channel, Destination, FlexError, Gateway, deadline, gateway_for, time_left
@@ -73,6 +75,11 @@ class Webchat(models.Model):
     class Position(models.TextChoices):
         RIGHT = "right", _("right")
         LEFT = "left", _("left")
+
+    class ColourScheme(models.TextChoices):
+        SYSTEM = "system", _("as the visitor's device")
+        LIGHT = "light", _("light")
+        DARK = "dark", _("dark")
 
     name = models.CharField(_("name"), max_length=80, help_text=_("For staff only."))
     slug = models.SlugField(
@@ -183,7 +190,26 @@ class Webchat(models.Model):
         help_text=_("Name another way to reach you: a phone number or an e-mail address."),
     )
     brand_colour = models.CharField(_("brand colour"), max_length=7, default="#0b5d4e", validators=[validate_colour])
+    colour_scheme = models.CharField(
+        _("colour scheme"), max_length=6, choices=ColourScheme.choices, default=ColourScheme.SYSTEM
+    )
     position = models.CharField(_("position"), max_length=5, choices=Position.choices, default=Position.RIGHT)
+
+    attachments = models.BooleanField(
+        _("attachments"), default=False, help_text=_("Visitors may send files. Agents always may.")
+    )
+    attachment_kinds = models.JSONField(
+        _("kinds of files"),
+        default=default_kinds,
+        blank=True,
+        validators=[validate_kinds],
+    )
+    attachment_max_mb = models.PositiveSmallIntegerField(
+        _("megabytes"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_MEGABYTES)],
+        help_text=_("That the files of one message may have together: 1 to 150."),
+    )
 
     objects = WebchatQuerySet.as_manager()
 
@@ -205,6 +231,8 @@ class Webchat(models.Model):
             raise ValidationError({"flex_flow_sid": _("The legacy API needs the SID of a Flex Flow, FO….")})
         if self.api != self.Api.WEB_CHANNELS and self.widget == self.Widget.FLEX_UI:
             raise ValidationError({"widget": _("Flex Webchat UI 2.x speaks the legacy API only.")})
+        if self.attachments and not self.attachment_kinds:
+            raise ValidationError({"attachment_kinds": _("Choose at least one, or switch attachments off.")})
 
     # --- The start of a chat ------------------------------------------------------------------------------------
 
@@ -320,5 +348,19 @@ class Webchat(models.Model):
         return ink_for(self.brand_colour)
 
     @property
+    def theme(self) -> str:
+        """Colours as a stylesheet, so that no page needs an inline style."""
+        return render_to_string("webchat/theme.css", {"webchat": self})
+
+    @property
     def theme_version(self) -> str:
-        return hashlib.sha256(self.brand_colour.lower().encode()).hexdigest()[:8]
+        return hashlib.sha256(self.theme.encode()).hexdigest()[:8]
+
+    @property
+    def attachment_types(self) -> dict[str, str]:
+        """Extension → media type of the files that visitors may send; empty for none."""
+        return types_of(self.attachment_kinds) if self.attachments else {}
+
+    @property
+    def attachment_labels(self) -> list[str]:
+        return [str(KINDS[kind].label) for kind in self.attachment_kinds]

@@ -37,14 +37,20 @@ interface Entry {
   text: string;
   status: "sent" | "sending" | "failed";
   files?: Attachment[];
+  /** Calls off the sending. */
+  cancel?(): void;
   /** The template of an event. */
   event?: "joined" | "left";
 }
 
 interface Attachment {
   name: string;
+  /** A media type. */
+  type: string;
   /** Asks Twilio for an address that works for some minutes. */
   url(): Promise<string | null>;
+  /** The visitor's own, until it is sent. */
+  file?: File;
 }
 
 type Status = "connecting" | "connected" | "reconnecting" | "offline" | "unreachable";
@@ -55,6 +61,8 @@ interface Handlers {
   /** New or changed messages; live ones have just happened. */
   messages(messages: Entry[], live: boolean): void;
   removed(index: number): void;
+  /** An agent has read up to this index. */
+  seen(index: number): void;
   /** An agent came, or went; `at` is null for now. */
   presence(identity: string, joined: boolean, at: Date | null): void;
   typing(identity: string, isTyping: boolean): void;
@@ -68,5 +76,6 @@ type Slots = Record<string, string | number>;
 
 type Host = import("../../../static/webchat/launcher.js").WebChatElement;
 type Words = import("../../../static/webchat/words.js").Words;
+type Transcript = import("../../../static/webchat/transcript.js").Transcript;
 type Api = import("../../../static/webchat/api.js").Api;
 type Panel = import("../../../static/webchat/panel.js").Panel;

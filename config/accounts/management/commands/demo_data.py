@@ -21,6 +21,7 @@ WEBCHATS: list[dict[str, Any]] = [
         "address_sid": account.ADDRESS_SID,
         "chat_friendly_name": "Support chat",
         "intro": "Tell us how we can help. We usually answer within a minute.",
+        "attachments": True,
     },
     {
         "slug": "legacy",

@@ -1,0 +1,170 @@
+// The files that the visitor is about to send. Imported only where the webchat allows them.
+
+import { languageOf, part } from "./words.js";
+
+// Of one message, by the SDK's own limit.
+const MAX_FILES = 10;
+const MEGABYTE = 1_000_000;
+
+export class Attachments {
+  /** @type {Map<File, HTMLElement>} */
+  #chosen = new Map();
+
+  /** @param {HTMLElement} view @param {Words} words */
+  constructor(view, words) {
+    this.view = view;
+    this.words = words;
+    this.list = part(view, "chosen");
+    this.button = part(view, "attach");
+    this.problem = part(view, "file-problem");
+    const input = part(view, "file-input", HTMLInputElement);
+    const { types = "", maxMegabytes = "" } = input.dataset;
+    /** @type {Map<string, string>} extension → media type */
+    this.types = new Map(types.split(" ").map((pair) => /** @type {[string, string]} */ (pair.split("="))));
+    this.maxBytes = Number(maxMegabytes) * MEGABYTE;
+    this.size = new Intl.NumberFormat(languageOf(view), {
+      style: "unit",
+      unit: "megabyte",
+      minimumFractionDigits: 1,
+      maximumFractionDigits: 1,
+    });
+    // Both: phones offer the camera by the type, and name a file without its extension.
+    input.accept = [...[...this.types.keys()].map((extension) => `.${extension}`), ...this.types.values()].join();
+    this.button.addEventListener("click", () => input.click());
+    input.addEventListener("change", () => {
+      this.add([...(input.files ?? [])]);
+      input.value = "";
+    });
+    part(view, "composer").addEventListener("paste", (event) => this.#pasted(event));
+    for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
+      view.addEventListener(type, (event) => this.#dragged(/** @type {DragEvent} */ (event)));
+    }
+    this.button.hidden = false;
+  }
+
+  get files() {
+    return [...this.#chosen.keys()];
+  }
+
+  /** Takes those that may be sent, and says why the others may not. @param {File[]} files */
+  add(files) {
+    const refused = [];
+    for (const file of files) {
+      const problem = this.#problemOf(file);
+      if (problem) refused.push(this.words.text(problem, { name: file.name, size: this.#sizeOf(file) }));
+      else this.#choose(file);
+    }
+    this.#say(refused.join(" "));
+  }
+
+  /** @returns {Attachment[]} those to send, which are no longer here */
+  take() {
+    const files = this.files.map((file) => {
+      const url = URL.createObjectURL(file);
+      return { name: file.name, type: file.type, url: async () => url, file };
+    });
+    this.clear();
+    return files;
+  }
+
+  clear() {
+    for (const file of this.files) this.#drop(file);
+    this.#say("");
+  }
+
+  /** The name of the template that says what is wrong. @param {File} file */
+  #problemOf(file) {
+    const total = this.files.reduce((sum, { size }) => sum + size, file.size);
+    if (!this.#typeOf(file)) return "file-type";
+    if (!file.size) return "file-empty";
+    if (this.files.length === MAX_FILES) return "file-count";
+    return total > this.maxBytes ? "file-size" : null;
+  }
+
+  /** By the extension: what browsers make of office documents differs. @param {File} file */
+  #typeOf({ name, type }) {
+    const extension = /\.(\w+)$/.exec(name)?.[1].toLowerCase();
+    if (extension) return this.types.get(extension);
+    return [...this.types.values()].find((known) => known === type);
+  }
+
+  /** @param {File} given */
+  #choose(given) {
+    // Its type is ours from here on: the browser may open it in this site's name.
+    const file = new File([given], given.name, { type: this.#typeOf(given) });
+    const item = this.words.element("chosen", { name: file.name, size: this.#sizeOf(file) });
+    const preview = part(item, "preview", HTMLImageElement);
+    if (file.type.startsWith("image/")) {
+      preview.src = URL.createObjectURL(file);
+      preview.hidden = false;
+    }
+    part(item, "remove").addEventListener("click", () => {
+      const beside = item.nextElementSibling ?? item.previousElementSibling;
+      this.#drop(file);
+      this.#say("");
+      if (beside instanceof HTMLElement) part(beside, "remove").focus();
+      else this.button.focus();
+    });
+    this.#chosen.set(file, item);
+    this.list.append(item);
+    this.list.hidden = false;
+  }
+
+  /** @param {File} file */
+  #drop(file) {
+    const item = this.#chosen.get(file);
+    this.#chosen.delete(file);
+    if (item) URL.revokeObjectURL(part(item, "preview", HTMLImageElement).src);
+    item?.remove();
+    this.list.hidden = !this.#chosen.size;
+  }
+
+  /** @param {string} problem */
+  #say(problem) {
+    this.problem.textContent = problem;
+    part(this.view, "files-status").textContent = this.#chosen.size
+      ? this.words.text("files-ready", { count: this.#chosen.size })
+      : "";
+  }
+
+  /** @param {File} file */
+  #sizeOf({ size }) {
+    return this.size.format(Math.max(0.1, size / MEGABYTE));
+  }
+
+  /** Office programs put a picture of the text beside it: then the text is meant. @param {ClipboardEvent} event */
+  #pasted(event) {
+    const pasted = event.clipboardData;
+    if (!pasted?.files.length || pasted.types.includes("text/plain")) return;
+    event.preventDefault();
+    this.add([...pasted.files]);
+  }
+
+  /** @param {DragEvent} event */
+  #dragged(event) {
+    const { dataTransfer, relatedTarget } = event;
+    if (!dataTransfer?.types.includes("Files") || part(this.view, "composer").hidden) return;
+    event.preventDefault();
+    const inside = event.type === "dragleave" ? this.view.contains(/** @type {Node | null} */ (relatedTarget)) : true;
+    this.view.classList.toggle("webchat-dropping", inside && event.type !== "drop");
+    if (event.type === "drop") this.add([...dataTransfer.files]);
+  }
+}
+
+/**
+ * Sends a message with its files. As long as it takes: the line may be slow, and the visitor can call it off.
+ * @param {import("@twilio/conversations").Conversation} conversation
+ * @param {Entry} entry
+ * @param {Record<string, string | null>} attributes
+ * @param {AbortSignal} signal
+ */
+export async function upload(conversation, { text, files = [] }, attributes, signal) {
+  const message = conversation.prepareMessage().setAttributes(attributes);
+  if (text) message.setBody(text);
+  for (const { name, type, file } of files) {
+    if (file) message.addMedia({ contentType: type, filename: name, media: file });
+  }
+  const sending = message.build().send();
+  signal.addEventListener("abort", () => sending.cancel());
+  await sending;
+}

@@ -1,0 +1,101 @@
+// Sound and notifications, for visitors who asked for them in this tab. Imported when they do.
+
+import { part } from "./words.js";
+
+// Two notes, a quarter of a second each: hertz and seconds.
+const CHIME = [
+  [659, 0],
+  [880, 0.14],
+];
+const NOTE_S = 0.25;
+const PAUSE_MS = 1000;
+const ON = "on";
+
+export class Attention {
+  /** @type {AudioContext | undefined} */
+  #audio;
+  #chimedAt = -PAUSE_MS;
+
+  /** @param {Host} host @param {HTMLElement} view @param {Words} words */
+  constructor(host, view, words) {
+    this.host = host;
+    this.words = words;
+    this.problem = part(view, "notify-problem");
+    this.sound = this.#switch(part(view, "sound", HTMLInputElement), "sound", () => this.#chime());
+    this.notify = this.#switch(part(view, "notify", HTMLInputElement), "notify", () => this.#askPermission());
+    part(view, "notify-row").hidden = !("Notification" in window);
+    const options = part(view, "options", HTMLDetailsElement);
+    options.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !options.open) return;
+      event.preventDefault();
+      options.open = false;
+      options.querySelector("summary")?.focus();
+    });
+  }
+
+  /** A new message, by its author's name. The notification says no more: others may look at the screen. */
+  call(/** @type {string} */ name) {
+    if (this.sound.checked && !(this.host.isVisible && document.hasFocus())) this.#chime();
+    if (this.notify.checked && document.visibilityState === "hidden") this.#show(name);
+  }
+
+  /** @param {HTMLInputElement} input @param {string} name in the tab's memory @param {() => void} switchedOn */
+  #switch(input, name, switchedOn) {
+    const early = input.checked;
+    input.checked ||= this.host.recall(name) === ON;
+    input.addEventListener("change", () => {
+      this.problem.textContent = "";
+      this.host.remember(input.checked ? ON : null, name);
+      if (input.checked) switchedOn();
+    });
+    // Switched while this module was on its way.
+    if (early) input.dispatchEvent(new Event("change"));
+    return input;
+  }
+
+  #chime() {
+    // A page that nobody has touched since it was loaded may not make a sound.
+    if (!navigator.userActivation?.hasBeenActive || performance.now() - this.#chimedAt < PAUSE_MS) return;
+    this.#chimedAt = performance.now();
+    this.#audio ??= new AudioContext();
+    this.#audio.resume();
+    for (const [pitch, start] of CHIME) {
+      const at = this.#audio.currentTime + start;
+      const note = new OscillatorNode(this.#audio, { frequency: pitch });
+      const volume = new GainNode(this.#audio, { gain: 0.15 });
+      volume.gain.setTargetAtTime(0, at, NOTE_S / 4);
+      note.connect(volume).connect(this.#audio.destination);
+      note.start(at);
+      note.stop(at + NOTE_S);
+    }
+  }
+
+  async #askPermission() {
+    if ((await Notification.requestPermission()) !== "granted") this.#switchOff("notify-denied");
+  }
+
+  #show(/** @type {string} */ name) {
+    try {
+      const body = this.words.text("new-from", { name });
+      const notification = new Notification(this.host.child("title").textContent ?? "", {
+        body,
+        tag: `webchat:${this.host.slug}`,
+      });
+      notification.addEventListener("click", () => {
+        window.focus();
+        this.host.open();
+        notification.close();
+      });
+    } catch {
+      // Phones know only those of service workers.
+      this.#switchOff("notify-unable");
+    }
+  }
+
+  /** @param {string} why the template */
+  #switchOff(why) {
+    this.notify.checked = false;
+    this.host.remember(null, "notify");
+    this.problem.textContent = this.words.text(why);
+  }
+}

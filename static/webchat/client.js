@@ -1,0 +1,140 @@
+// Keeps a client of Twilio's SDK connected: the first connection, the token, the state of the line.
+
+import { ApiError, backOff, sleep, within } from "./api.js";
+
+/** @import {Client} from "@twilio/conversations" */
+
+export const CALL_LIMIT = 20_000;
+const LINGER = 3000;
+// A lifetime shorter than Twilio's warning makes the warning come back at once after each renewal.
+const RENEWAL_PAUSE = 20_000;
+
+export class LiveClient {
+  /** Whether the conversation was found through the current client: nothing is "connected" before. */
+  isJoined = false;
+  isOver = false;
+  /** @type {Client | undefined} */
+  current;
+  /** @type {Promise<void> | undefined} */
+  #renewing;
+  #renewedAt = -RENEWAL_PAUSE;
+  #denials = 0;
+  #wasConnected = false;
+  #attempt = 0;
+  #unlisten = new AbortController();
+
+  /**
+   * @param {Credentials} credentials
+   * @param {() => Promise<Credentials>} renew rejects with an ApiError that `isGone` when the chat has ended
+   * @param {object} on
+   * @param {(status: Status) => void} on.status
+   * @param {(client: Client) => void} on.ready a client is there, though not yet what it knows
+   * @param {() => void} on.gone the chat has ended
+   * @param {() => Promise<void>} on.broken the token could not be replaced: only a new start helps
+   */
+  constructor(credentials, renew, on) {
+    this.credentials = credentials;
+    this.renew = renew;
+    this.on = on;
+    const { signal } = this.#unlisten;
+    for (const type of ["online", "offline"]) window.addEventListener(type, () => this.report(), { signal });
+  }
+
+  /** @returns {Promise<Client | null>} null when another attempt took over */
+  async connect() {
+    const attempt = ++this.#attempt;
+    const { Client } = await within(CALL_LIMIT, import("./sdk/conversations.js"));
+    for (let tries = 1, renewed = false; attempt === this.#attempt && !this.isOver; tries += 1) {
+      this.#drop();
+      const { token, sdk_options: options, region } = this.credentials;
+      const client = new Client(token, {
+        ...options,
+        ...(region && region !== "us1" ? { region } : {}),
+        // Else the SDK keeps the pre-engagement data in the tab, and shows a stale state after a reload.
+        Sync: { ...options.Sync, enableSessionStorage: false },
+      });
+      this.current = client;
+      try {
+        await this.#initialized(client);
+        return client;
+      } catch (error) {
+        // A client whose first connection failed, for whatever reason, is never ready: it takes a new one.
+        const { terminal } = /** @type {{terminal?: boolean}} */ (error);
+        if (terminal && renewed) throw error;
+        if (terminal) this.credentials = await this.renew();
+        else await sleep(backOff(tries));
+        renewed ||= !!terminal;
+      }
+    }
+    return null;
+  }
+
+  close() {
+    this.isOver = true;
+    this.#unlisten.abort();
+    // At once, the SDK would still ask for something and leave its refusal unhandled.
+    setTimeout(() => this.#drop(), LINGER);
+  }
+
+  report() {
+    if (this.isOver) return;
+    const state = /** @type {string | undefined} */ (this.current?.connectionState);
+    if (state === "connected" && this.isJoined) {
+      this.#wasConnected = true;
+      this.on.status("connected");
+    } else if (!navigator.onLine) {
+      this.on.status("offline");
+    } else if (state === "denied" && this.#denials > 1) {
+      this.on.status("unreachable");
+    } else if (this.#wasConnected) {
+      this.on.status("reconnecting");
+    }
+  }
+
+  #drop() {
+    const client = this.current;
+    this.current = undefined;
+    this.isJoined = false;
+    client?.shutdown().catch(() => {});
+  }
+
+  /** @param {Client} client @returns {Promise<void>} */
+  #initialized(client) {
+    return new Promise((resolve, reject) => {
+      client.on("initFailed", ({ error }) => reject(error ?? {}));
+      client.on("initialized", () => {
+        this.#denials = 0;
+        client.on("tokenAboutToExpire", () => this.#refresh());
+        client.on("tokenExpired", () => this.#refresh({ now: true }));
+        this.on.ready(client);
+        resolve();
+      });
+      client.on("connectionStateChanged", (state) => {
+        if (state === "connected") this.#denials = 0;
+        if (state === "denied" && this.isJoined && ++this.#denials === 1) this.#refresh({ now: true });
+        this.report();
+      });
+    });
+  }
+
+  #refresh({ now = false } = {}) {
+    if (this.isOver || this.#renewing || (!now && performance.now() - this.#renewedAt < RENEWAL_PAUSE)) return;
+    this.#renewing = this.#renewToken().finally(() => {
+      this.#renewing = undefined;
+    });
+  }
+
+  async #renewToken() {
+    this.#renewedAt = performance.now();
+    const client = this.current;
+    try {
+      this.credentials = await this.renew();
+      // While it is closing, the SDK would keep the token, connect never, and take the same token for old news.
+      while (client?.connectionState === "disconnecting") await sleep(200);
+      await within(CALL_LIMIT, client?.updateToken(this.credentials.token) ?? Promise.reject());
+    } catch (error) {
+      if (error instanceof ApiError && error.isGone) this.on.gone();
+      else if (!this.isOver) await this.on.broken().catch(() => this.on.status("unreachable"));
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// The question whether to end the chat, and what stands in the composer's place afterwards.
+
+import { part } from "./words.js";
+
+export class Ending {
+  /**
+   * @param {HTMLElement} view
+   * @param {Words} words
+   * @param {object} on
+   * @param {(asking: boolean) => void} on.asked the question is shown, or gone
+   * @param {() => Promise<void>} on.confirmed
+   */
+  constructor(view, words, on) {
+    this.view = view;
+    this.words = words;
+    this.on = on;
+    this.question = part(view, "confirm");
+    this.problem = part(view, "confirm-problem");
+    part(view, "confirm-end").addEventListener("click", () => this.#confirm());
+    part(view, "confirm-keep").addEventListener("click", () => this.ask(false));
+    this.question.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      this.ask(false);
+    });
+  }
+
+  /** @param {boolean} asking */
+  ask(asking) {
+    this.question.hidden = !asking;
+    this.problem.textContent = "";
+    this.on.asked(asking);
+    if (asking) part(this.view, "confirm-keep").focus();
+  }
+
+  /** The chat is over. */
+  show() {
+    const had = this.view.contains(document.activeElement);
+    this.view.classList.add("webchat-over");
+    this.question.hidden = true;
+    part(this.view, "ended").hidden = false;
+    part(this.view, "ended-text").textContent = this.words.text("ended");
+    if (had) part(this.view, "new").focus();
+  }
+
+  async #confirm() {
+    const button = part(this.view, "confirm-end", HTMLButtonElement);
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
+    try {
+      await this.on.confirmed();
+    } catch (error) {
+      this.problem.textContent = this.words.problem(error);
+    }
+    button.removeAttribute("aria-disabled");
+  }
+}

@@ -1,0 +1,146 @@
+// What the visitor is told beside the conversation: how the connection is, who is here, who is typing.
+
+import { languageOf, part } from "./words.js";
+
+const CONNECTING_MS = 800;
+const RESTORED_MS = 4000;
+// A screen reader that announced each keystroke's burst would talk over the conversation.
+const TYPING_ANNOUNCED_MS = 2000;
+
+/** The connection. */
+export class Notice {
+  /** @type {Status} */
+  #status = "connecting";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** @param {HTMLElement} view @param {Words} words @param {() => void} reconnect */
+  constructor(view, words, reconnect) {
+    this.words = words;
+    this.line = part(view, "connection");
+    this.again = part(view, "reconnect");
+    this.again.addEventListener("click", reconnect);
+  }
+
+  /** @param {Status} status */
+  show(status) {
+    const before = this.#status;
+    if (before === status && status !== "connecting") return;
+    this.#status = status;
+    clearTimeout(this.#timer);
+    const lost = before !== "connected" && before !== "connecting";
+    const words = status === "connected" ? (lost ? "restored" : "") : status;
+    const show = () => (this.line.textContent = words && this.words.text(words));
+    // Most connections are there before anybody could read that they are being made.
+    if (words === "connecting") this.#timer = setTimeout(show, CONNECTING_MS);
+    else show();
+    if (words === "restored") this.#timer = setTimeout(() => (this.line.textContent = ""), RESTORED_MS);
+    this.again.hidden = status !== "unreachable";
+  }
+
+  clear() {
+    clearTimeout(this.#timer);
+    this.line.textContent = "";
+    this.again.hidden = true;
+  }
+}
+
+/** The people at the other end, and whether anybody has come yet. */
+export class People {
+  isOver = false;
+  isConnected = false;
+  /** @type {Set<string>} */
+  #agents = new Set();
+  /** @type {Set<string>} */
+  #typists = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #typingTimer;
+
+  /**
+   * @param {Host} host
+   * @param {HTMLElement} view
+   * @param {Words} words
+   * @param {Transcript} transcript
+   */
+  constructor(host, view, words, transcript) {
+    this.host = host;
+    this.view = view;
+    this.words = words;
+    this.transcript = transcript;
+  }
+
+  /** @param {string} identity @param {boolean} joined @param {Date | null} at */
+  presence(identity, joined, at) {
+    if (this.#agents.has(identity) === joined) return;
+    if (joined) this.#agents.add(identity);
+    else {
+      this.#agents.delete(identity);
+      this.typing(identity, false);
+    }
+    this.transcript.add([
+      {
+        kind: "event",
+        event: joined ? "joined" : "left",
+        index: null,
+        clientId: null,
+        author: identity,
+        own: false,
+        at: at ?? this.transcript.timeline.latest,
+        text: "",
+        status: "sent",
+      },
+    ]);
+    this.show();
+  }
+
+  /** @param {string} identity of an agent @param {boolean} isTyping */
+  typing(identity, isTyping) {
+    if (this.#typists.has(identity) === isTyping) return;
+    if (isTyping) this.#typists.add(identity);
+    else this.#typists.delete(identity);
+    this.#showTyping();
+  }
+
+  /** The chat is over. */
+  end() {
+    this.isOver = true;
+    this.#typists.clear();
+    this.show();
+  }
+
+  /** After anything that changes who is here, what they are called, or whether they have answered. */
+  show() {
+    const presence = this.host.child("presence");
+    presence.hidden = !this.#agents.size || this.isOver;
+    presence.textContent = presence.hidden ? "" : this.words.text("present", { name: this.#list(this.#agents) });
+    const answered = this.transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own);
+    part(this.view, "waiting").hidden = this.isOver || !this.isConnected || answered || this.#agents.size > 0;
+    this.#showTyping();
+  }
+
+  /** @param {Iterable<string>} identities */
+  #list(identities) {
+    const names = new Set([...identities].map((identity) => this.transcript.label(identity)));
+    return new Intl.ListFormat(languageOf(this.view)).format(names);
+  }
+
+  #showTyping() {
+    const line = part(this.view, "typing");
+    const spoken = part(this.view, "typing-status");
+    const text = this.#typists.size ? this.words.text("typing", { name: this.#list(this.#typists) }) : "";
+    const words = part(line, "typing-text");
+    if (words.textContent === text) return;
+    line.hidden = !text;
+    words.textContent = text;
+    if (this.transcript.isAtEnd) this.transcript.scrollToEnd();
+    if (!text) {
+      clearTimeout(this.#typingTimer);
+      this.#typingTimer = undefined;
+      spoken.textContent = "";
+      return;
+    }
+    this.#typingTimer ??= setTimeout(() => {
+      spoken.textContent = words.textContent;
+    }, TYPING_ANNOUNCED_MS);
+  }
+}

@@ -1,0 +1,111 @@
+"""Sound and notifications: only for who asked for them, only where they look elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.widget import Widget, violations
+from tests.site_server import SiteServer
+
+LISTEN = """
+window.notes = 0; window.notified = []; window.hiddenPage = false;
+const start = OscillatorNode.prototype.start;
+OscillatorNode.prototype.start = function (...rest) { window.notes += 1; return start.apply(this, rest); };
+const Real = Notification;
+window.Notification = class extends Real {
+  constructor(title, options) { super(title, options); window.notified.push([title, options.body]); window.last = this; }
+};
+Object.defineProperty(document, "visibilityState", {get: () => window.hiddenPage ? "hidden" : "visible"});
+document.hasFocus = () => !window.hiddenPage;
+"""
+
+
+@pytest.fixture
+def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
+    page.add_init_script(LISTEN)
+    yield Widget(page, site)
+    site.sandbox.clear_faults()
+
+
+def look_away(widget: Widget) -> None:
+    widget.page.evaluate("window.hiddenPage = true; document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def options(widget: Widget) -> None:
+    widget.panel.get_by_text("Options").click()
+
+
+def says(widget: Widget, text: str) -> None:
+    widget.agent_says(text)
+    expect(widget.panel.locator("[data-webchat-log]").get_by_text(text, exact=True)).to_be_attached()
+    widget.page.wait_for_timeout(300)
+
+
+def test_it_is_silent_until_somebody_asks_for_sound(widget: Widget) -> None:
+    widget.start()
+    look_away(widget)
+    says(widget, "Silent")
+    assert widget.page.evaluate("[window.notes, window.notified.length]") == [0, 0]
+    names = widget.page.evaluate("performance.getEntriesByType('resource').map(({name}) => name)")
+    assert not [name for name in names if "attention" in name]
+    assert widget.page.evaluate("sessionStorage.getItem('webchat:support:sound')") is None
+
+
+def test_a_sound_that_was_switched_on_lasts_for_this_tab(widget: Widget) -> None:
+    widget.start()
+    widget.agent_joins()
+    options(widget)
+    assert violations(widget.page) == []
+    sound = widget.panel.get_by_role("switch", name="Play a sound for new messages")
+    expect(sound).not_to_be_checked()
+    sound.check()
+    # It sounds at once, so that the visitor knows what they chose.
+    widget.page.wait_for_timeout(1100)
+    assert widget.page.evaluate("window.notes") == 2
+    says(widget, "In sight")
+    assert widget.page.evaluate("window.notes") == 2
+    look_away(widget)
+    says(widget, "Out of sight")
+    assert widget.page.evaluate("window.notes") == 4
+
+    widget.page.reload()
+    widget.expect_connected()
+    options(widget)
+    expect(sound).to_be_checked()
+    sound.uncheck()
+    look_away(widget)
+    says(widget, "Silent again")
+    assert widget.page.evaluate("[window.notes, sessionStorage.getItem('webchat:support:sound')]") == [0, None]
+
+
+def test_a_notification_tells_who_wrote_and_not_what(widget: Widget) -> None:
+    widget.page.context.grant_permissions(["notifications"])
+    widget.start()
+    widget.agent_joins()
+    widget.agent_says("Hello")
+    options(widget)
+    widget.panel.get_by_role("switch", name="Notify me when I am on another page").check()
+    says(widget, "In sight")
+    assert widget.page.evaluate("window.notified") == []
+    widget.panel.get_by_role("button", name="Minimise chat").click()
+    look_away(widget)
+    says(widget, "A secret")
+    assert widget.page.evaluate("window.notified") == [["Chat with us", "New message from Robin"]]
+    widget.page.evaluate("window.hiddenPage = false; window.last.dispatchEvent(new Event('click'))")
+    expect(widget.panel).to_be_visible()
+
+
+def test_notifications_that_the_browser_refuses_are_said(widget: Widget) -> None:
+    widget.page.add_init_script("Notification.requestPermission = async () => 'denied'")
+    widget.start()
+    options(widget)
+    switch = widget.panel.get_by_role("switch", name="Notify me when I am on another page")
+    switch.click()
+    expect(widget.panel.get_by_text("Your browser does not allow notifications")).to_be_visible()
+    expect(switch).not_to_be_checked()
+    widget.page.keyboard.press("Escape")
+    expect(switch).to_be_hidden()
+    expect(widget.panel).to_be_visible()

@@ -1,0 +1,65 @@
+"""One browser, several tabs, one chat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.widget import Widget
+from tests.site_server import SiteServer
+
+
+@pytest.fixture
+def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
+    yield Widget(page, site)
+    site.sandbox.clear_faults()
+
+
+def test_a_form_in_another_tab_gives_way_to_the_chat(widget: Widget, page: Page) -> None:
+    other = Widget(page.context.new_page(), widget.site).goto().open()
+    other.fill(question="Written in the other tab")
+    widget.start()
+    before = len(widget.site.sandbox.conversations())
+    other.expect_connected()
+    expect(other.log.get_by_text("Where is my parcel?")).to_be_visible()
+    # What was written there is not lost.
+    expect(other.composer).to_have_value("Written in the other tab")
+    expect(other.form).to_have_count(0)
+    other.composer.press("Enter")
+    expect(widget.log.get_by_text("Written in the other tab")).to_be_visible()
+    assert len(widget.site.sandbox.conversations()) == before
+
+
+def test_a_form_in_a_minimised_panel_gives_way_too(widget: Widget, page: Page) -> None:
+    other = Widget(page.context.new_page(), widget.site).goto().open()
+    expect(other.field("name")).to_be_visible()
+    other.launcher.click()
+    widget.start()
+    widget.agent_joins()
+    expect(other.panel.locator("[data-webchat-log]")).to_have_attribute("aria-busy", "false", timeout=15_000)
+    expect(other.panel).to_be_hidden()
+    widget.agent_says("Hello")
+    expect(other.launcher.locator("[data-webchat-badge]")).to_contain_text("1")
+
+
+def test_both_tabs_renew_and_both_stay(widget: Widget, page: Page) -> None:
+    widget.start()
+    other = Widget(page.context.new_page(), widget.site).goto().open()
+    other.expect_connected()
+    for one in (widget, other):
+        one.page.on("response", lambda got: answers.append(got.status) if got.url.endswith("/token/") else None)
+    answers: list[int] = []
+    widget.site.sandbox.connections("about_to_expire", widget.credentials["identity"])
+    for _attempt in range(50):
+        if len(answers) == 2:
+            break
+        page.wait_for_timeout(100)
+    assert answers == [200, 200]
+    widget.agent_says("Still both?")
+    for one in (widget, other):
+        expect(one.log.get_by_text("Still both?")).to_be_visible()
+        one.send("Yes")
+    expect(widget.messages).to_have_count(4)
+    expect(other.messages).to_have_count(4)
