@@ -58,35 +58,9 @@ export class StartForm {
     return new FormData(this.form);
   }
 
-  /** What the visitor answered about themselves: what a browser would fill in, too. */
-  personalAnswers() {
-    const personal = [...this.form.querySelectorAll("[name][autocomplete]:not([autocomplete=off], [autocomplete=on])")];
-    const names = new Set(personal.map((field) => field.getAttribute("name")));
-    const answers = this.answers();
-    for (const name of [...answers.keys()]) if (!names.has(name)) answers.delete(name);
-    return answers;
-  }
-
   /** What it is about, so far. */
   get question() {
     return this.form.querySelector("textarea")?.value.trim();
-  }
-
-  /** @param {FormData} answers of another form, all or some; the hidden fields stay as they are */
-  fill(answers) {
-    for (const field of this.form.elements) {
-      if (!answers.has(field.getAttribute("name") ?? "")) continue;
-      if (field instanceof HTMLInputElement && /^(checkbox|radio)$/.test(field.type)) {
-        field.checked = answers.getAll(field.name).includes(field.value);
-      } else if (
-        (field instanceof HTMLInputElement && field.type !== "hidden") ||
-        field instanceof HTMLTextAreaElement ||
-        field instanceof HTMLSelectElement
-      ) {
-        const value = answers.get(field.name);
-        if (typeof value === "string") field.value = value;
-      }
-    }
   }
 
   async submit({ repeated = false } = {}) {

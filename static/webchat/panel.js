@@ -96,11 +96,11 @@ export class Panel {
 
   /** Another form, with a fresh key and CSRF token, in the place of one that the server no longer takes. */
   async #replaceForm(/** @type {StartForm} */ stale) {
-    const body = await this.#fetch();
+    const [body, { fill }] = await Promise.all([this.#fetch(), import("./answers.js")]);
     const typed = stale.answers();
     this.#show(body);
     if (!this.#form) return;
-    this.#form.fill(typed);
+    fill(this.#form.form, typed);
     this.#form.focus();
     await this.#form.submit({ repeated: true });
   }
@@ -113,7 +113,7 @@ export class Panel {
   }
 
   async #started(/** @type {Credentials} */ credentials) {
-    if (this.#form) this.#kept = { visitor: this.#body.dataset.visitor, answers: this.#form.personalAnswers() };
+    if (this.#form) this.#kept = { visitor: this.#body.dataset.visitor, answers: this.#form.answers() };
     await this.#begin(credentials, { focus: true });
     const { session_id } = credentials;
     this.tabs.postMessage({ started: session_id });
@@ -171,7 +171,11 @@ export class Panel {
   /** The next form knows what this visitor answered about themselves, unless somebody else sits here now. */
   async #startAnother() {
     await this.#reload();
-    if (this.#kept && this.#kept.visitor === this.#body.dataset.visitor) this.#form?.fill(this.#kept.answers);
+    if (this.#form && this.#kept && this.#kept.visitor === this.#body.dataset.visitor) {
+      // Without it the form is empty, no more.
+      const answers = await import("./answers.js").catch(() => null);
+      if (this.#form) answers?.fillPersonal(this.#form.form, this.#kept.answers);
+    }
     this.shown({ focus: true });
   }
 }

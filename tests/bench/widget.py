@@ -32,7 +32,7 @@ from tests.site_server import ROOT, SiteServer
 
 FORM_BAR, MESSAGE_BAR = 100, 400  # milliseconds, medians
 # Twilio's own webchat, all of it loaded with the page: @twilio/flex-webchat-ui 2.9.4, measured from its package.
-FLEX_WEBCHAT_UI = ("node_modules/@twilio/flex-webchat-ui/build/twilio-flex-webchat.prod.browser.js", 549_188)
+FLEX_WEBCHAT_UI = ("static/webchat/flex-ui/twilio-flex-webchat.js", 549_188)
 CONVERSATIONS = "node_modules/@twilio/conversations/builds/twilio-conversations.min.js"
 
 # The time from an event to the frame in which its outcome is on the screen.
@@ -115,7 +115,7 @@ def weigh(browser: Browser, site: SiteServer) -> None:
     found = re.search(rb"<web-chat.*</web-chat>", requests.get(site.url, timeout=30).content, re.DOTALL)
     markup = found[0] if found else b""
     panel = requests.get(f"{site.url}/webchat/support/panel/", timeout=30).content
-    lazy = ("attachments", "files", "attention", "download")
+    lazy = ("attachments", "files", "attention", "download", "answers")
     own = [one for step in ("panel", "chat") for one in steps[step] if one.endswith(".js") and "/sdk/" not in one]
     usual = [one for one in own if not Path(urlsplit(one).path).name.startswith(lazy)]
     folder = Path(site.environment["STATIC_ROOT"]) / "webchat"
@@ -140,7 +140,7 @@ def weigh(browser: Browser, site: SiteServer) -> None:
     )
     print("sums")
     print(total(usual).row("own scripts of a started chat (15,360 gzip at most)"))
-    print(total(on_demand).row(f"own scripts for those who ask: {', '.join(lazy)}"))
+    print(total(on_demand).row("own scripts that come when they are needed"))
     print("beside them")
     print(Weight.of((ROOT / CONVERSATIONS).read_bytes()).row("@twilio/conversations as Twilio builds it"))
     path = Path(os.environ.get("FLEX_WEBCHAT_UI", ROOT / FLEX_WEBCHAT_UI[0]))

@@ -1,0 +1,26 @@
+// Answers of one form, put into another. Imported when there is another.
+
+/** @param {HTMLFormElement} form @param {FormData} answers of another form; the hidden fields stay as they are */
+export function fill(form, answers) {
+  for (const field of form.elements) put(field, answers);
+}
+
+/** Only what the visitor answered about themselves: what a browser would fill in, too. Asks nothing of consents. */
+export function fillPersonal(/** @type {HTMLFormElement} */ form, /** @type {FormData} */ answers) {
+  const personal = "[autocomplete]:not([autocomplete=off], [autocomplete=on])";
+  for (const field of form.elements) if (field.matches(personal)) put(field, answers);
+}
+
+/** @param {Element} field @param {FormData} answers */
+function put(field, answers) {
+  if (field instanceof HTMLInputElement && /^(checkbox|radio)$/.test(field.type)) {
+    field.checked = answers.getAll(field.name).includes(field.value);
+  } else if (
+    (field instanceof HTMLInputElement && field.type !== "hidden") ||
+    field instanceof HTMLTextAreaElement ||
+    field instanceof HTMLSelectElement
+  ) {
+    const value = answers.get(field.name);
+    if (typeof value === "string") field.value = value;
+  }
+}
