@@ -57,7 +57,9 @@ export class WebChatElement extends HTMLElement {
     this.#setModal();
     if (this.#bound) return;
     this.#bound = true;
-    for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, () => this.#prepare(), { once: true });
+    // Ahead of the click; if it fails, the click says so.
+    const prefetch = () => this.#prepare().catch(() => {});
+    for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, prefetch, { once: true });
     if (this.mode === "launcher") {
       this.child("link").hidden = true;
       this.child("launcher").hidden = false;
