@@ -15,6 +15,7 @@ export class Panel {
   #form;
   /** @type {Chat | undefined} */
   #chat;
+  #disposed = false;
 
   /**
    * @param {Host} host
@@ -55,6 +56,12 @@ export class Panel {
 
   async end() {
     await this.#chat?.end();
+  }
+
+  /** It is no longer on any page. */
+  dispose() {
+    this.#disposed = true;
+    this.#chat?.dispose();
   }
 
   async #fetch() {
@@ -132,6 +139,7 @@ export class Panel {
 
   /** @param {Credentials} credentials @param {{focus: boolean, isNew: boolean}} options */
   #begin(credentials, { focus, isNew }) {
+    if (this.#disposed) return;
     this.#form = undefined;
     this.#view.replaceChildren(this.words.clone("chat"));
     this.#chat = new Chat(this.host, this.#view, this.words, this.#api, credentials, {
