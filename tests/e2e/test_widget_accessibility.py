@@ -8,18 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.widget import Widget, shot, violations
+from tests.e2e.widget import Widget, shot
 from tests.site_server import SiteServer
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-VISITORS = {
-    "desktop": {"viewport": {"width": 1280, "height": 800}},
-    "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
-    "phone": PHONE,
-    "dark-phone": {**PHONE, "color_scheme": "dark"},
-    "arabic": {"viewport": {"width": 1280, "height": 800}, "locale": "ar"},
-    "contrast": {"viewport": {"width": 1280, "height": 800}, "forced_colors": "active"},
-}
 phone = pytest.mark.parametrize("context", [PHONE], indirect=True)
 
 
@@ -27,54 +19,6 @@ phone = pytest.mark.parametrize("context", [PHONE], indirect=True)
 def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
     yield Widget(page, site)
     site.sandbox.clear_faults()
-
-
-@pytest.mark.parametrize("context", VISITORS.values(), ids=VISITORS.keys(), indirect=True)
-@pytest.mark.parametrize("path", ["/", "/webchat/support/"])
-def test_axe_finds_nothing_in_any_state(widget: Widget, path: str, request: pytest.FixtureRequest) -> None:
-    page, panel = widget.page, widget.panel
-    name = f"{request.node.callspec.id}".replace("/", "_")
-    folder = os.environ.get("WIDGET_SHOTS")
-
-    def check(state: str) -> None:
-        page.wait_for_timeout(250)
-        shot(page, folder, f"{name}-{state}")
-        assert violations(page) == [], state
-
-    widget.goto(path)
-    check("closed")
-    if path == "/":
-        widget.launcher.click()
-    expect(widget.field("name")).to_be_visible()
-    check("form")
-    panel.locator("[data-webchat-submit]").click()
-    expect(widget.errors).to_be_focused()
-    check("errors")
-    widget.fill()
-    with page.expect_response("**/sessions/") as answer:
-        panel.locator("[data-webchat-submit]").click()
-    widget.credentials = answer.value.json()
-    widget.expect_connected()
-    check("waiting")
-    widget.agent_joins()
-    for number in range(15):
-        widget.agent_says(f"Line {number}, see https://example.com/{number}")
-    panel.locator("[data-webchat-message]").fill("Thank you!\nThat helps.")
-    panel.locator("[data-webchat-send]").click()
-    expect(widget.messages).to_have_count(17)
-    widget.agent_types()
-    check("chat")
-    widget.site.sandbox.fault("POST", f"/Client/v2/Conversations/{widget.channel}/Messages", status=400, times=9)
-    panel.locator("[data-webchat-message]").fill("This one fails")
-    panel.locator("[data-webchat-send]").click()
-    expect(panel.locator("[data-webchat-resend]")).to_be_visible()
-    widget.site.sandbox.connections("abort", widget.credentials["identity"])
-    check("failed")
-    panel.locator("[data-webchat-end]").click()
-    check("confirm")
-    widget.site.sandbox.close(widget.channel)
-    expect(panel.locator("[data-webchat-ended]")).to_be_visible(timeout=10_000)
-    check("ended")
 
 
 def test_every_field_has_a_label_of_its_own_and_says_what_it_is_for(widget: Widget) -> None:
