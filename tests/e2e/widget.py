@@ -124,10 +124,10 @@ class Widget:
         )
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, within: str = "html") -> list[str]:
     """What axe finds wrong on the page: rule and element."""
     page.evaluate(f"() => {{ {AXE} }}" if not page.evaluate("'axe' in window") else "0")
-    found = page.evaluate("(tags) => axe.run(document, {runOnly: tags})", RULES)
+    found = page.evaluate("([within, tags]) => axe.run(within, {runOnly: tags})", [within, RULES])
     return [f"{rule['id']}: {node['html'][:160]}" for rule in found["violations"] for node in rule["nodes"]]
 
 
