@@ -55,6 +55,16 @@ def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
     site.sandbox.clear_faults()
 
 
+@pytest.fixture
+def unwatched(context: BrowserContext, site: SiteServer) -> Iterator[Widget]:
+    """On a page that may violate the policy, and on which the SDK may leave a refused connection unhandled: both fail a
+    test otherwise."""
+    page = context.new_page()
+    page.add_init_script(HURRY)
+    yield Widget(page, site)
+    site.sandbox.clear_faults()
+
+
 def failing_in_turn(
     widget: Widget, address: str | re.Pattern[str], failures: dict[str, Callable[[Route], None]] = FAILURES
 ) -> Iterator[str]:
@@ -223,7 +233,7 @@ def test_an_sdk_that_never_arrives_is_not_waited_for_without_end(widget: Widget)
 
 
 @pytest.mark.parametrize("failure", ["closed", "silent"])
-def test_the_websocket_does_not_open(widget: Widget, failure: str) -> None:
+def test_the_websocket_does_not_open(unwatched: Widget, failure: str) -> None:
     reachable = False
 
     def connect(socket: WebSocketRoute) -> None:
@@ -232,33 +242,33 @@ def test_the_websocket_does_not_open(widget: Widget, failure: str) -> None:
         elif failure == "closed":
             socket.close()
 
-    widget.page.route_web_socket(re.compile("wsconnect"), connect)
-    begin(widget)
-    expect_unreachable(widget)
-    widget.composer.fill(DRAFT)
+    unwatched.page.route_web_socket(re.compile("wsconnect"), connect)
+    begin(unwatched)
+    expect_unreachable(unwatched)
+    unwatched.composer.fill(DRAFT)
     reachable = True
-    try_again(widget).click()
-    widget.expect_connected()
-    expect(notice(widget)).not_to_have_text(CANNOT_REACH)
-    expect(widget.composer).to_have_value(DRAFT)
+    try_again(unwatched).click()
+    unwatched.expect_connected()
+    expect(notice(unwatched)).not_to_have_text(CANNOT_REACH)
+    expect(unwatched.composer).to_have_value(DRAFT)
 
 
-def test_twilio_refuses_the_websocket(widget: Widget) -> None:
-    sandbox = widget.site.sandbox
+def test_twilio_refuses_the_websocket(unwatched: Widget) -> None:
+    sandbox = unwatched.site.sandbox
     for status in (403, 404, 429, 500, 503):
         sandbox.clear_faults()
         sandbox.fault("GET", "/v3/wsconnect", status=status, headers={"Retry-After": "1"}, times=1000)
-        if not widget.credentials:
-            begin(widget)
-            widget.composer.fill(DRAFT)
+        if not unwatched.credentials:
+            begin(unwatched)
+            unwatched.composer.fill(DRAFT)
         else:
-            try_again(widget).click()
-            expect(try_again(widget)).to_have_count(0)
-        expect_unreachable(widget)
+            try_again(unwatched).click()
+            expect(try_again(unwatched)).to_have_count(0)
+        expect_unreachable(unwatched)
     sandbox.clear_faults()
-    try_again(widget).click()
-    widget.expect_connected()
-    expect(widget.composer).to_have_value(DRAFT)
+    try_again(unwatched).click()
+    unwatched.expect_connected()
+    expect(unwatched.composer).to_have_value(DRAFT)
 
 
 # --- While the chat runs ---------------------------------------------------------------------------------------
@@ -356,14 +366,6 @@ def test_a_message_is_refused(widget: Widget) -> None:
 # --- The browser's own refusals --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def strict(context: BrowserContext, site: SiteServer) -> Widget:
-    """On a page that may violate the policy, which fails a test otherwise."""
-    page = context.new_page()
-    page.add_init_script(HURRY)
-    return Widget(page, site)
-
-
 def with_policy(widget: Widget, **directives: str) -> None:
     """The page comes with these directives in place of the site's own."""
 
@@ -378,21 +380,21 @@ def with_policy(widget: Widget, **directives: str) -> None:
     widget.page.route(f"{widget.site.url}/", serve)
 
 
-def test_a_policy_that_forgets_twilio(strict: Widget) -> None:
-    with_policy(strict, connect_src="'self'")
-    begin(strict)
-    expect_unreachable(strict)
+def test_a_policy_that_forgets_twilio(unwatched: Widget) -> None:
+    with_policy(unwatched, connect_src="'self'")
+    begin(unwatched)
+    expect_unreachable(unwatched)
 
 
-def test_a_policy_that_blocks_the_sdk(strict: Widget) -> None:
-    static = f"{strict.site.url}/static/webchat"
-    manifest = json.loads((Path(strict.site.environment["STATIC_ROOT"]) / "staticfiles.json").read_text())
+def test_a_policy_that_blocks_the_sdk(unwatched: Widget) -> None:
+    static = f"{unwatched.site.url}/static/webchat"
+    manifest = json.loads((Path(unwatched.site.environment["STATIC_ROOT"]) / "staticfiles.json").read_text())
     ours = [path for name, path in manifest["paths"].items() if re.fullmatch(r"webchat/\w+\.js", name)]
-    with_policy(strict, script_src=" ".join(f"{static.removesuffix('/webchat')}/{path}" for path in ours))
-    begin(strict)
-    expect_unreachable(strict)
-    strict.composer.fill(DRAFT)
-    expect(strict.composer).to_have_value(DRAFT)
+    with_policy(unwatched, script_src=" ".join(f"{static.removesuffix('/webchat')}/{path}" for path in ours))
+    begin(unwatched)
+    expect_unreachable(unwatched)
+    unwatched.composer.fill(DRAFT)
+    expect(unwatched.composer).to_have_value(DRAFT)
 
 
 # --- What is over on the server ----------------------------------------------------------------------------------
