@@ -25,15 +25,15 @@ class SandboxServer:
     def __init__(self, *, auto_agent: bool = False, agent_pace: float = 1.0, port: int = 0) -> None:
         self._options: Any = {"auto_agent": auto_agent, "agent_pace": agent_pace}
         self._port = port
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
-        self._http = requests.Session()
-        self._http.trust_env = False
         self.url = ""
 
     # Life
 
     def start(self) -> Self:
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
         self._thread.start()
         starting = start("127.0.0.1", self._port, **self._options)
         self._runner, self._port = asyncio.run_coroutine_threadsafe(starting, self._loop).result(TIMEOUT)
@@ -46,6 +46,11 @@ class SandboxServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(TIMEOUT)
         self._loop.close()
+
+    def restart(self) -> None:
+        """At the same address, and with nothing that it knew."""
+        self.stop()
+        self.start()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -82,6 +82,10 @@ class SiteServer:
         if not (Path(self.environment["STATIC_ROOT"]) / "staticfiles.json").exists():
             self.manage("collectstatic", "--no-input", "--verbosity", "0")
         self.manage("demo_data")
+        return self.serve()
+
+    def serve(self) -> Self:
+        """Only the server, also after a `stop`."""
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py"],

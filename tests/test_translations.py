@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import gettext
 import re
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils.translation.template import templatize
 
 from tests.factories import ANSWERS, make_webchat
 from tests.visiting import VisitorClient
@@ -49,15 +51,46 @@ def test_no_translation_loses_a_placeholder(code):
             assert sorted(_PLACEHOLDER.findall(key)) == sorted(_PLACEHOLDER.findall(text)), key
 
 
-def test_the_words_of_the_widget_are_those_of_the_templates_and_models():
+# What `makemessages` would collect, without the gettext tools that it needs: Django turns a template into calls like
+# those of Python, and Python reads its own.
+_CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy"}
+_STRING = r"u?(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
+_TEMPLATE_CALL = re.compile(rf"\b(_|n?p?gettext)\(\s*({_STRING}(?:\s*,\s*{_STRING})*)")
+
+
+def extracted():
+    """(context or "", source text) -> the file that it is in. A plural's singular stands for both."""
+    found = {}
+    for folder in ("config", "webchat"):
+        for module in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(module.read_text())):
+                name = isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", ""))
+                if name in _CALLS and "migrations" not in module.parts:
+                    strings = [one.value for one in node.args if isinstance(one, ast.Constant)]
+                    note(found, name, strings, module)
+    for template in [*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt")]:
+        for name, arguments in _TEMPLATE_CALL.findall(templatize(template.read_text())):
+            note(found, name, list(ast.literal_eval(f"[{arguments}]")), template)
+    return found
+
+
+def note(found, name, strings, file):
+    if strings and isinstance(strings[0], str):
+        context, text = strings[:2] if name.startswith("pgettext") else ("", strings[0])
+        found[context, text] = str(file.relative_to(ROOT))
+
+
+def test_every_text_in_the_code_and_the_templates_is_in_the_catalogues():
     """A string that nobody extracted would stay English without a sound."""
-    ids = texts("de")
-    for template in (ROOT / "templates").rglob("*.html"):
-        for text in re.findall(r'{% translate "([^"]+)"', template.read_text()):
-            assert text in ids, (template.name, text)
-    for model in (ROOT / "webchat" / "models").glob("*.py"):
-        for text in re.findall(r'\b(?:_|gettext_noop)\(\s*"([^"\\]+)"\s*\)', model.read_text()):
-            assert text in ids, (model.name, text)
+    known = set()
+    for key in catalogue("de"):
+        context, _separator, text = (key if isinstance(key, str) else key[0]).rpartition("\x04")
+        known.add((context, text))
+    found = extracted()
+    assert len(found) > 300, "the search finds too little"
+    missing = {text: file for text, file in found.items() if text not in known}
+    assert missing == {}, "run makemessages, and translate"
+    assert known - found.keys() == set(), "in no source any more"
 
 
 @pytest.mark.django_db

@@ -18,9 +18,12 @@ export class ApiError extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** The session is over or not this browser's: nothing that a repetition could change. */
+  /**
+   * The session is over or not this browser's: nothing that a repetition could change. Only our own server knows; a
+   * proxy's 404 while the site is being deployed ends no chat.
+   */
   get isGone() {
-    return this.status === 404 || this.status === 410;
+    return this.code !== "unexpected" && (this.status === 404 || this.status === 410);
   }
 }
 

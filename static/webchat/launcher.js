@@ -57,9 +57,14 @@ export class WebChatElement extends HTMLElement {
     PHONE.addEventListener("change", () => this.#setModal(), { signal });
     window.visualViewport?.addEventListener("resize", () => this.#fitKeyboard(), { signal });
     this.#setModal();
-    if (this.#bound) return;
+    if (this.#bound) {
+      this.#countAgain();
+      return;
+    }
     this.#bound = true;
-    for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, () => this.#prepare(), { once: true });
+    // Ahead of the click; if it fails, the click says so.
+    const prefetch = () => this.#prepare().catch(() => {});
+    for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, prefetch, { once: true });
     if (this.mode === "launcher") {
       this.child("link").hidden = true;
       this.child("launcher").hidden = false;
@@ -72,6 +77,18 @@ export class WebChatElement extends HTMLElement {
   disconnectedCallback() {
     this.#listening?.abort();
     this.#release();
+    // Turbo and htmx put it back at once if the next page has it too.
+    setTimeout(() => this.isConnected || this.#leave(), 1000);
+  }
+
+  /** The page has done with it. The chat goes on with the next element of its kind, or with this one put back. */
+  #leave() {
+    this.#panel?.then((panel) => panel.dispose()).catch(() => {});
+    this.#panel = undefined;
+    this.#bound = this.#open = false;
+    this.child("panel").hidden = this.mode === "launcher";
+    this.querySelector("[data-webchat-launcher]")?.setAttribute("aria-expanded", "false");
+    this.unread = 0;
   }
 
   /**
@@ -165,6 +182,17 @@ export class WebChatElement extends HTMLElement {
     this.announce(more ? text : "");
   }
 
+  /** The next page has a title of its own: Turbo's has come already, htmx's is about to. */
+  #countAgain() {
+    const again = () => (this.unread = this.#unread);
+    again();
+    const title = new MutationObserver(() => {
+      title.disconnect();
+      again();
+    });
+    title.observe(document.head, { childList: true, subtree: true, characterData: true });
+  }
+
   /** @param {string} name @returns {DocumentFragment} */
   template(name) {
     const template = this.querySelector(`template[data-webchat-template="${name}"]`);
@@ -194,6 +222,8 @@ export class WebChatElement extends HTMLElement {
   /** @returns {Promise<Panel | undefined>} */
   async #load() {
     if (!this.#panel) {
+      // htmx would keep a copy of the page, with all that is written here, in the browser's storage.
+      this.setAttribute("hx-history", "false");
       const content = this.child("content");
       if (this.mode !== "page") content.replaceChildren(this.template("loading"));
       if (this.mode !== "page") this.#request();

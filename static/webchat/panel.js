@@ -16,6 +16,7 @@ export class Panel {
   #chat;
   /** @type {{visitor: string | undefined, answers: FormData} | undefined} what the next form need not ask again */
   #kept;
+  #disposed = false;
 
   /**
    * @param {Host} host
@@ -61,6 +62,13 @@ export class Panel {
 
   async end() {
     await this.#chat?.end();
+  }
+
+  /** It is no longer on any page. */
+  dispose() {
+    this.#disposed = true;
+    this.tabs.close();
+    this.#chat?.dispose();
   }
 
   async #fetch() {
@@ -155,6 +163,7 @@ export class Panel {
   /** @param {Credentials} credentials @param {{focus: boolean}} options */
   async #begin(credentials, { focus }) {
     const { Chat } = await import("./chat.js");
+    if (this.#disposed) return;
     this.#form = undefined;
     this.#view.replaceChildren(this.words.clone("chat"));
     this.#chat = new Chat(this.host, this.#view, this.words, this.#api, credentials, {

@@ -23,6 +23,8 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# The site as it is, and beside it the pages of tests/hosts.
+HOSTS: dict[str, str | None] = {"DJANGO_SETTINGS_MODULE": "tests.hosts.settings"}
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +35,7 @@ def sandbox() -> Iterator[SandboxServer]:
 
 @pytest.fixture(scope="session")
 def site(sandbox: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
-    with SiteServer(tmp_path_factory.mktemp("site"), sandbox) as server:
+    with SiteServer(tmp_path_factory.mktemp("site"), sandbox, environment=HOSTS) as server:
         yield server
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 
-import jwt
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.widget import AGENT, ANSWERS, Widget
+from tests.e2e.widget import AGENT, ANSWERS, Widget, access_token
 from tests.site_server import SiteServer
-from webchat.sandbox import account
 
 MESSAGES = "/Client/v2/Conversations/"
 
@@ -160,14 +157,6 @@ SEND_FILE = """async ([token, options, sid]) => {
   const media = new Blob(["invoice"], { type: "text/plain" });
   await conversation.prepareMessage().addMedia({ contentType: "text/plain", filename: "invoice.pdf", media }).build().send();
 }"""
-
-
-def access_token(identity: str) -> str:
-    now = int(time.time())
-    grants = {"identity": identity, "chat": {"service_sid": account.CHAT_SERVICE_SID}}
-    claims = {"jti": f"{account.API_KEY_SID}-{now}", "iss": account.API_KEY_SID, "sub": account.ACCOUNT_SID}
-    claims |= {"iat": now, "exp": now + 3600, "grants": grants}
-    return jwt.encode(claims, account.API_KEY_SECRET, "HS256", headers={"cty": "twilio-fpa;v=1"})
 
 
 # --- The composer ----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from tests.site_server import SiteServer
 SMALL, PANEL_CSS, CHAT, SDK = 3072, 4096, 15 * 1024, 75 * 1024
 
 
-ON_DEMAND = {"attachments", "files", "attention", "download", "answers"}
+ON_DEMAND = {"attachments", "files", "attention", "download", "answers", "proof"}
 
 
 def name_of(address: str) -> str:

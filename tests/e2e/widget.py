@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, Self
 
+import jwt
 from playwright.sync_api import Locator, Page, expect
 
 from tests.site_server import ROOT, SiteServer
+from webchat.sandbox import account
 
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -121,11 +124,20 @@ class Widget:
         )
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, within: str = "html") -> list[str]:
     """What axe finds wrong on the page: rule and element."""
     page.evaluate(f"() => {{ {AXE} }}" if not page.evaluate("'axe' in window") else "0")
-    found = page.evaluate("(tags) => axe.run(document, {runOnly: tags})", RULES)
+    found = page.evaluate("([within, tags]) => axe.run(within, {runOnly: tags})", [within, RULES])
     return [f"{rule['id']}: {node['html'][:160]}" for rule in found["violations"] for node in rule["nodes"]]
+
+
+def access_token(identity: str, seconds: int = 3600) -> str:
+    """What the sandbox lets in as that identity, for so long."""
+    now = int(time.time())
+    grants = {"identity": identity, "chat": {"service_sid": account.CHAT_SERVICE_SID}}
+    claims = {"jti": f"{account.API_KEY_SID}-{now}", "iss": account.API_KEY_SID, "sub": account.ACCOUNT_SID}
+    claims |= {"iat": now, "exp": now + seconds, "grants": grants}
+    return jwt.encode(claims, account.API_KEY_SECRET, "HS256", headers={"cty": "twilio-fpa;v=1"})
 
 
 def shot(page: Page, folder: str | None, name: str) -> None:

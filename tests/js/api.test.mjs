@@ -126,11 +126,11 @@ test("renew and end name the session, and repeat once with a fresh CSRF token", 
   assert.equal(requests.length, 4);
 });
 
-test("only absent and ended count as gone", () => {
-  assert.deepEqual(
-    [400, 403, 404, 410, 429, 503].filter((status) => errorOf(status, "", null).isGone),
-    [404, 410],
-  );
+test("only absent and ended count as gone, and only if our server says so", () => {
+  const statuses = [400, 403, 404, 410, 429, 503];
+  const gone = (body) => statuses.filter((status) => errorOf(status, body, null).isGone);
+  assert.deepEqual(gone('{"code": "any"}'), [404, 410]);
+  assert.deepEqual(gone("<h1>Not found</h1>"), []);
 });
 
 test("Retry-After is seconds or a date", () => {

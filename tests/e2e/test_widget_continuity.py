@@ -1,0 +1,330 @@
+"""The chat goes on: from page to page, in several tabs, over sleep, lost networks and restarted servers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.e2e.browser import installed
+from tests.e2e.conftest import QUIET
+from tests.e2e.widget import Widget, access_token
+from tests.site_server import SiteServer
+
+LIBRARIES = ["turbo", "htmx-2", "htmx-4"]
+library = pytest.mark.parametrize("library", LIBRARIES)
+
+
+@pytest.fixture
+def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
+    widget = Widget(page, site)
+    widget.record_events()
+    yield widget
+    site.sandbox.clear_faults()
+
+
+def go_to(widget: Widget, page: str) -> None:
+    """By the host's link, and the library's way."""
+    widget.page.get_by_role("link", name=f"Go to {page}").click()
+    expect(widget.page.get_by_role("heading", name=f"Page {page}")).to_be_visible()
+    expect(widget.page).to_have_title(re.compile(f"Page {page}$"))
+
+
+def expect_same_document(widget: Widget) -> None:
+    assert widget.page.evaluate("window.document_of_the_start === true")
+
+
+def mark_document(widget: Widget) -> None:
+    widget.page.evaluate("window.document_of_the_start = true")
+
+
+def expect_one_launcher_that_works(widget: Widget) -> None:
+    """A listener too many would close what the click has just opened."""
+    expect(widget.element).to_have_count(1)
+    was_open = widget.launcher.get_attribute("aria-expanded") == "true"
+    for expected in (not was_open, was_open):
+        widget.launcher.click()
+        expect(widget.launcher).to_have_attribute("aria-expanded", str(expected).lower())
+        expect(widget.panel).to_be_visible(visible=expected)
+
+
+def expect_delivered(widget: Widget, timeout: int = 5000) -> None:
+    """Nothing says that it is being sent, or was not."""
+    unsent = widget.messages.locator("[data-webchat-delivery]").filter(visible=True)
+    expect(unsent).to_have_count(0, timeout=timeout)
+
+
+def sockets(page: Page) -> list[object]:
+    """The WebSockets that are open."""
+    found: list[object] = []
+    page.on("websocket", lambda one: (found.append(one), one.on("close", lambda _: found.remove(one))))
+    return found
+
+
+# --- Navigation without a load ---------------------------------------------------------------------------------
+
+
+@library
+def test_a_running_chat_goes_along(widget: Widget, library: str) -> None:
+    connections = sockets(widget.page)
+    widget.start(f"/host/{library}/one/")
+    mark_document(widget)
+    widget.composer.fill("half a sent")
+    for page in ("two", "one", "two"):
+        go_to(widget, page)
+        expect(widget.panel).to_be_visible()
+        expect(widget.composer).to_have_value("half a sent")
+        expect_one_launcher_that_works(widget)
+        widget.composer.focus()
+        widget.page.keyboard.press("Escape")
+        expect(widget.launcher).to_be_focused()
+        widget.open()
+    widget.agent_says("Hello!")
+    expect(widget.messages).to_have_count(2)
+    widget.composer.press("Enter")
+    expect(widget.messages).to_have_count(3)
+    assert widget.at_twilio()[1:] == ["Hello!", "half a sent"]
+    widget.page.go_back()
+    expect(widget.page.get_by_role("heading", name="Page one")).to_be_visible()
+    expect(widget.element).to_have_count(1)
+    expect(widget.messages).to_have_count(3)
+    expect_same_document(widget)
+    assert len(connections) == 1
+    assert [name for name, _detail in widget.events()].count("started") == 1
+
+
+@library
+def test_a_minimised_chat_goes_along_and_counts(widget: Widget, library: str) -> None:
+    widget.start(f"/host/{library}/one/")
+    mark_document(widget)
+    widget.page.keyboard.press("Escape")
+    expect(widget.launcher).to_be_focused()
+    widget.agent_says("Are you there?")
+    expect(widget.page).to_have_title("(1) Page one")
+    go_to(widget, "two")
+    expect(widget.page).to_have_title("(1) Page two")
+    expect(widget.panel).to_be_hidden()
+    expect(widget.launcher.locator("[data-webchat-badge]")).to_contain_text("1")
+    widget.open()
+    expect(widget.page).to_have_title("Page two")
+    expect_same_document(widget)
+
+
+@library
+def test_what_was_typed_into_the_form_goes_along(widget: Widget, library: str) -> None:
+    widget.goto(f"/host/{library}/one/").open().fill(question="Where is")
+    mark_document(widget)
+    go_to(widget, "two")
+    expect(widget.field("question")).to_have_value("Where is")
+    expect_one_launcher_that_works(widget)
+    expect_same_document(widget)
+    widget.submit()
+    widget.expect_connected()
+
+
+@library
+def test_a_page_without_the_chat_lets_it_go_and_the_next_has_it_again(widget: Widget, library: str) -> None:
+    connections = sockets(widget.page)
+    widget.start(f"/host/{library}/one/")
+    mark_document(widget)
+    go_to(widget, "two")
+    go_to(widget, "plain")
+    expect(widget.element).to_have_count(0)
+    # They keep copies of pages: in memory, never on the disk.
+    assert "Where is my parcel?" not in widget.page.evaluate("JSON.stringify([localStorage, sessionStorage])")
+    for _attempt in range(100):
+        if not connections:
+            break
+        widget.page.wait_for_timeout(100)
+    assert connections == []
+    widget.agent_says("Still there?")
+    go_to(widget, "two")
+    expect(widget.panel).to_be_visible()
+    expect(widget.messages).to_have_count(2)
+    expect_one_launcher_that_works(widget)
+    go_to(widget, "plain")
+    widget.page.go_back()
+    expect(widget.messages).to_have_count(2)
+    expect_one_launcher_that_works(widget)
+    expect_same_document(widget)
+
+
+@library
+def test_from_the_launcher_into_the_page_and_back(widget: Widget, library: str) -> None:
+    widget.start(f"/host/{library}/one/")
+    go_to(widget, "inline")
+    expect(widget.element).to_have_attribute("data-mode", "inline")
+    widget.expect_connected()
+    widget.send("In the page")
+    expect(widget.messages).to_have_count(2)
+    go_to(widget, "one")
+    expect(widget.element).to_have_attribute("data-mode", "launcher")
+    expect(widget.messages).to_have_count(2)
+    expect_one_launcher_that_works(widget)
+
+
+def test_turbo_morphs_the_page_around_it(widget: Widget) -> None:
+    widget.start("/host/turbo/one/")
+    mark_document(widget)
+    widget.composer.fill("half a sent")
+    with widget.page.expect_response("**/host/turbo/one/"):
+        widget.page.evaluate("Turbo.session.refresh(location.href)")
+    widget.page.wait_for_timeout(300)
+    expect(widget.composer).to_have_value("half a sent")
+    expect_one_launcher_that_works(widget)
+    expect_same_document(widget)
+
+
+# --- Loads -----------------------------------------------------------------------------------------------------
+
+
+def go_back(page: Page) -> None:
+    """Without waiting for a load: there is none."""
+    page.evaluate("void setTimeout(() => history.back())")
+    expect(page).to_have_title("Page one")
+
+
+def test_a_page_from_the_back_forward_cache(browser: Browser, site: SiteServer) -> None:
+    """As it was left, and every listener once. Playwright switches the cache off, hence a browser of its own."""
+    chromium = browser.browser_type.launch(
+        executable_path=os.environ.get("CHROMIUM") or installed(),
+        args=QUIET,
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    page = chromium.new_page()
+    page.add_init_script("addEventListener('pageshow', ({ persisted }) => (window.persisted = persisted))")
+    widget = Widget(page, site).goto("/host/none/one/").open().fill(question="Where is")
+    page.goto(f"{site.url}/host/none/plain/")
+    go_back(page)
+    assert page.evaluate("window.persisted")
+    expect(widget.field("question")).to_have_value("Where is")
+    expect_one_launcher_that_works(widget)
+    widget.submit()
+    widget.expect_connected()
+    page.goto(f"{site.url}/host/none/plain/")
+    go_back(page)
+    widget.expect_connected()
+    widget.send("Back again")
+    expect(widget.messages).to_have_count(2)
+    expect_one_launcher_that_works(widget)
+    chromium.close()
+
+
+def test_two_tabs_show_one_chat_and_each_message_once(widget: Widget, page: Page) -> None:
+    widget.start()
+    other = Widget(page.context.new_page(), widget.site).goto().open()
+    other.expect_connected()
+    widget.send("From here")
+    expect(other.messages).to_have_count(2)
+    other.send("From there")
+    for one in (widget, other):
+        expect(one.messages.locator("[data-webchat-text]")).to_have_text(
+            ["Where is my parcel?", "From here", "From there"]
+        )
+    assert len(widget.at_twilio()) == 3
+
+
+def test_a_form_that_another_tab_was_faster_with(widget: Widget, page: Page) -> None:
+    """Two chats would be two agents for one visitor."""
+    other = Widget(page.context.new_page(), widget.site).goto().open().fill(question="The second")
+    widget.start(question="The first")
+    other.submit()
+    other.expect_connected()
+    running = widget.site.shell(
+        "print(ChatSession.objects.running().filter(channel_sid='" + widget.channel + "').count())"
+    )
+    assert running == "1"
+
+
+# --- Sleep and lost networks -----------------------------------------------------------------------------------
+
+
+def test_a_sleep_past_the_end_of_the_token(widget: Widget) -> None:
+    """Nothing runs on a machine that sleeps: it wakes with a token that has expired."""
+
+    def with_a_short_life(route: Route) -> None:
+        found = route.fetch()
+        credentials = found.json()
+        route.fulfill(response=found, json={**credentials, "token": access_token(credentials["identity"], seconds=3)})
+
+    widget.page.route("**/sessions/", with_a_short_life)
+    widget.page.route("**/token/", lambda route: route.abort())
+    widget.start()
+    widget.composer.fill("half a sent")
+    widget.page.context.set_offline(True)
+    widget.site.sandbox.connections("abort", widget.credentials["identity"])
+    widget.page.wait_for_timeout(3000)
+    widget.agent_says("Are you asleep?")
+    widget.page.unroute("**/token/")
+    widget.page.context.set_offline(False)
+    expect(widget.log.get_by_text("Are you asleep?")).to_be_visible(timeout=20_000)
+    expect(widget.composer).to_have_value("half a sent")
+    widget.composer.press("Enter")
+    expect(widget.messages).to_have_count(3)
+    expect_delivered(widget)
+
+
+def test_what_is_written_offline_goes_out_once(widget: Widget) -> None:
+    widget.start()
+    widget.page.context.set_offline(True)
+    widget.site.sandbox.connections("abort", widget.credentials["identity"])
+    expect(widget.panel.get_by_text("You are offline.")).to_be_visible()
+    widget.send("Written in a tunnel")
+    expect(widget.messages.last).to_contain_text("Sending…")
+    widget.page.context.set_offline(False)
+    expect_delivered(widget, timeout=20_000)
+    expect(widget.messages).to_have_count(2)
+    assert widget.at_twilio().count("Written in a tunnel") == 1
+
+
+def test_what_arrives_twice_is_shown_once(widget: Widget) -> None:
+    """After a reconnection Twilio tells again what was known already."""
+    widget.start()
+    for number in range(3):
+        widget.agent_says(f"Line {number}")
+    expect(widget.messages).to_have_count(4)
+    for _time in range(2):
+        widget.site.sandbox.connections("drop", widget.credentials["identity"])
+        expect(widget.panel.get_by_text("You are connected again.")).to_be_visible(timeout=15_000)
+    widget.agent_says("Line 3")
+    expect(widget.messages.locator("[data-webchat-text]")).to_have_text(
+        ["Where is my parcel?", *(f"Line {number}" for number in range(4))]
+    )
+
+
+# --- Restarts --------------------------------------------------------------------------------------------------
+
+
+def test_the_site_restarts_under_a_running_chat(widget: Widget) -> None:
+    """The conversation is between the browser and Twilio; only a renewal has to wait."""
+    widget.start()
+    widget.composer.fill("half a sent")
+    widget.site.stop()
+    try:
+        widget.agent_says("Still here")
+        expect(widget.messages).to_have_count(2)
+        widget.composer.press("Enter")
+        expect(widget.messages).to_have_count(3)
+        expect_delivered(widget)
+        widget.site.sandbox.connections("about_to_expire", widget.credentials["identity"])
+    finally:
+        with widget.page.expect_response(lambda one: one.url.endswith("/token/") and one.ok, timeout=20_000):
+            widget.site.serve()
+    expect(widget.composer).to_be_visible()
+    widget.page.reload()
+    widget.expect_connected()
+    expect(widget.messages).to_have_count(3)
+
+
+def test_the_sandbox_restarts_and_knows_the_chat_no_more(widget: Widget) -> None:
+    widget.start()
+    widget.composer.fill("half a sent")
+    widget.site.sandbox.restart()
+    expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible(timeout=20_000)
+    widget.panel.get_by_role("button", name="Start a new chat").click()
+    widget.fill(question="Once more").submit()
+    widget.expect_connected()
+    expect(widget.messages).to_contain_text(["Once more"])
