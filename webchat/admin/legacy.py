@@ -20,7 +20,7 @@ from webchat.fields.advice import Advice
 from webchat.flex.gateway import FlexError, gateway_for
 from webchat.flex_ui.fields import left_out
 from webchat.models import Webchat
-from webchat.models.webchat import validate_address_sid
+from webchat.models.configuration import validate_address_sid
 
 if TYPE_CHECKING:
     from webchat.admin.webchats import WebchatAdmin

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.sites.models import Site
-from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
-from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop
 
 from webchat import limits
-from webchat.attachments import KINDS, MAX_MEGABYTES, default_kinds, types_of, validate_kinds
-from webchat.colours import ink_for, validate_colour
-from webchat.flex import credentials
 from webchat.flex.gateway import Channel, Destination, FlexError, Gateway, deadline, gateway_for, time_left
+from webchat.models.configuration import Configuration
 from webchat.outage import breaker, bulkhead
 
 if TYPE_CHECKING:
@@ -37,20 +29,6 @@ OPEN_SECONDS, CREATE_SECONDS = 5, 2
 BUSY_WINDOW = timedelta(minutes=10)
 
 
-def sid_validator(prefix: str) -> RegexValidator:
-    """Twilio's SIDs are two letters and 32 hex digits."""
-    return RegexValidator(
-        rf"\A{prefix}[0-9a-fA-F]{{32}}\Z",
-        _("This is not a SID of that kind: it starts with %(prefix)s and goes on with 32 hex digits.")
-        % {"prefix": prefix},
-    )
-
-
-validate_address_sid = sid_validator("IG")
-validate_flex_flow_sid = sid_validator("FO")
-validate_chat_service_sid = sid_validator("IS")
-
-
 class WebchatQuerySet(models.QuerySet["Webchat"]):
     def get_by_natural_key(self, slug: str) -> Webchat:
         return self.get(slug=slug)
@@ -61,155 +39,8 @@ class WebchatQuerySet(models.QuerySet["Webchat"]):
         return here.order_by(models.F("site").asc(nulls_last=True), "pk").first()
 
 
-class Webchat(models.Model):
-    """One chat as staff configured it: where its chats go at Twilio, what it asks, how it looks and what it says."""
-
-    class Api(models.TextChoices):
-        CONVERSATIONS = "conversations", _("Flex Conversations (WebChats, v2)")
-        WEB_CHANNELS = "web_channels", _("Legacy: Programmable Chat (WebChannels, v1; ended on 2026-06-01)")
-
-    class Widget(models.TextChoices):
-        OWN = "own", _("this site's own")
-        FLEX_UI = "flex_ui", _("Flex Webchat UI 2.x (legacy)")
-
-    class Position(models.TextChoices):
-        RIGHT = "right", _("right")
-        LEFT = "left", _("left")
-
-    class ColourScheme(models.TextChoices):
-        SYSTEM = "system", _("as the visitor's device")
-        LIGHT = "light", _("light")
-        DARK = "dark", _("dark")
-
-    name = models.CharField(_("name"), max_length=80, help_text=_("For staff only."))
-    slug = models.SlugField(
-        _("slug"), unique=True, help_text=_('Names the chat in templates, {% webchat "slug" %}, and in addresses.')
-    )
-    site = models.ForeignKey(
-        Site,
-        verbose_name=_("site"),
-        null=True,
-        blank=True,
-        on_delete=models.SET_NULL,
-        help_text=_("The website that {% webchat %} without a slug shows it on. Empty: any."),
-    )
-    enabled = models.BooleanField(
-        _("enabled"), default=True, help_text=_("Off: no new chat can start. Running chats go on.")
-    )
-
-    daily_cap = models.PositiveIntegerField(
-        _("chats a day"),
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1)],
-        help_text=_("No more than this many new chats a day (UTC). Empty: no such limit."),
-    )
-    require_form = models.BooleanField(
-        _("only from the form"),
-        default=False,
-        help_text=_(
-            "A chat starts only from a form that this site showed to the same browser, at least 2 seconds before. "
-            "Visitors do not notice; scripts that post to the API without a form are refused."
-        ),
-    )
-    proof_after = models.PositiveIntegerField(
-        _("proof of work after"),
-        null=True,
-        blank=True,
-        help_text=_(
-            "Past this many new chats in ten minutes, the visitor's browser solves a small puzzle by itself before a "
-            "chat starts. Empty: never."
-        ),
-    )
-
-    api = models.CharField(_("Twilio API"), max_length=20, choices=Api.choices, default=Api.CONVERSATIONS)
-    widget = models.CharField(
-        _("widget"),
-        max_length=10,
-        choices=Widget.choices,
-        default=Widget.OWN,
-        help_text=_(
-            "What visitors see. Twilio's Flex Webchat UI is for the legacy API only, and pages that carry it have a weaker "
-            "Content-Security-Policy: it needs 'unsafe-eval' and inline styles."
-        ),
-    )
-    address_sid = models.CharField(
-        _("address SID"),
-        max_length=34,
-        blank=True,
-        validators=[validate_address_sid],
-        help_text=_(
-            "IG…, for Flex Conversations: Twilio Console, Flex, Channel management, Messaging. With the legacy API: where "
-            "chats go when Twilio no longer serves it."
-        ),
-    )
-    flex_flow_sid = models.CharField(
-        _("Flex Flow SID"),
-        max_length=34,
-        blank=True,
-        validators=[validate_flex_flow_sid],
-        help_text=_("FO…, for the legacy API only."),
-    )
-    chat_service_sid = models.CharField(
-        _("chat service SID"),
-        max_length=34,
-        validators=[validate_chat_service_sid],
-        help_text=_("IS…, the Flex Chat Service: visitors' tokens are valid for it alone."),
-    )
-    chat_friendly_name = models.CharField(
-        _("chat friendly name"),
-        max_length=200,
-        default="Webchat",
-        help_text=_("Names the conversation for agents. No personal data."),
-    )
-    customer_friendly_name = models.CharField(
-        _("default customer name"),
-        max_length=80,
-        default="Visitor",
-        help_text=_("What agents see when neither the account nor the form tells the visitor's name."),
-    )
-
-    # A text that was never edited is translated with the page; a text of staff's own is shown as it is.
-    launcher_label = models.CharField(_("launcher"), max_length=40, default=gettext_noop("Chat with us"))
-    title = models.CharField(_("title"), max_length=60, default=gettext_noop("Chat with us"))
-    intro = models.TextField(
-        _("introduction"), max_length=500, blank=True, default=gettext_noop("Tell us how we can help.")
-    )
-    submit_label = models.CharField(_("start button"), max_length=40, default=gettext_noop("Start chat"))
-    waiting_text = models.TextField(
-        _("while waiting"), max_length=300, default=gettext_noop("An agent will be with you shortly.")
-    )
-    ended_text = models.TextField(_("after the chat"), max_length=300, default=gettext_noop("This chat has ended."))
-    closed_text = models.TextField(
-        _("when switched off"), max_length=500, default=gettext_noop("The chat is closed at the moment.")
-    )
-    unavailable_text = models.TextField(
-        _("when Twilio cannot be reached"),
-        max_length=500,
-        default=gettext_noop("The chat is not available at the moment. Please try again in a minute."),
-        help_text=_("Name another way to reach you: a phone number or an e-mail address."),
-    )
-    brand_colour = models.CharField(_("brand colour"), max_length=7, default="#0b5d4e", validators=[validate_colour])
-    colour_scheme = models.CharField(
-        _("colour scheme"), max_length=6, choices=ColourScheme.choices, default=ColourScheme.SYSTEM
-    )
-    position = models.CharField(_("position"), max_length=5, choices=Position.choices, default=Position.RIGHT)
-
-    attachments = models.BooleanField(
-        _("attachments"), default=False, help_text=_("Visitors may send files. Agents always may.")
-    )
-    attachment_kinds = models.JSONField(
-        _("kinds of files"),
-        default=default_kinds,
-        blank=True,
-        validators=[validate_kinds],
-    )
-    attachment_max_mb = models.PositiveSmallIntegerField(
-        _("megabytes"),
-        default=10,
-        validators=[MinValueValidator(1), MaxValueValidator(MAX_MEGABYTES)],
-        help_text=_("That the files of one message may have together: 1 to 150."),
-    )
+class Webchat(Configuration):
+    """One chat as staff configured it, and what can be done with it: above all, to start a chat session."""
 
     objects = WebchatQuerySet.as_manager()
 
@@ -224,24 +55,15 @@ class Webchat(models.Model):
     def natural_key(self) -> tuple[str]:
         return (self.slug,)
 
-    def clean(self) -> None:
-        if self.api == self.Api.CONVERSATIONS and not self.address_sid:
-            raise ValidationError({"address_sid": _("Flex Conversations needs the SID of a chat address, IG….")})
-        if self.api == self.Api.WEB_CHANNELS and not self.flex_flow_sid:
-            raise ValidationError({"flex_flow_sid": _("The legacy API needs the SID of a Flex Flow, FO….")})
-        if self.api != self.Api.WEB_CHANNELS and self.widget == self.Widget.FLEX_UI:
-            raise ValidationError({"widget": _("Flex Webchat UI 2.x speaks the legacy API only.")})
-        if self.attachments and not self.attachment_kinds:
-            raise ValidationError({"attachment_kinds": _("Choose at least one, or switch attachments off.")})
-
     # --- The start of a chat ------------------------------------------------------------------------------------
 
     def start(self, visitor: Visitor, key: str, answers: Answers, identity: str = "") -> tuple[ChatSession, bool]:
         """Opens a channel at Flex for these answers, once per visitor and key, however often it is called.
 
-        `identity` is the one that the visitor has a token for already; without it the session gets a new one. Returns the active session, and whether this call started it. Raises `SessionError` when the key's session is
-        still starting, has ended or was started with other answers, and `FlexError` when Twilio did not do it: then
-        the same key may be tried again. No transaction is open while Twilio is called.
+        `identity` is the one that the visitor has a token for already; without it the session gets a new one. Returns
+        the active session, and whether this call started it. Raises `SessionError` when the key's session is still
+        starting, has ended or was started with other answers, and `FlexError` when Twilio did not do it: then the same
+        key may be tried again. No transaction is open while Twilio is called.
         """
         from webchat.models.session import ChatSession
 
@@ -332,35 +154,3 @@ class Webchat(models.Model):
             return False
         lately = self.sessions.filter(created_at__gt=timezone.now() - BUSY_WINDOW).order_by()
         return lately[: self.proof_after].count() >= self.proof_after
-
-    # --- What pages show ----------------------------------------------------------------------------------------
-
-    @property
-    def carries_flex_ui(self) -> bool:
-        return self.api == self.Api.WEB_CHANNELS and self.widget == self.Widget.FLEX_UI
-
-    @property
-    def is_configured(self) -> bool:
-        return credentials.is_configured()
-
-    @property
-    def brand_ink(self) -> str:
-        return ink_for(self.brand_colour)
-
-    @property
-    def theme(self) -> str:
-        """Colours as a stylesheet, so that no page needs an inline style."""
-        return render_to_string("webchat/theme.css", {"webchat": self})
-
-    @property
-    def theme_version(self) -> str:
-        return hashlib.sha256(self.theme.encode()).hexdigest()[:8]
-
-    @property
-    def attachment_types(self) -> dict[str, str]:
-        """Extension → media type of the files that visitors may send; empty for none."""
-        return types_of(self.attachment_kinds) if self.attachments else {}
-
-    @property
-    def attachment_labels(self) -> list[str]:
-        return [str(KINDS[kind].label) for kind in self.attachment_kinds]
