@@ -49,8 +49,8 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
 
 
-def run(folder: Path, database_url: str, kills: int, lease: float | None = None, static: Path | None = None) -> Outcome:
-    """`static` is a folder that another server may have filled already. `lease` shortens the time after which an attempt is taken over, to make many kills in little time."""
+def run(folder: Path, database_url: str, kills: int, lease: float | None = None) -> Outcome:
+    """`lease` shortens the time after which an attempt is taken over, to make many kills in little time."""
     orders = folder / "orders"
     orders.mkdir(parents=True)
     environment: dict[str, str | None] = {
@@ -59,7 +59,6 @@ def run(folder: Path, database_url: str, kills: int, lease: float | None = None,
         "CRASH_FOLDER": str(orders),
         "CRASH_LEASE": str(lease) if lease else None,
         "WEBCHAT_THREADS": "8",
-        "STATIC_ROOT": str(static or folder / "static"),
     }
     with SandboxServer() as sandbox, SiteServer(folder, sandbox, workers=2, environment=environment) as site:
         # Not under the crash settings: nobody here starts it again.
@@ -158,7 +157,7 @@ def main() -> int:
             print(postgres.MISSING, file=sys.stderr)  # noqa: T201
         for name, url in databases.items():
             if options.database in (name, "both"):
-                outcome = run(folder / name, url, options.kills, options.lease, folder / "static")
+                outcome = run(folder / name, url, options.kills, options.lease)
                 failed |= bool(outcome.lost or outcome.duplicates or outcome.unasked or outcome.asked_twice)
                 print(json.dumps({"database": name, **asdict(outcome)}), flush=True)  # noqa: T201
     return int(failed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from tests.sandbox_server import SandboxServer
 from webchat.sandbox import account
 
 ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache"
 TIMEOUT = 30  # seconds, for the start
 
 
@@ -26,11 +29,20 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def static_root() -> Path:
+    """The folder for the collected static files of this state of the sources."""
+    digest = hashlib.sha256()
+    for file in sorted([ROOT / "config/storage.py", ROOT / "requirements.txt", *(ROOT / "static").rglob("*")]):
+        if file.is_file():
+            digest.update(f"{file.relative_to(ROOT)} {file.stat().st_mtime_ns} {file.stat().st_size}\n".encode())
+    return CACHE / f"static-{digest.hexdigest()[:16]}"
+
+
 class SiteServer:
     """`with SiteServer(folder, sandbox) as site:` gives `site.url`, with the demo's webchats and users.
 
-    `environment` overrides variables of the process; a value of None unsets one. `folder` keeps its database, static
-    files and log.
+    `environment` overrides variables of the process; a value of None unsets one. `folder` keeps its database and
+    log.
     """
 
     def __init__(
@@ -52,7 +64,7 @@ class SiteServer:
             "DJANGO_ALLOWED_HOSTS": "127.0.0.1,localhost",
             "PUBLIC_BASE_URL": self.url,
             "DATABASE_URL": f"sqlite:///{folder / 'site.sqlite3'}",
-            "STATIC_ROOT": str(folder / "static"),
+            "STATIC_ROOT": str(static_root()),
             "TWILIO_SANDBOX_URL": sandbox.url,
             "TWILIO_ACCOUNT_SID": account.ACCOUNT_SID,
             "TWILIO_AUTH_TOKEN": account.AUTH_TOKEN,
@@ -78,11 +90,18 @@ class SiteServer:
 
     def start(self) -> Self:
         self.manage("migrate", "--verbosity", "0")
-        # It takes seconds: servers may share the folder, by STATIC_ROOT in their environment.
-        if not (Path(self.environment["STATIC_ROOT"]) / "staticfiles.json").exists():
-            self.manage("collectstatic", "--no-input", "--verbosity", "0")
+        self._collect_static()
         self.manage("demo_data")
         return self.serve()
+
+    def _collect_static(self) -> None:
+        """It takes many seconds, so whichever process of the tests comes first does it for all."""
+        folder = Path(self.environment["STATIC_ROOT"])
+        folder.parent.mkdir(exist_ok=True)
+        with folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "staticfiles.json").exists():
+                self.manage("collectstatic", "--no-input", "--verbosity", "0")
 
     def serve(self) -> Self:
         """Only the server, also after a `stop`."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.e2e.widget import Widget, shot, violations
+from tests.e2e.widget import Widget, at_rest, shot, violations
 from tests.site_server import SiteServer
 
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
@@ -52,11 +52,7 @@ def check(widget: Widget, request: pytest.FixtureRequest) -> Callable[[str], Non
         # In high contrast the colours are the system's own.
         for scheme in ("light",) if "contrast" in name else ("light", "dark"):
             widget.page.emulate_media(color_scheme=scheme)
-            # As it is when it has come to rest; what turns for ever never does.
-            widget.page.evaluate(
-                """Promise.all(document.getAnimations().map((one) =>
-                     one.effect.getComputedTiming().endTime < 1000 && one.finished.catch(() => {})))"""
-            )
+            at_rest(widget.page)
             shot(widget.page, os.environ.get("WIDGET_SHOTS"), f"{name}-{state}-{scheme}")
             assert violations(widget.page) == [], f"{state}, {scheme}"
 

@@ -227,18 +227,6 @@ def test_two_tabs_show_one_chat_and_each_message_once(widget: Widget, page: Page
     assert len(widget.at_twilio()) == 3
 
 
-def test_a_form_that_another_tab_was_faster_with(widget: Widget, page: Page) -> None:
-    """Two chats would be two agents for one visitor."""
-    other = Widget(page.context.new_page(), widget.site).goto().open().fill(question="The second")
-    widget.start(question="The first")
-    other.submit()
-    other.expect_connected()
-    running = widget.site.shell(
-        "print(ChatSession.objects.running().filter(channel_sid='" + widget.channel + "').count())"
-    )
-    assert running == "1"
-
-
 # --- Sleep and lost networks -----------------------------------------------------------------------------------
 
 

@@ -148,6 +148,7 @@ def test_what_may_not_be_sent_is_said_with_the_limits(widget: Widget) -> None:
 @pytest.mark.parametrize("way", ["paste", "drop"])
 def test_files_are_pasted_and_dropped(widget: Widget, way: str) -> None:
     widget.start()
+    expect(widget.panel.locator("[data-webchat-attach]")).to_be_visible()
     widget.composer.evaluate(
         """(input, way) => {
           const data = new DataTransfer();
@@ -206,8 +207,7 @@ def test_an_upload_can_be_called_off(widget: Widget) -> None:
 
 
 def test_without_attachments_nothing_offers_them(widget: Widget) -> None:
-    widget.slug = "legacy"
-    widget = Widget(widget.page, widget.site, "legacy").start("/legacy/")
+    widget = Widget(widget.page, widget.site, "legacy").start("/webchat/legacy/")
     expect(widget.composer).to_be_visible()
     assert widget.panel.locator("input[type=file]").count() == 0
     names = widget.page.evaluate("performance.getEntriesByType('resource').map(({name}) => name)")

@@ -124,9 +124,18 @@ class Widget:
         )
 
 
+def at_rest(page: Page) -> None:
+    """Waits until nothing moves or fades any more but what turns for ever."""
+    page.evaluate(
+        """() => Promise.allSettled(document.getAnimations()
+             .filter((one) => one.effect.getComputedTiming().endTime < 1000).map((one) => one.finished))"""
+    )
+
+
 def violations(page: Page, within: str = "html") -> list[str]:
     """What axe finds wrong on the page: rule and element."""
     page.evaluate(f"() => {{ {AXE} }}" if not page.evaluate("'axe' in window") else "0")
+    at_rest(page)
     found = page.evaluate("([within, tags]) => axe.run(within, {runOnly: tags})", [within, RULES])
     return [f"{rule['id']}: {node['html'][:160]}" for rule in found["violations"] for node in rule["nodes"]]
 

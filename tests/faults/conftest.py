@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -29,15 +28,9 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Static files for all sites: collected by the first."""
-    return tmp_path_factory.mktemp("static")
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, static: Path) -> Iterator[SiteServer]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
     """Two processes of eight threads on SQLite, and a sandbox of their own."""
-    environment: dict[str, str | None] = {"STATIC_ROOT": str(static), "WEBCHAT_THREADS": str(THREADS)}
+    environment: dict[str, str | None] = {"WEBCHAT_THREADS": str(THREADS)}
     folder = tmp_path_factory.mktemp("site")
     with SandboxServer() as sandbox, SiteServer(folder, sandbox, workers=2, environment=environment) as server:
         yield server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import requests
@@ -28,10 +27,10 @@ def postgres() -> Iterator[PrivateServer]:
 
 
 @pytest.fixture(scope="module")
-def site(postgres: PrivateServer, static: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
+def site(postgres: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
     folder = tmp_path_factory.mktemp("on-postgresql")
     with new_database(postgres.url, "test_webchat_outage") as url, SandboxServer() as sandbox:
-        environment: dict[str, str | None] = {"DATABASE_URL": url, "STATIC_ROOT": str(static), "WEBCHAT_THREADS": "8"}
+        environment: dict[str, str | None] = {"DATABASE_URL": url, "WEBCHAT_THREADS": "8"}
         with SiteServer(folder, sandbox, environment=environment) as server:
             yield server
 

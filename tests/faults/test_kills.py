@@ -10,9 +10,9 @@ from tests.faults.crash_points import POINTS
 KILLS = 2 * len(POINTS)
 
 
-def test_no_kill_loses_or_doubles_a_chat(tmp_path: Path, static: Path):
+def test_no_kill_loses_or_doubles_a_chat(tmp_path: Path):
     database = f"sqlite:///{tmp_path / 'site.sqlite3'}"
-    outcome = kill_bench.run(tmp_path / "kills", database, kills=KILLS, lease=1.5, static=static)
+    outcome = kill_bench.run(tmp_path / "kills", database, kills=KILLS, lease=1.5)
     found = (outcome.lost, outcome.duplicates, outcome.unasked, outcome.asked_twice)
     assert found == (0, 0, 0, 0), outcome
     assert outcome.kills == KILLS

@@ -44,10 +44,9 @@ def test_twenty_at_once_on_sqlite(site: SiteServer, slug: str):
     submit_at_once(site, slug)
 
 
-def test_twenty_at_once_on_postgresql(postgres_url: str, tmp_path: Path, static: Path):
+def test_twenty_at_once_on_postgresql(postgres_url: str, tmp_path: Path):
     environment: dict[str, str | None] = {
         "DATABASE_URL": postgres_url,
-        "STATIC_ROOT": str(static),
         "WEBCHAT_THREADS": "8",
     }
     with SandboxServer() as sandbox, SiteServer(tmp_path, sandbox, workers=2, environment=environment) as site:

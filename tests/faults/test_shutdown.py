@@ -15,8 +15,8 @@ from tests.site_server import SiteServer
 STARTS = 30
 
 
-def test_starts_under_way_are_finished(tmp_path: Path, static: Path):
-    environment: dict[str, str | None] = {"STATIC_ROOT": str(static), "WEBCHAT_THREADS": str(2 * STARTS)}
+def test_starts_under_way_are_finished(tmp_path: Path):
+    environment: dict[str, str | None] = {"WEBCHAT_THREADS": str(2 * STARTS)}
     with SandboxServer() as sandbox, SiteServer(tmp_path, sandbox, workers=2, environment=environment) as site:
         visitors = [SiteVisitor(site.url) for _ in range(STARTS)]
         sandbox.fault("POST", "/v2/WebChats", delay_ms=2500, times=STARTS)

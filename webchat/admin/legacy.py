@@ -33,13 +33,14 @@ def advice(webchat: Webchat) -> list[Advice]:
     latest = webchat.sessions.first()
     if latest is None:
         return given
+    move = _("Move this webchat to Flex Conversations.")
     when = {"when": date_format(localtime(latest.created_at), "DATETIME_FORMAT")}
     if latest.failure.startswith(FlexError.Reason.GONE):
         text = _("Twilio no longer serves the legacy API: the latest chat, of %(when)s, could not start.")
-        given.append(Advice(f"{text % when} {_('Move this webchat to Flex Conversations.')}"))
+        given.append(Advice(f"{text % when} {move}"))
     elif latest.api == Webchat.Api.CONVERSATIONS:
         text = _("The latest chat, of %(when)s, went to the address by Flex Conversations, as Twilio did not take it by the legacy API.")  # fmt: skip
-        given.append(Advice(f"{text % when} {_('Move this webchat to Flex Conversations.')}"))
+        given.append(Advice(f"{text % when} {move}"))
     return given
 
 
