@@ -1,6 +1,7 @@
 # make run    the site, with the sandbox in place of Twilio, on http://127.0.0.1:8000
 # make test   everything that must hold
 # make check  the quick part of it
+# make thorough  what is like something in make test, in another browser window or library: once before a release
 # make flex-ui  Twilio's Flex Webchat UI 2.x, to be served by the site itself
 #
 # Each sets up what it needs: a virtual environment, Node unless there is one, the browser SDK, a browser for the tests.
@@ -25,7 +26,7 @@ unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG 
 TEST_VARIABLES = DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 TEST_ENV = env $(TEST_VARIABLES)
 
-.PHONY: help run test check lint types unit browser bench bench-widget fuzz kills lock clean flex-ui
+.PHONY: help run test check lint types unit browser bench bench-widget thorough fuzz kills lock clean flex-ui
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -55,7 +56,7 @@ types: .venv/.dev node_modules/.ready static/webchat/sdk/conversations.js
 
 # On a busy machine a real browser or server may be late once: what failed runs again, alone, and then must pass.
 define pytest
-$(BIN)/pytest --numprocesses 2 $(1) || $(BIN)/pytest --last-failed --last-failed-no-failures none $(1)
+$(BIN)/pytest --numprocesses 3 $(1) || $(BIN)/pytest --last-failed --last-failed-no-failures none $(1)
 endef
 
 unit: .venv/.dev static/webchat/sdk/conversations.js $(FLEX_UI)
@@ -66,6 +67,10 @@ unit: .venv/.dev static/webchat/sdk/conversations.js $(FLEX_UI)
 browser: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 	@export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
 	$(call pytest,tests/e2e)
+
+thorough: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
+	@export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
+	$(call pytest,tests/e2e -m thorough)
 
 # What a start and a renewal cost, in one run with what they are compared to.
 bench: .venv/.dev static/webchat/sdk/conversations.js
@@ -92,7 +97,7 @@ lock:
 	npm install --ignore-scripts --package-lock-only
 
 clean:
-	rm -rf .venv node_modules staticfiles static/webchat/sdk static/webchat/flex-ui .demo
+	rm -rf .cache .venv node_modules staticfiles static/webchat/sdk static/webchat/flex-ui .demo
 
 .venv/.created:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }

@@ -29,13 +29,23 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def static_root() -> Path:
-    """The folder for the collected static files of this state of the sources."""
+def collected_static() -> Path:
+    """The folder with the collected static files. It takes many seconds, so the first process of the tests that comes
+    does it for all, until a source changes."""
     digest = hashlib.sha256()
     for file in sorted([ROOT / "config/storage.py", ROOT / "requirements.txt", *(ROOT / "static").rglob("*")]):
         if file.is_file():
             digest.update(f"{file.relative_to(ROOT)} {file.stat().st_mtime_ns} {file.stat().st_size}\n".encode())
-    return CACHE / f"static-{digest.hexdigest()[:16]}"
+    folder = CACHE / f"static-{digest.hexdigest()[:16]}"
+    CACHE.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "staticfiles.json").exists():
+            settings = {"DJANGO_SETTINGS_MODULE": "config.settings", "DJANGO_DEBUG": "0", "STATIC_ROOT": str(folder)}
+            command = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
+            environment = {**os.environ, "DJANGO_SECRET_KEY": "tests-only-" + "0" * 50, **settings}
+            subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    return folder
 
 
 class SiteServer:
@@ -64,7 +74,7 @@ class SiteServer:
             "DJANGO_ALLOWED_HOSTS": "127.0.0.1,localhost",
             "PUBLIC_BASE_URL": self.url,
             "DATABASE_URL": f"sqlite:///{folder / 'site.sqlite3'}",
-            "STATIC_ROOT": str(static_root()),
+            "STATIC_ROOT": str(collected_static()),
             "TWILIO_SANDBOX_URL": sandbox.url,
             "TWILIO_ACCOUNT_SID": account.ACCOUNT_SID,
             "TWILIO_AUTH_TOKEN": account.AUTH_TOKEN,
@@ -90,18 +100,8 @@ class SiteServer:
 
     def start(self) -> Self:
         self.manage("migrate", "--verbosity", "0")
-        self._collect_static()
         self.manage("demo_data")
         return self.serve()
-
-    def _collect_static(self) -> None:
-        """It takes many seconds, so whichever process of the tests comes first does it for all."""
-        folder = Path(self.environment["STATIC_ROOT"])
-        folder.parent.mkdir(exist_ok=True)
-        with folder.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (folder / "staticfiles.json").exists():
-                self.manage("collectstatic", "--no-input", "--verbosity", "0")
 
     def serve(self) -> Self:
         """Only the server, also after a `stop`."""

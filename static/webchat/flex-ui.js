@@ -93,7 +93,8 @@ function guard(flex, host) {
  */
 async function showOwn(host, why, answers) {
   if (host.dataset.state === "own") return;
-  console.error("Flex Webchat UI is replaced by the site's own widget:", why);
+  // The error of a request carries its headers, and so a token.
+  console.error("Flex Webchat UI is replaced by the site's own widget:", why instanceof Error ? why.message : why);
   host.dataset.state = "own";
   forget();
   document.getElementById("twilio-customer-frame")?.remove();

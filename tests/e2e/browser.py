@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+# The same browser without windows: a quarter faster.
+SHELL = "chromium-headless-shell"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def installed() -> str | None:
-    return next(filter(None, map(shutil.which, NAMES)), None)
+def installed(*, whole: bool = False) -> str | None:
+    names = NAMES if whole else (SHELL, *NAMES)
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def playwrights_own() -> str | None:

@@ -227,7 +227,7 @@ def test_what_has_the_focus_is_not_hidden_behind_the_launcher(widget: Widget, wi
 
 def test_help_is_at_the_same_place_on_every_page(widget: Widget) -> None:
     places = []
-    for path in ("/", "/?another", "/accounts/login/"):
+    for path in ("/host/none/one/", "/host/none/two/", "/host/bootstrap/one/"):
         widget.goto(path)
         places.append(
             widget.page.evaluate(

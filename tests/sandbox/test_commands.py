@@ -16,7 +16,13 @@ ENVIRONMENT = {**os.environ, "DJANGO_SECRET_KEY": "tests-only-" + "0" * 50, "SAN
 @pytest.mark.parametrize("command", [["-m", "webchat.sandbox", "--port", "0"], ["manage.py", "flexsandbox"]], ids=str)
 def test_serves_until_interrupted(command: list[str]) -> None:
     process = subprocess.Popen(
-        [sys.executable, *command], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, *command],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background ignores it, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
         assert process.stdout is not None

@@ -12,7 +12,7 @@ from django.test import Client
 
 from tests.factories import ANSWERS, make_user, make_webchat
 from tests.security.addresses import every_address
-from tests.site_server import ROOT
+from tests.site_server import ROOT, collected_static
 from tests.visiting import VisitorClient
 
 # Django's admin has templates with variables that are not there.
@@ -194,18 +194,8 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_behind_tls_cookies_are_bound_to_the_host_and_hsts_is_on(tmp_path):
     import json
 
-    done = run(
-        "-c",
-        BEHIND_TLS,
-        STATIC_ROOT=str(tmp_path),
-        DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}",
-        DJANGO_DEBUG="0",
-    )
-    if "Missing staticfiles manifest" in done.stderr:
-        run("manage.py", "collectstatic", "--no-input", "--verbosity", "0", STATIC_ROOT=str(tmp_path / "static"))
-        done = run(
-            "-c", BEHIND_TLS, STATIC_ROOT=str(tmp_path / "static"), DATABASE_URL=f"sqlite:///{tmp_path / 'other.sqlite3'}"
-        )  # fmt: skip
+    database = f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    done = run("-c", BEHIND_TLS, STATIC_ROOT=str(collected_static()), DATABASE_URL=database, DJANGO_DEBUG="0")
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     assert set(seen["cookies"]) == {"__Host-webchat", "__Host-csrftoken", "__Host-sessionid"}
