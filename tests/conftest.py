@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from tests.sandbox_server import SandboxServer
 from webchat.outage import breaker
@@ -30,6 +31,13 @@ def sandbox(sandbox_server: SandboxServer, settings) -> SandboxServer:
 def forgotten_outages() -> None:
     """No test knows of another's outage: the breaker remembers the row for a second."""
     breaker.forget()
+
+
+@pytest.fixture(autouse=True)
+def no_language_of_another_test() -> Iterator[None]:
+    """A request in French leaves its thread in French."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture
