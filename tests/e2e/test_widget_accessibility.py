@@ -287,7 +287,7 @@ def test_wide_spacing_and_large_text_cut_nothing_off(widget: Widget) -> None:
     cut = widget.page.evaluate(
         """() => {
           const sheet = new CSSStyleSheet();
-          sheet.replaceSync(`html { font-size: 200% } * { line-height: 1.5 !important; letter-spacing: 0.12em !important;
+          sheet.replaceSync(`web-chat { font-size: 32px !important } * { line-height: 1.5 !important; letter-spacing: 0.12em !important;
                              word-spacing: 0.16em !important } p { margin-block-end: 2em !important }`);
           document.adoptedStyleSheets.push(sheet);
           const chat = document.querySelector("web-chat"), screen = document.documentElement.clientWidth;
