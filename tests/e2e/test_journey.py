@@ -193,8 +193,10 @@ def test_signing_out_ends_the_chat(widget: Widget) -> None:
     expect(widget.field("email")).to_have_value("")
 
 
-def test_the_legacy_api(page: Page, site: SiteServer) -> None:
-    """By our own widget; tests/e2e/test_flex_ui.py has the one that belongs to it."""
+@pytest.mark.parametrize("end", ["desk", "channel"])
+def test_the_legacy_api(page: Page, site: SiteServer, end: str) -> None:
+    """By our own widget; tests/e2e/test_flex_ui.py has the one that belongs to it. The channel's own end leaves the
+    conversation open, with an attribute that says so."""
     widget = Widget(page, site, "legacy")
     widget.goto("/webchat/legacy/")
     expect(widget.form).to_have_js_property("noValidate", True)
@@ -206,7 +208,10 @@ def test_the_legacy_api(page: Page, site: SiteServer) -> None:
     widget.agent_joins()
     widget.agent_says("Hello!")
     expect(widget.log.get_by_text("Hello!")).to_be_visible()
-    site.sandbox.desk(widget.channel, "complete", author="Robin")
+    if end == "desk":
+        site.sandbox.desk(widget.channel, "complete", author="Robin")
+    else:
+        site.sandbox.rest("POST", f"/v1/WebChannels/{widget.channel}", ChatStatus="inactive")
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
 
 
