@@ -8,10 +8,15 @@ import { Notice, People } from "./notices.js";
 import { Transcript } from "./transcript.js";
 import { part } from "./words.js";
 
+// Until the other tabs have heard of a new token.
+const TELLING_MS = 100;
+
 export class Chat {
   isRunning = true;
   #ending = false;
   #listening = new AbortController();
+  /** @type {Credentials | undefined} */
+  #given;
   /** @type {Promise<import("./attention.js").Attention | undefined> | undefined} */
   #attention;
 
@@ -25,6 +30,7 @@ export class Chat {
    * @param {() => void} on.startAnother
    * @param {() => void} on.disowned it is no longer this visitor's to see
    * @param {() => void} on.ended
+   * @param {(credentials: Credentials) => void} on.renewed
    */
   constructor(host, view, words, api, credentials, on) {
     this.host = host;
@@ -112,6 +118,11 @@ export class Chat {
     this.#finish({ by: "visitor", told: true });
   }
 
+  /** Another tab of this browser has the next token. @param {Credentials} credentials */
+  renewedElsewhere(credentials) {
+    this.#given = credentials;
+  }
+
   /** Something else takes its place in the panel. */
   dispose() {
     this.#listening.abort();
@@ -129,8 +140,21 @@ export class Chat {
     }
   }
 
-  /** Repeats until the server answers: the chat lives on the old token meanwhile. */
+  /** One tab asks for all: the others take what it was given. Without TLS there are no locks, and each one asks. */
   async #renew() {
+    const inTurn = async () => {
+      const given = this.#given;
+      if (given && given.expires_at > this.connection.client.credentials.expires_at) return given;
+      const fresh = await this.#ask();
+      this.on.renewed(fresh);
+      await sleep(TELLING_MS);
+      return fresh;
+    };
+    return navigator.locks ? navigator.locks.request(`webchat:${this.session}`, inTurn) : inTurn();
+  }
+
+  /** Repeats until the server answers: the chat lives on the old token meanwhile. */
+  async #ask() {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.api.renew(this.session);

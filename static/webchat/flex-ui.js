@@ -36,7 +36,7 @@ async function resume(url) {
   forget();
   const answer = url ? await within(fetch(url), "the running chat") : null;
   if (!answer?.ok) return true;
-  /** @type {Credentials & {expires_at: string}} */
+  /** @type {Credentials} */
   const { api, channel_sid: channelSid, token, identity, expires_at: expiration } = await answer.json();
   if (api !== "web_channels") return false;
   const session = { channelSid, tokenPayload: { token, identity, roles: [], expiration } };

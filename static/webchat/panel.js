@@ -43,7 +43,8 @@ export class Panel {
     };
     host.child("end").addEventListener("click", () => this.#chat?.askToEnd());
     this.tabs = new BroadcastChannel(`webchat:${host.slug}`);
-    this.tabs.onmessage = ({ data: { started, ended } }) => {
+    this.tabs.onmessage = ({ data: { started, ended, renewed } }) => {
+      if (renewed?.session_id === this.#chat?.session) this.#chat?.renewedElsewhere(renewed);
       if (ended && ended === this.#chat?.session) this.#chat?.endedElsewhere();
       if (started && this.#form && !this.#form.isBusy) this.#join(started, this.#form);
     };
@@ -173,6 +174,7 @@ export class Panel {
         this.#reload();
       },
       ended: () => this.tabs.postMessage({ ended: credentials.session_id }),
+      renewed: (renewed) => this.tabs.postMessage({ renewed }),
     });
     if (this.host.isOpen) this.#chat.shown({ focus });
   }

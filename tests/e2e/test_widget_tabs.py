@@ -44,19 +44,17 @@ def test_a_form_in_a_minimised_panel_gives_way_too(widget: Widget, page: Page) -
     expect(other.launcher.locator("[data-webchat-badge]")).to_contain_text("1")
 
 
-def test_both_tabs_renew_and_both_stay(widget: Widget, page: Page) -> None:
+def test_one_tab_renews_for_both(widget: Widget, page: Page) -> None:
     widget.start()
     other = Widget(page.context.new_page(), widget.site).goto().open()
     other.expect_connected()
     for one in (widget, other):
         one.page.on("response", lambda got: answers.append(got.status) if got.url.endswith("/token/") else None)
     answers: list[int] = []
+    page.wait_for_timeout(1100)  # a token of the same second would be the same token
     widget.site.sandbox.connections("about_to_expire", widget.credentials["identity"])
-    for _attempt in range(50):
-        if len(answers) == 2:
-            break
-        page.wait_for_timeout(100)
-    assert answers == [200, 200]
+    page.wait_for_timeout(2000)
+    assert answers == [200]
     widget.agent_says("Still both?")
     for one in (widget, other):
         expect(one.log.get_by_text("Still both?")).to_be_visible()

@@ -7,6 +7,8 @@ interface Credentials {
   channel_sid: string;
   identity: string;
   token: string;
+  /** In UTC, as ISO 8601: the later one is the greater text. */
+  expires_at: string;
   /** Seconds. */
   expires_in: number;
   region: string;
