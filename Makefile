@@ -22,7 +22,7 @@ WITH_NODE = PATH="$$(cat .venv/.node):$$PATH"
 FLEX_UI := static/webchat/flex-ui/twilio-flex-webchat.js
 
 # Nothing of a developer's own environment leaks into the tests.
-unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG DJANGO_SETTINGS_MODULE
+unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG DJANGO_SETTINGS_MODULE DJANGO_ALLOW_ASYNC_UNSAFE
 TEST_VARIABLES = DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 TEST_ENV = env $(TEST_VARIABLES)
 
