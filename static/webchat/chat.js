@@ -8,15 +8,12 @@ import { Notice, People } from "./notices.js";
 import { Transcript } from "./transcript.js";
 import { part } from "./words.js";
 
-// Until the other tabs have heard of a new token.
-const TELLING_MS = 100;
-
 export class Chat {
   isRunning = true;
   #ending = false;
   #listening = new AbortController();
-  /** @type {Credentials | undefined} */
-  #given;
+  /** @type {Credentials | undefined} what another tab of this browser was given when it asked */
+  given;
   /** @type {Promise<import("./attention.js").Attention | undefined> | undefined} */
   #attention;
 
@@ -118,11 +115,6 @@ export class Chat {
     this.#finish({ by: "visitor", told: true });
   }
 
-  /** Another tab of this browser has the next token. @param {Credentials} credentials */
-  renewedElsewhere(credentials) {
-    this.#given = credentials;
-  }
-
   /** Something else takes its place in the panel. */
   dispose() {
     this.#listening.abort();
@@ -140,17 +132,22 @@ export class Chat {
     }
   }
 
-  /** One tab asks for all: the others take what it was given. Without TLS there are no locks, and each one asks. */
-  async #renew() {
-    const inTurn = async () => {
-      const given = this.#given;
-      if (given && given.expires_at > this.connection.client.credentials.expires_at) return given;
-      const fresh = await this.#ask();
-      this.on.renewed(fresh);
-      await sleep(TELLING_MS);
-      return fresh;
-    };
-    return navigator.locks ? navigator.locks.request(`webchat:${this.session}`, inTurn) : inTurn();
+  /**
+   * One tab asks for all: the others take what it was given. Without TLS there are no locks, and each one asks.
+   * @returns {Promise<Credentials>}
+   */
+  #renew() {
+    return new Promise((resolve, reject) => {
+      const inTurn = async () => {
+        const { given } = this;
+        if (given && given.expires_at > this.connection.client.credentials.expires_at) return resolve(given);
+        const fresh = await this.#ask();
+        resolve(fresh);
+        this.on.renewed(fresh);
+        await sleep(100); // until they have heard of it
+      };
+      (navigator.locks?.request(this.session, inTurn) ?? inTurn()).catch(reject);
+    });
   }
 
   /** Repeats until the server answers: the chat lives on the old token meanwhile. */

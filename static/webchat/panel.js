@@ -44,7 +44,7 @@ export class Panel {
     host.child("end").addEventListener("click", () => this.#chat?.askToEnd());
     this.tabs = new BroadcastChannel(`webchat:${host.slug}`);
     this.tabs.onmessage = ({ data: { started, ended, renewed } }) => {
-      if (renewed?.session_id === this.#chat?.session) this.#chat?.renewedElsewhere(renewed);
+      if (this.#chat && this.#chat.session === renewed?.session_id) this.#chat.given = renewed;
       if (ended && ended === this.#chat?.session) this.#chat?.endedElsewhere();
       if (started && this.#form && !this.#form.isBusy) this.#join(started, this.#form);
     };

@@ -301,8 +301,10 @@ def test_the_token_is_not_renewed_at_first(widget: Widget) -> None:
     with widget.page.expect_response(lambda one: one.url.endswith("/token/") and one.status == 200):
         widget.site.sandbox.connections("expire", widget.credentials["identity"])
     expect(widget.composer).to_have_value(DRAFT)
-    widget.composer.press("Enter")
+    widget.agent_says("Still there?")
     expect(widget.messages).to_have_count(2)
+    widget.composer.press("Enter")
+    expect(widget.messages).to_have_count(3)
     expect_delivered(widget)
     assert widget.at_twilio()[-1] == DRAFT
 
