@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.widget import AGENT, ANSWERS, Widget, access_token
+from tests.e2e.widget import ANSWERS, Widget
 from tests.site_server import SiteServer
 
 MESSAGES = "/Client/v2/Conversations/"
@@ -132,31 +132,12 @@ def test_the_agent_sees_what_was_read(widget: Widget) -> None:
 
 def test_an_attached_file_can_be_opened(widget: Widget, page: Page) -> None:
     widget.start()
-    widget.agent_joins()
-    context = page.context.browser.new_context(bypass_csp=True)
-    agent = context.new_page()
-    agent.goto(widget.site.url)
-    sockets = widget.credentials["sdk_options"]
-    agent.evaluate(SEND_FILE, [access_token(AGENT), sockets, widget.channel])
-    context.close()
+    widget.agent_sends_file("invoice.pdf", "text/plain", b"invoice")
     file = widget.log.get_by_role("button", name="Open the attached file invoice.pdf (opens in a new tab)")
     expect(file).to_be_visible()
     with page.context.expect_page() as opened:
         file.click()
     opened.value.wait_for_url(re.compile("/Media/ME"))
-
-
-SEND_FILE = """async ([token, options, sid]) => {
-  const { Client } = await import("/static/webchat/sdk/conversations.js");
-  const client = new Client(token, options);
-  await new Promise((resolve, reject) => {
-    client.on("initialized", resolve);
-    client.on("initFailed", ({ error }) => reject(new Error(error?.message)));
-  });
-  const conversation = await client.getConversationBySid(sid);
-  const media = new Blob(["invoice"], { type: "text/plain" });
-  await conversation.prepareMessage().addMedia({ contentType: "text/plain", filename: "invoice.pdf", media }).build().send();
-}"""
 
 
 # --- The composer ----------------------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.test_widget_chat import access_token
-from tests.e2e.widget import AGENT, Widget, violations
+from tests.e2e.widget import Widget, violations
 from tests.site_server import SiteServer
 
 MEDIA = "/mcs/v1/Services/*"
@@ -46,31 +45,6 @@ def problem(widget: Widget) -> Locator:
 def at_twilio(widget: Widget) -> list[list[tuple[str, str]]]:
     found = widget.site.sandbox.messages(widget.channel)
     return [[(media["filename"], media["content_type"]) for media in one["media"] or []] for one in found]
-
-
-def agent_sends(widget: Widget, name: str, kind: str, content: bytes) -> None:
-    """As an agent's browser does: by the SDK."""
-    widget.agent_joins()
-    context = widget.page.context.browser.new_context(bypass_csp=True)
-    agent = context.new_page()
-    agent.goto(widget.site.url)
-    data = base64.b64encode(content).decode()
-    arguments = [access_token(AGENT), widget.credentials["sdk_options"], widget.channel, name, kind, data]
-    agent.evaluate(
-        """async ([token, options, sid, filename, contentType, data]) => {
-          const { Client } = await import("/static/webchat/sdk/conversations.js");
-          const client = new Client(token, options);
-          await new Promise((resolve, reject) => {
-            client.on("initialized", resolve);
-            client.on("initFailed", ({ error }) => reject(new Error(error?.message)));
-          });
-          const conversation = await client.getConversationBySid(sid);
-          const media = new Blob([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], { type: contentType });
-          await conversation.prepareMessage().addMedia({ contentType, filename, media }).build().send();
-        }""",
-        arguments,
-    )
-    context.close()
 
 
 # --- The visitor's files ---------------------------------------------------------------------------------------
@@ -219,7 +193,7 @@ def test_without_attachments_nothing_offers_them(widget: Widget) -> None:
 
 def test_an_agents_image_is_shown_and_opens(widget: Widget) -> None:
     widget.start()
-    agent_sends(widget, "route map.png", "image/png", PNG)
+    widget.agent_sends_file("route map.png", "image/png", PNG)
     button = widget.log.get_by_role("button", name="Open the image: route map.png (opens in a new tab)")
     image = button.locator("img")
     expect(image).to_have_js_property("naturalWidth", 10)
@@ -232,8 +206,8 @@ def test_an_agents_image_is_shown_and_opens(widget: Widget) -> None:
 
 def test_a_file_that_is_gone_is_said(widget: Widget) -> None:
     widget.start()
-    agent_sends(widget, "invoice.pdf", "application/pdf", b"%PDF")
-    agent_sends(widget, "drawing.svg", "image/svg+xml", b"<svg/>")
+    widget.agent_sends_file("invoice.pdf", "application/pdf", b"%PDF")
+    widget.agent_sends_file("drawing.svg", "image/svg+xml", b"<svg/>")
     expect(widget.log.locator("img")).to_have_count(0)
     widget.site.sandbox.fault("GET", MEDIA, status=404, times=9)
     widget.log.get_by_role("button", name="Open the attached file invoice.pdf").click()

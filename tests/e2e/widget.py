@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -94,6 +95,29 @@ class Widget:
 
     def agent_says(self, text: str) -> None:
         self.site.sandbox.say(self.channel, AGENT, text)
+
+    def agent_sends_file(self, name: str, kind: str, content: bytes) -> None:
+        """As an agent's browser does: by the SDK."""
+        self.agent_joins()
+        context = self.page.context.browser.new_context(bypass_csp=True)
+        agent = context.new_page()
+        agent.goto(self.site.url)
+        data = base64.b64encode(content).decode()
+        agent.evaluate(
+            """async ([token, options, sid, filename, contentType, data]) => {
+              const { Client } = await import("/static/webchat/sdk/conversations.js");
+              const client = new Client(token, options);
+              await new Promise((resolve, reject) => {
+                client.on("initialized", resolve);
+                client.on("initFailed", ({ error }) => reject(new Error(error?.message)));
+              });
+              const conversation = await client.getConversationBySid(sid);
+              const media = new Blob([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], { type: contentType });
+              await conversation.prepareMessage().addMedia({ contentType, filename, media }).build().send();
+            }""",
+            [access_token(AGENT), self.credentials["sdk_options"], self.channel, name, kind, data],
+        )
+        context.close()
 
     def agent_types(self) -> None:
         self.site.sandbox.desk(self.channel, "typing", author="Robin")
