@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import os
 
+from gunicorn.glogging import Logger
+
 from config import logs
 
 wsgi_app = "config.wsgi"
 bind = os.environ.get("BIND", f"127.0.0.1:{os.environ.get('PORT', '8000')}")
 # The master's own lines look like the workers'.
 logconfig_dict = logs.configure(human=os.environ.get("LOG_FORMAT") == "text")
+
+
+class SiteLogger(Logger):
+    # The site logs each request itself. Gunicorn would still put a line together for each, for no handler.
+    access_log_enabled = False
+
+
+logger_class = SiteLogger
+
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # A start waits for Twilio most of its time: threads hold such waits cheaply.
 worker_class = "gthread"

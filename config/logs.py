@@ -12,13 +12,14 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 from ipaddress import ip_address, ip_network
 from types import TracebackType
 from typing import Any
 
 import structlog
 from django.conf import settings
+from django.core.signals import setting_changed
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 FIELDS = frozenset(
@@ -45,6 +46,8 @@ _CLEANED: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[\w.+%-]{1,64}@[\w.-]{1,255}"), "[e-mail]"),
     (re.compile(r"\b(?!127\.)(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}\b(?!/)"), r"\1.0/24"),
 )
+# What every text has that any of these could change: one look spares the others for most.
+_SUSPECT = re.compile(r"eyJ|[A-Z]{2}[0-9a-fA-F]{28}|w_|@|\d\.\d|:")
 
 
 def configure(*, human: bool) -> dict[str, Any]:
@@ -177,16 +180,18 @@ def clean(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [clean(each) for each in value]
     text = str(value)[: 4 * TEXT_MAX]
-    for secret in _secrets():
+    for secret in _secrets() if settings.configured else ():
         text = text.replace(secret, "[secret]")
-    for pattern, substitute in _CLEANED:
-        text = pattern.sub(substitute, text)
-    text = _IPV6.sub(lambda found: network_in_log(found[0]) or found[0], text)
+    if _SUSPECT.search(text):
+        for pattern, substitute in _CLEANED:
+            text = pattern.sub(substitute, text)
+        text = _IPV6.sub(lambda found: network_in_log(found[0]) or found[0], text)
     if not text.isprintable():
         text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
     return text[:TEXT_MAX]
 
 
+@lru_cache(maxsize=1024)
 def network_in_log(address: str) -> str:
     """An address, or a network as limits count it, cut to its /24 or /48; "" for what is none."""
     try:
@@ -196,8 +201,15 @@ def network_in_log(address: str) -> str:
     return str(ip_network((ip, 24 if ip.version == 4 else 48), strict=False))
 
 
-def _secrets() -> Iterable[str]:
+@lru_cache(maxsize=1)
+def _secrets() -> tuple[str, ...]:
     names = ("SECRET_KEY", "TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_SECONDARY", "TWILIO_API_KEY_SECRET")
-    values = [getattr(settings, name, "") for name in names] if settings.configured else []
-    values += getattr(settings, "SECRET_KEY_FALLBACKS", []) if settings.configured else []
-    return [value for value in values if len(value) >= 8]
+    values = [*(getattr(settings, name) for name in names), *settings.SECRET_KEY_FALLBACKS]
+    return tuple(value for value in values if len(value) >= 8)
+
+
+def _forget_secrets(**kwargs: Any) -> None:
+    _secrets.cache_clear()
+
+
+setting_changed.connect(_forget_secrets)

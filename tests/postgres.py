@@ -53,7 +53,7 @@ class PrivateServer:
 
     def start(self) -> None:
         # Its data need not survive the machine, only the processes of the site.
-        options = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories='' -c fsync=off"
+        options = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories='' -c fsync=off -c max_connections=300"
         self._run("pg_ctl", "-w", "-l", str(self.home / "log"), "-o", options, "start")
 
     def stop(self) -> None:

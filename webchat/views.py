@@ -8,7 +8,7 @@ from typing import Any
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
 from django.views.decorators.cache import cache_control, never_cache
@@ -37,7 +37,7 @@ NEEDS_NEW_KEY = {"key_reused", "session_ended", "invalid", "form_expired"}
 @sensitive_post_parameters()
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The chat as a page of its own. A form sent without JavaScript comes back here."""
-    webchat = get_object_or_404(Webchat, slug=slug)
+    webchat = Webchat.objects.get_or_404(slug)
     visitor = visitor_of(request)
     if request.method != "POST":
         return _render(request, "webchat/page.html", visitor, _context(request, webchat, visitor))
@@ -95,7 +95,7 @@ def _start(request: HttpRequest, webchat: Webchat, visitor: Visitor, form: PreEn
 @csrf_protect
 def panel(request: HttpRequest, slug: str) -> HttpResponse:
     """The panel as a fragment: the form, the running chat, or why there is none."""
-    webchat = get_object_or_404(Webchat, slug=slug)
+    webchat = Webchat.objects.get_or_404(slug)
     visitor = visitor_of(request)
     return _render(request, "webchat/panel.html", visitor, _context(request, webchat, visitor))
 
@@ -104,7 +104,7 @@ def panel(request: HttpRequest, slug: str) -> HttpResponse:
 @csrf_protect
 def end(request: HttpRequest, slug: str) -> HttpResponse:
     """Ends this browser's chat, for visitors without JavaScript."""
-    webchat = get_object_or_404(Webchat, slug=slug)
+    webchat = Webchat.objects.get_or_404(slug)
     if session := _running(webchat, visitor_of(request)):
         session.end(ChatSession.EndedBy.VISITOR)
     return redirect("webchat:page", slug)
@@ -115,7 +115,7 @@ def end(request: HttpRequest, slug: str) -> HttpResponse:
 @gzip_page
 def theme(request: HttpRequest, slug: str) -> HttpResponse:
     """The webchat's colours. The address changes with them."""
-    return HttpResponse(get_object_or_404(Webchat, slug=slug).theme, content_type="text/css")
+    return HttpResponse(Webchat.objects.get_or_404(slug).theme, content_type="text/css")
 
 
 def _running(webchat: Webchat, visitor: Visitor) -> ChatSession | None:

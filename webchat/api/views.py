@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import QueryDict
-from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -92,7 +91,7 @@ class SessionsView(ChatView):
     )
     @method_decorator(sensitive_variables())
     def post(self, request: Request, slug: str) -> Response:
-        webchat = get_object_or_404(Webchat, slug=slug)
+        webchat = Webchat.objects.get_or_404(slug)
         self.unavailable_text = gettext(webchat.unavailable_text)
         visitor = self.visitor()
         data = as_texts(request.data)

@@ -25,12 +25,9 @@ def read_answers(webchat: Webchat, signed_in: bool, posted: Mapping[str, Any]) -
     data = dict(as_texts(BoundedJSONParser().parse(BytesIO(text.encode()))))
     data.pop("identity", None)
     names = [posted.get("CustomerFriendlyName", ""), data.pop("friendlyName", "")]
-    name_row = next((row for row in _asked(webchat, signed_in) if row.role == row.Role.CUSTOMER_NAME), None)
+    rows = PreEngagementField.objects.of_form(webchat, signed_in=signed_in)
+    name_row = next((row for row in rows if row.role == row.Role.CUSTOMER_NAME), None)
     if name_row and not data.get(name_row.name):
         nobody = {ANONYMOUS, webchat.customer_friendly_name}
         data[name_row.name] = next((name for name in names if name and name not in nobody), "")
     return data
-
-
-def _asked(webchat: Webchat, signed_in: bool) -> list[PreEngagementField]:
-    return [row for row in webchat.fields.all() if row.is_asked_of(signed_in=signed_in)]

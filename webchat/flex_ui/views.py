@@ -14,7 +14,6 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 from django.views.decorators.common import no_append_slash
@@ -77,7 +76,7 @@ class FlexUiView(VisitorView):
         return response
 
     def webchat(self, slug: str) -> Webchat:
-        webchat = get_object_or_404(Webchat, slug=slug)
+        webchat = Webchat.objects.get_or_404(slug)
         self.unavailable_text = gettext(webchat.unavailable_text)
         return webchat
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 from datetime import timedelta
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from webchat.flex.gateway import Channel, FlexError, Gateway, deadline
+from webchat.models.compiled import change
 from webchat.models.webchat import Webchat
 from webchat.outage import breaker
 
@@ -76,10 +77,6 @@ class OneChannel(models.Model):
         return self.webchat.gateway(self.api)
 
     @property
-    def _row(self) -> models.QuerySet[Self]:
-        return type(self)._default_manager.filter(pk=self.pk)
-
-    @property
     def channel(self) -> Channel:
         return Channel(sid=self.channel_sid, identity=self.identity)
 
@@ -108,18 +105,11 @@ class OneChannel(models.Model):
     def take_lease(self, lease: timedelta, **changes: Any) -> bool:
         """Reserves the row for this caller. One of several wins: the others see another lease."""
         changes["lease_until"] = timezone.now() + lease
-        mine = self._row.filter(status=self.status, lease_until=self.lease_until)
-        return bool(mine.update(**changes)) and self._now_has(changes)
-
-    def _now_has(self, changes: dict[str, Any]) -> bool:
-        for name, value in changes.items():
-            setattr(self, name, value)
-        return True
+        return change(self, changes, {"status": self.status, "lease_until": self.lease_until})
 
     def _update_attempt(self, **changes: Any) -> bool:
         """Changes the row, unless this attempt was taken over or the session ended."""
-        mine = self._row.filter(status=self.Status.STARTING, attempts=self.attempts)
-        return bool(mine.update(**changes)) and self._now_has(changes)
+        return change(self, changes, {"status": self.Status.STARTING, "attempts": self.attempts})
 
     def activate(self, channel: Channel) -> None:
         """Keeps the channel. Raises SessionError when the session was ended or started by another attempt meanwhile."""
@@ -141,8 +131,7 @@ class OneChannel(models.Model):
         self.refresh_from_db()
         logger.warning("chat session %s was %s before its channel was there", self.pk, self.status)
         if self.status == self.Status.ENDED and not self.channel_sid:
-            self._row.update(channel_sid=channel.sid, close_pending=True)
-            self.channel_sid = channel.sid
+            change(self, {"channel_sid": channel.sid, "close_pending": True})
             self.try_to_close()
         elif self.status != self.Status.STARTING and self.channel_sid != channel.sid:
             try:
@@ -192,6 +181,5 @@ class OneChannel(models.Model):
             channel_sid = channel.sid
         if channel_sid:
             self.gateway.close(channel_sid)
-        self.close_pending = False
-        self.save(update_fields=["close_pending"])
+        change(self, {"close_pending": False})
         logger.info("the channel of chat session %s is closed", self.pk)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webchat.fields import autofill, formfields, patterns, rules
 from webchat.fields.names import validate_line, validate_text
+from webchat.models.compiled import Select
 from webchat.models.webchat import Webchat
 
 validate_field_name = RegexValidator(
@@ -22,6 +23,13 @@ validate_field_name = RegexValidator(
 class PreEngagementFieldQuerySet(models.QuerySet["PreEngagementField"]):
     def get_by_natural_key(self, slug: str, name: str) -> PreEngagementField:
         return self.get(webchat__slug=slug, name=name)
+
+    def of_form(self, webchat: Webchat, *, signed_in: bool) -> list[PreEngagementField]:
+        """What the webchat asks this visitor, in its order."""
+        return [row for row in _of_webchat(webchat=webchat.pk) if row.is_asked_of(signed_in=signed_in)]
+
+
+_of_webchat = Select(lambda: PreEngagementField.objects.all(), "webchat")
 
 
 class PreEngagementField(models.Model):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from webchat.flex.gateway import Engagement, FlexError, deadline
 from webchat.flex.tokens import Token, mint
 from webchat.models.channel import LEASE, OneChannel, SessionError, new_identity
+from webchat.models.compiled import Select, change
 from webchat.models.webchat import Webchat
 from webchat.outage import breaker
 
@@ -40,11 +41,18 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def running(self) -> ChatSessionQuerySet:
         return self.filter(status=ChatSession.Status.ACTIVE)
 
-    def for_token(self) -> ChatSessionQuerySet:
-        """Without what people told the form: a renewal needs none of it, and reads often."""
+    def get_of(self, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
+        """One of this browser and user, to renew or end it. Raises DoesNotExist."""
+        for session in _of_browser(id=session_id, owner=visitor.key):
+            if session.user_id == visitor.user_id:
+                return session
+        raise ChatSession.DoesNotExist
+
+    def without_answers(self) -> ChatSessionQuerySet:
+        """What a renewal needs, and nothing that people told the form."""
         return self.only(
-            "api", "status", "lease_until", "identity", "channel_sid", "chat_service_sid", "started_at", "question",
-            "question_sent_at",
+            "user", "api", "status", "lease_until", "identity", "channel_sid", "chat_service_sid", "started_at",
+            "question", "question_sent_at",
         )  # fmt: skip
 
     def unfinished(self) -> ChatSessionQuerySet:
@@ -80,6 +88,9 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
             session = self.select_related("webchat").get(owner=visitor.key, key=key)
         session.take_over(webchat, visitor, answers)
         return session
+
+
+_of_browser = Select(lambda: ChatSession.objects.without_answers().order_by(), "id", "owner")
 
 
 class ChatSession(OneChannel):
@@ -164,13 +175,10 @@ class ChatSession(OneChannel):
                 if not (look_first and self.gateway.has_message_of(self.channel)):
                     self.gateway.post_message(self.channel, self.question)
         except FlexError as error:
-            self.failure = str(error)[:200]
-            self.save(update_fields=["failure"])
+            change(self, {"failure": str(error)[:200]})
             logger.warning("the question of chat session %s was not sent: %s", self.pk, error)
             return
-        self.question_sent_at = timezone.now()
-        self.failure = ""
-        self.save(update_fields=["question_sent_at", "failure"])
+        change(self, {"question_sent_at": timezone.now(), "failure": ""})
         logger.info("the question of chat session %s was sent", self.pk)
 
     def send_lost_question(self) -> None:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from webchat import limits
 from webchat.flex.gateway import Channel, Destination, FlexError, Gateway, deadline, gateway_for, time_left
+from webchat.models.compiled import Select
 from webchat.models.configuration import Configuration
 from webchat.outage import breaker, bulkhead
 
@@ -37,6 +39,14 @@ class WebchatQuerySet(models.QuerySet["Webchat"]):
         """The webchat of a page that names none: the first one of this site, else of all sites."""
         here = self.filter(Q(site=None) | Q(site=settings.SITE_ID))
         return here.order_by(models.F("site").asc(nulls_last=True), "pk").first()
+
+    def get_or_404(self, slug: str) -> Webchat:
+        if found := _by_slug(slug=slug):
+            return found[0]
+        raise Http404
+
+
+_by_slug = Select(lambda: Webchat.objects.order_by(), "slug")
 
 
 class Webchat(Configuration):
