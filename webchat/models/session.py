@@ -179,7 +179,8 @@ class ChatSession(OneChannel):
             logger.warning("the question of chat session %s was not sent: %s", self.pk, error)
             return
         change(self, {"question_sent_at": timezone.now(), "failure": ""})
-        logger.info("the question of chat session %s was sent", self.pk)
+        if look_first:  # the first try is no news
+            logger.info("the question of chat session %s was sent", self.pk)
 
     def send_lost_question(self) -> None:
         """Sends the question whose first sending failed or was cut short. One caller at a time, and it looks first
