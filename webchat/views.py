@@ -105,7 +105,7 @@ def panel(request: HttpRequest, slug: str) -> HttpResponse:
 def end(request: HttpRequest, slug: str) -> HttpResponse:
     """Ends this browser's chat, for visitors without JavaScript."""
     webchat = Webchat.objects.get_or_404(slug)
-    if session := _running(webchat, visitor_of(request)):
+    if session := ChatSession.objects.running_of(visitor_of(request), webchat):
         session.end(ChatSession.EndedBy.VISITOR)
     return redirect("webchat:page", slug)
 
@@ -118,13 +118,10 @@ def theme(request: HttpRequest, slug: str) -> HttpResponse:
     return HttpResponse(Webchat.objects.get_or_404(slug).theme, content_type="text/css")
 
 
-def _running(webchat: Webchat, visitor: Visitor) -> ChatSession | None:
-    return ChatSession.objects.of(visitor).running().filter(webchat=webchat).select_related("webchat").first()
-
-
 def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[str, Any]:
-    context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": _running(webchat, visitor)}
-    if context["session"]:
+    running = ChatSession.objects.running_of(visitor, webchat)
+    context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running}
+    if running:
         context["state"] = "running"
     elif not webchat.enabled:
         context["state"] = "closed"

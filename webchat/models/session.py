@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from webchat.flex.gateway import Engagement, FlexError, deadline
 from webchat.flex.tokens import Token, mint
 from webchat.models.channel import LEASE, OneChannel, SessionError, new_identity
-from webchat.models.compiled import Select, change
+from webchat.models.compiled import Select, change, insert
 from webchat.models.webchat import Webchat
 from webchat.outage import breaker
 
@@ -41,6 +41,14 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def running(self) -> ChatSessionQuerySet:
         return self.filter(status=ChatSession.Status.ACTIVE)
 
+    def running_of(self, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
+        """The chat that this browser and user have with this webchat now."""
+        for session in _of_browser_in(owner=visitor.key, webchat=webchat.pk, status=ChatSession.Status.ACTIVE):
+            if session.user_id == visitor.user_id:
+                session.webchat = webchat
+                return session
+        return None
+
     def get_of(self, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
         """One of this browser and user, to renew or end it. Raises DoesNotExist."""
         for session in _of_browser(id=session_id, owner=visitor.key):
@@ -65,25 +73,26 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         Raises SessionError: in_progress, session_ended, key_reused, and too_many for a new row past a limit. The
         limits are taken with the row, so that what is refused costs nothing and a repeated submit is counted once.
         """
+        session = self.model(
+            webchat=webchat,
+            api=webchat.api,
+            identity=identity or new_identity(),
+            user_id=visitor.user_id,
+            owner=visitor.key,
+            key=key,
+            answers_digest=answers.digest,
+            answers=answers.data,
+            account_matches=answers.account_matches,
+            consents=answers.consents,
+            customer_friendly_name=answers.customer_friendly_name,
+            question=answers.question,
+            lease_until=timezone.now() + LEASE,
+        )
         try:
             with transaction.atomic():
-                session = self.create(
-                    webchat=webchat,
-                    api=webchat.api,
-                    identity=identity or new_identity(),
-                    user_id=visitor.user_id,
-                    owner=visitor.key,
-                    key=key,
-                    answers_digest=answers.digest,
-                    answers=answers.data,
-                    account_matches=answers.account_matches,
-                    consents=answers.consents,
-                    customer_friendly_name=answers.customer_friendly_name,
-                    question=answers.question,
-                    lease_until=timezone.now() + LEASE,
-                )
+                insert(session)
                 webchat.take_limits(visitor)
-                return session
+            return session
         except IntegrityError:
             session = self.select_related("webchat").get(owner=visitor.key, key=key)
         session.take_over(webchat, visitor, answers)
@@ -91,6 +100,7 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
 
 
 _of_browser = Select(lambda: ChatSession.objects.without_answers().order_by(), "id", "owner")
+_of_browser_in = Select(lambda: ChatSession.objects.without_answers(), "owner", "webchat", "status")
 
 
 class ChatSession(OneChannel):
