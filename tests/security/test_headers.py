@@ -8,8 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 
+from config.middleware import PolicyMiddleware
 from tests.factories import ANSWERS, make_user, make_webchat
 from tests.security.addresses import every_address
 from tests.site_server import ROOT, collected_static
@@ -126,6 +128,23 @@ def test_a_page_without_a_script_may_run_none(client):
         assert "script-src 'none'" in client.get(path)["Content-Security-Policy"].split("; "), path
 
 
+def answer_of(request, **attributes) -> HttpResponse:
+    """What the middleware makes of the answer of a site's own view, which has these attributes."""
+    response = HttpResponse()
+    vars(response).update(attributes)
+    return PolicyMiddleware(lambda request: response)(request)
+
+
+def test_what_a_site_asks_of_the_policy_is_done(rf, settings):
+    usual = answer_of(rf.get("/"))["Content-Security-Policy"]
+    assert "script-src 'none'" in usual
+    more = answer_of(rf.get("/"), _csp_update={"img-src": ["https://cdn.example"]})["Content-Security-Policy"]
+    assert set(more.replace(";", "").split()) - set(usual.replace(";", "").split()) == {"https://cdn.example"}
+    assert not answer_of(rf.get("/"), _csp_exempt=True).has_header("Content-Security-Policy")
+    settings.CONTENT_SECURITY_POLICY_REPORT_ONLY = {"DIRECTIVES": {"default-src": ["'none'"]}}
+    assert answer_of(rf.get("/"))["Content-Security-Policy-Report-Only"] == "default-src 'none'"
+
+
 def test_what_caches_may_keep_has_no_nonce_no_cookie_and_no_token(client):
     webchat = make_webchat()
     for path in (f"/webchat/{webchat.slug}/theme.css", "/theme.css"):
@@ -160,6 +179,7 @@ from django.core import management
 management.call_command("migrate", verbosity=0)
 from tests.factories import make_webchat
 make_webchat()
+from django.http import HttpResponse
 from django.test import Client
 client = Client(SERVER_NAME="www.example.com")
 pages = [client.get(path, secure=True) for path in ("/webchat/support/panel/", "/accounts/login/", "/")]

@@ -6,11 +6,14 @@ import errno
 import json
 import logging
 import re
+import runpy
 from datetime import datetime
+from unittest.mock import patch
 
 import pytest
 import structlog
 from django.test import Client
+from gunicorn.config import Config
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -305,6 +308,41 @@ def test_whatever_is_logged_is_one_plain_line(text):
 )  # fmt: skip
 def test_text_is_cleaned_of_what_nobody_needs(text, cleaned):
     assert logs.clean(text) == cleaned
+
+
+PIECES = [
+    "eyJhbGciOiJIUzI1NiJ9.e30",
+    account.ACCOUNT_SID,
+    "w_" + "0a" * 16,
+    "a@b.c",
+    "203.0.113.7",
+    "2001:db8::1",
+    "::",
+]
+
+
+@given(st.lists(st.sampled_from([*PIECES, " ", "-", "/", "word", "٣.٣", "7", ".", "w_", "eyJ", "é"]), max_size=12))
+def test_the_first_look_misses_nothing_that_is_cleaned(pieces):
+    text = "".join(pieces)
+    with patch.object(logs, "_SUSPECT", re.compile("")):  # every text is
+        thorough = logs.clean(text)
+    assert logs.clean(text) == thorough
+
+
+def test_a_changed_secret_is_cleaned_at_once(settings):
+    settings.TWILIO_AUTH_TOKEN = "a-new-secret"
+    assert logs.clean("a-new-secret") == "[secret]"
+    settings.SECRET_KEY_FALLBACKS = ["an-older-secret"]
+    assert logs.clean("an-older-secret") == "[secret]"
+
+
+def test_gunicorn_puts_no_line_of_its_own_together():
+    settings = runpy.run_path(str(ROOT / "config/gunicorn.py"))
+    logger_class = settings["logger_class"]
+    logger = logger_class.__new__(logger_class)  # without its setup, which configures the logging of the whole process
+    logger.cfg = Config()
+    logger.cfg.set("logconfig_dict", settings["logconfig_dict"])
+    logger.access(None, None, None, None)  # would ask them for some thirty parts of a line
 
 
 def test_unknown_fields_are_left_out(log):
