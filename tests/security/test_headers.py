@@ -142,7 +142,7 @@ def test_what_a_site_asks_of_the_policy_is_done(rf, settings):
     assert set(more.replace(";", "").split()) - set(usual.replace(";", "").split()) == {"https://cdn.example"}
     assert not answer_of(rf.get("/"), _csp_exempt=True).has_header("Content-Security-Policy")
     settings.CONTENT_SECURITY_POLICY_REPORT_ONLY = {"DIRECTIVES": {"default-src": ["'none'"]}}
-    assert answer_of(rf.get("/"))["Content-Security-Policy-Report-Only"] == "default-src 'none'"
+    assert "default-src 'none'" in answer_of(rf.get("/"))["Content-Security-Policy-Report-Only"]
 
 
 def test_what_caches_may_keep_has_no_nonce_no_cookie_and_no_token(client):
