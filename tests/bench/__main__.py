@@ -105,11 +105,13 @@ async def open_panels(http: aiohttp.ClientSession, url: str, count: int) -> list
     return visitors
 
 
-async def load(jobs: list[Any], concurrency: int, worker: Worker) -> Figures:
-    """Runs the jobs (functions that make a coroutine), so many at once."""
+async def load(jobs: list[Any], concurrency: int, worker: Worker, over: float = 0.0) -> Figures:
+    """Runs the jobs (functions that make a coroutine), so many at once. The first of them begin spread over so many
+    seconds: visitors do not all click in one instant, and p99 would be that of the instant alone."""
     queue, latencies = list(reversed(jobs)), []
 
-    async def lane() -> None:
+    async def lane(number: int) -> None:
+        await asyncio.sleep(over * number / concurrency)
         while queue:
             job = queue.pop()
             began = time.perf_counter()
@@ -118,7 +120,7 @@ async def load(jobs: list[Any], concurrency: int, worker: Worker) -> Figures:
 
     before = pace()
     cpu, began = worker.cpu_seconds(), time.perf_counter()
-    await asyncio.gather(*(lane() for _ in range(concurrency)))
+    await asyncio.gather(*map(lane, range(concurrency)))
     seconds = time.perf_counter() - began
     cpu_ms = (worker.cpu_seconds() - cpu) / len(jobs) * 1000
     return Figures(len(jobs), seconds, cpu_ms, latencies, (before + pace()) / 2)
@@ -162,9 +164,10 @@ async def measure(site: SiteServer, sandbox_url: str, chats: int) -> None:
                 fault = {"method": "POST", "path": path, "delay_ms": delay, "times": 1_000_000}
                 requests.post(f"{sandbox_url}/faults", json=fault, timeout=5).raise_for_status()
             for concurrency in (1, 16, 64, 256):
-                count = min(chats, 40) if delay and concurrency == 1 else max(chats, 2 * concurrency)
+                count = min(chats, 40) if delay and concurrency == 1 else max(chats, 10 * concurrency)
                 visitors = await open_panels(http, site.url, count)
-                figures = await load([starting(http, site.url, one) for one in visitors], concurrency, worker)
+                jobs = [starting(http, site.url, one) for one in visitors]
+                figures = await load(jobs, concurrency, worker, 2 * delay / 1000)
                 print(
                     f"  {delay:3d} ms upstream, {concurrency:3d} at once: {figures.row()}  RSS {worker.rss_mb():4.0f} MB"
                     f"  connections to Twilio {worker.connections_to(sandbox_port):3d} for {count} chats",
