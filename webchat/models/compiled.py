@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, cast
 
-from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -31,8 +31,8 @@ class _Values:
     """The values of one statement. While Django builds the SQL, a mark stands in for each; so their order in it is
     known afterwards. No text of a database has a NUL, and Django changes none where it escapes for LIKE."""
 
-    def __init__(self, model: type[models.Model]) -> None:
-        self._model = model
+    def __init__(self, model: type[models.Model], database: str = DEFAULT_DB_ALIAS) -> None:
+        self._model, self._database = model, database
         self._marked: dict[object, _Value] = {}
 
     def place(self, lookup: str, key: str = "") -> RawSQL:
@@ -43,10 +43,10 @@ class _Values:
 
     def _preparation(self, lookup: str) -> Callable[[Any], object]:
         if lookup.endswith("__iexact"):
-            return lambda text: connection.ops.prep_for_iexact_query(text)
+            return lambda text: connections[self._database].ops.prep_for_iexact_query(text)
         meta = self._model._meta
         field = cast("models.Field[Any, Any]", meta.pk if lookup == "pk" else meta.get_field(lookup))
-        return lambda value: field.get_db_prep_save(value, connection)
+        return lambda value: field.get_db_prep_save(value, connections[self._database])
 
     def in_order(self, parameters: Iterable[Any]) -> list[Any]:
         return [self._marked.get(one, one) for one in parameters]
@@ -67,21 +67,23 @@ class Select(Generic[M]):
         self._queryset, self._lookups = queryset, lookups
 
     def __call__(self, **values: object) -> list[M]:
-        model, sql, parameters, own, names, converters = self._compiled
-        with connection.cursor() as cursor:
+        model, database, sql, parameters, own, names, converters = self._compiled
+        with connections[database].cursor() as cursor:
             cursor.execute(sql, _filled(parameters, values))
             rows = [list(row) for row in cursor.fetchall()]
         for row in rows:
             for number, convert, column in converters:
-                row[number] = convert(row[number], column, connection)
-        return [model.from_db(DEFAULT_DB_ALIAS, names, row[own]) for row in rows]
+                row[number] = convert(row[number], column, connections[database])
+        return [model.from_db(database, names, row[own]) for row in rows]
 
     @cached_property
-    def _compiled(self) -> tuple[type[M], str, list[Any], slice, list[str], list[tuple[int, Any, Any]]]:
+    def _compiled(self) -> tuple[type[M], str, str, list[Any], slice, list[str], list[tuple[int, Any, Any]]]:
         rows = self._queryset()
-        values = _Values(rows.model)
+        # A site may keep its users elsewhere.
+        database = rows.db
+        values = _Values(rows.model, database)
         rows = rows.filter(**{lookup: values.place(lookup) for lookup in self._lookups})
-        compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
+        compiler = rows.query.get_compiler(database)
         sql, marks = compiler.as_sql()
         columns = [column for column, _, _ in compiler.select]
         # A site's own manager may add columns that are none of the model's.
@@ -93,7 +95,7 @@ class Select(Generic[M]):
             for convert in found
         ]
         names = [column.target.attname for column in columns[own]]
-        return rows.model, sql, values.in_order(marks), own, names, converters
+        return rows.model, database, sql, values.in_order(marks), own, names, converters
 
 
 def change(row: models.Model, changes: Mapping[str, object], only_if: Mapping[str, object] | None = None) -> bool:
