@@ -38,7 +38,9 @@ def find() -> str:
     with_libraries = ["--with-deps"] if is_root else []
     if run(sys.executable, "-m", "playwright", "install", *with_libraries, "chromium") and (path := playwrights_own()):
         return path
-    if is_root and run("apt-get", "update", "-qq") and run("apt-get", "install", "-y", "-qq", "chromium"):
+    if is_root and run("apt-get", "update", "-qq"):
+        apt = ("apt-get", "install", "-y", "-qq")
+        _ = run(*apt, "chromium", SHELL) or run(*apt, "chromium")  # not every distribution has the other
         path = installed()
     if not path:
         sys.exit("The browser tests need Chromium: sudo apt-get install chromium")
