@@ -56,7 +56,7 @@ def configure(*, human: bool) -> dict[str, Any]:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.filter_by_level,
-            _no_health_checks,
+            _one_line_a_request,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -116,8 +116,11 @@ def _common() -> list[Processor]:
     ]
 
 
-def _no_health_checks(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    if event.get("event") == "request_finished" and str(event.get("path", "")).startswith("/health/"):
+def _one_line_a_request(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """None for a health check, and not two more for each file that is sent in pieces."""
+    name = event.get("event")
+    is_health_check = name == "request_finished" and str(event.get("path", "")).startswith("/health/")
+    if is_health_check or name in ("streaming_started", "streaming_finished"):
         raise structlog.DropEvent
     return event
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from csp.constants import HEADER, NONE
-from csp.middleware import CSPMiddleware, PolicyParts
+from csp.middleware import CheckableLazyObject, CSPMiddleware, PolicyParts
 from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -113,16 +113,22 @@ class PolicyMiddleware(CSPMiddleware):
     def __init__(self, get_response: GetResponse) -> None:
         super().__init__(get_response)
         # Most answers have no script, and so the same policy: building it takes longer than everything else here.
-        self.of_no_script = build_policy(replace=_NO_SCRIPT)
-        self.reports = bool(getattr(settings, "CONTENT_SECURITY_POLICY_REPORT_ONLY", None))
+        self.usual = build_policy(replace=_NO_SCRIPT) if self._is_simple() else ""
+
+    @staticmethod
+    def _is_simple() -> bool:
+        """Whether every answer has the policy of the settings, and no other."""
+        policy = getattr(settings, "CONTENT_SECURITY_POLICY", None) or {}
+        reports = getattr(settings, "CONTENT_SECURITY_POLICY_REPORT_ONLY", None)
+        return not (settings.DEBUG or reports or policy.get("EXCLUDE_URL_PREFIXES"))
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        is_usual = self.get_policy_parts(request, response) == PolicyParts(replace=_NO_SCRIPT) and not hasattr(
-            response, "_csp_exempt"
-        )
-        if not is_usual or self.reports or settings.DEBUG:
+        is_usual = self.get_policy_parts(request, response) == PolicyParts(replace=_NO_SCRIPT)
+        if not self.usual or not is_usual or hasattr(response, "_csp_exempt"):
             return super().process_response(request, response)
-        response.headers.setdefault(HEADER, self.of_no_script)
+        response.headers.setdefault(HEADER, self.usual)
+        # A nonce that is asked for now would be in no policy.
+        request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)  # type: ignore[attr-defined]
         return response
 
     def get_policy_parts(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from tests.factories import ANSWERS, make_user, make_webchat
@@ -229,6 +229,23 @@ def test_a_process_that_died_after_its_call_loses_no_channel(webchat, sandbox):
     assert again.status_code == 201
     assert again.json()["channel_sid"] == credentials["channel_sid"]
     assert len(creates(sandbox, webchat)) == 1
+
+
+def test_the_lease_begins_when_the_database_lets_the_row_in(webchat, sandbox, monkeypatch):
+    """SQLite may keep a writer waiting for seconds: a lease that ran meanwhile could be taken over by the same submit."""
+    begin = transaction.Atomic.__enter__
+    visitor = VisitorClient()
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+
+        def begin_after_a_wait(atomic):
+            clock.shift(4)
+            begin(atomic)
+
+        monkeypatch.setattr(transaction.Atomic, "__enter__", begin_after_a_wait)
+        sandbox.fault("POST", CREATE[webchat.api], status=500, before=True)
+        visitor.start(ANSWERS)
+    session = ChatSession.objects.get()
+    assert session.lease_until - session.created_at == LEASE
 
 
 def test_a_question_that_was_not_sent_is_sent_with_the_next_call(webchat, sandbox):

@@ -5,17 +5,15 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.db import IntegrityError, models, transaction
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
-from tests.factories import make_user, make_webchat
+from tests.factories import make_webchat
 from webchat.models import ChatSession, PreEngagementField, Webchat
 from webchat.models.compiled import Select, change, insert
 
 pytestmark = pytest.mark.django_db
-User = get_user_model()
 
 
 def values_of(row: models.Model) -> dict[str, object]:
@@ -82,29 +80,6 @@ def test_what_is_left_out_is_read_when_it_is_asked_for(session, django_assert_nu
         assert found.answers == session.answers
 
 
-@pytest.mark.parametrize(
-    ("email", "given", "found"),
-    [
-        ("ada@example.com", "ADA@Example.com", True),
-        ("ada@example.com", "ada@example.org", False),
-        ("a%a@example.com", "a%A@example.com", True),
-        ("ada@example.com", "a%@example.com", False),
-        ("ada@example.com", "a_a@example.com", False),
-        ("a\\a@example.com", "a\\a@example.com", True),
-    ],
-)
-def test_a_text_is_compared_whatever_its_case_and_without_wildcards(email, given, found):
-    make_user(email=email)
-    assert bool(Select(User.objects.all, "email__iexact")(email__iexact=given)) == found
-
-
-def test_values_and_columns_of_a_sites_own_manager_stay(session):
-    ended = new_session(session.webchat, status=ChatSession.Status.ENDED)
-    ended.save()
-    counted = ChatSession.objects.annotate(one=models.Value("constant")).filter(status=ChatSession.Status.ENDED)
-    assert Select(lambda: counted, "owner")(owner=session.owner) == [ended]
-
-
 def test_the_sql_is_built_once(webchat, monkeypatch):
     built = []
     as_sql = SQLCompiler.as_sql
@@ -159,3 +134,15 @@ def test_a_row_that_is_there_already_is_no_second_one(session):
     with pytest.raises(IntegrityError), transaction.atomic():
         insert(again)
     assert ChatSession.objects.get() == session
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_an_error_a_transaction_cannot_go_on_by_half(session):
+    again = new_session(session.webchat)
+    again.key = session.key
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            insert(again)
+        with pytest.raises(transaction.TransactionManagementError):
+            ChatSession.objects.count()
+        transaction.set_rollback(True)

@@ -104,3 +104,21 @@ def test_who_signs_in_finds_no_earlier_chat_of_the_browser_nor_does_anybody_afte
     assert visitor.renew(own["session_id"]).status_code == 404
     assert visitor.renew(begun["session_id"]).status_code == 410
     assert not ChatSession.objects.running().exists()
+
+
+@pytest.mark.parametrize("of_somebody_else", [True, False])
+def test_a_cookie_alone_shows_no_chat_of_another_user(sandbox, of_somebody_else):
+    """The browser's own cookie, but the row is another user's: as if both had sat there and no sign-in were noticed."""
+    make_webchat()
+    visitor = VisitorClient()
+    started = visitor.start(ANSWERS).json()
+    if of_somebody_else:
+        ChatSession.objects.update(user=make_user())
+    else:
+        visitor.client.force_login(make_user(), backend="django.contrib.auth.backends.ModelBackend")
+        ChatSession.objects.update(status="active", ended_by="", ended_at=None)  # the sign-in has ended it
+    for html in (visitor.open_panel(), visitor.client.get("/webchat/support/").content.decode()):
+        assert started["session_id"] not in html
+        assert 'data-webchat-state="form"' in html
+    visitor.client.post("/webchat/support/end/", {"csrfmiddlewaretoken": visitor.csrf})
+    assert ChatSession.objects.get().is_active

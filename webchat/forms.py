@@ -69,7 +69,7 @@ class PreEngagementForm(forms.Form):
         self.webchat, self.user, self.origin, self.page_url, self.network = webchat, user, origin, page_url, network
         self.context = str((data or {}).get("context") or "") or context
         self.site_context: dict[str, Any] = {}
-        self.rows = PreEngagementField.objects.of_form(webchat, signed_in=user is not None)
+        self.rows = PreEngagementField.of_form(webchat, signed_in=user is not None)
         self.account_answers = self._read_account()
         for row in self.rows:
             if row.name not in self.account_answers and row.type != Type.HIDDEN:

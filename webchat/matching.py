@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -13,7 +12,6 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from webchat import limits
-from webchat.models.compiled import Select
 
 if TYPE_CHECKING:
     from webchat.models.field import PreEngagementField
@@ -62,16 +60,10 @@ def matches_one_user(answers: Mapping[str, str], user: AbstractBaseUser | None =
     not count."""
     if not answers:
         return False
-    found = _active_users(tuple(answers))(**{f"{path}__iexact": value.strip() for path, value in answers.items()})
-    return any(user is None or one.pk == user.pk for one in found)
-
-
-@lru_cache
-def _active_users(paths: tuple[str, ...]) -> Select[AbstractBaseUser]:
-    def active() -> models.QuerySet[AbstractBaseUser]:
-        return get_user_model()._default_manager.filter(is_active=True).only("pk")
-
-    return Select(active, *(f"{path}__iexact" for path in paths))
+    conditions: dict[str, Any] = {f"{path}__iexact": value.strip() for path, value in answers.items()}
+    if user is not None:
+        conditions["pk"] = user.pk
+    return get_user_model()._default_manager.filter(**conditions, is_active=True).exists()
 
 
 def take_guess(answers: Mapping[str, str], network: str) -> None:

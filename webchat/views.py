@@ -37,7 +37,7 @@ NEEDS_NEW_KEY = {"key_reused", "session_ended", "invalid", "form_expired"}
 @sensitive_post_parameters()
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The chat as a page of its own. A form sent without JavaScript comes back here."""
-    webchat = Webchat.objects.get_or_404(slug)
+    webchat = Webchat.get_or_404(slug)
     visitor = visitor_of(request)
     if request.method != "POST":
         return _render(request, "webchat/page.html", visitor, _context(request, webchat, visitor))
@@ -95,7 +95,7 @@ def _start(request: HttpRequest, webchat: Webchat, visitor: Visitor, form: PreEn
 @csrf_protect
 def panel(request: HttpRequest, slug: str) -> HttpResponse:
     """The panel as a fragment: the form, the running chat, or why there is none."""
-    webchat = Webchat.objects.get_or_404(slug)
+    webchat = Webchat.get_or_404(slug)
     visitor = visitor_of(request)
     return _render(request, "webchat/panel.html", visitor, _context(request, webchat, visitor))
 
@@ -104,8 +104,8 @@ def panel(request: HttpRequest, slug: str) -> HttpResponse:
 @csrf_protect
 def end(request: HttpRequest, slug: str) -> HttpResponse:
     """Ends this browser's chat, for visitors without JavaScript."""
-    webchat = Webchat.objects.get_or_404(slug)
-    if session := ChatSession.objects.running_of(visitor_of(request), webchat):
+    webchat = Webchat.get_or_404(slug)
+    if session := ChatSession.running_of(visitor_of(request), webchat):
         session.end(ChatSession.EndedBy.VISITOR)
     return redirect("webchat:page", slug)
 
@@ -115,11 +115,11 @@ def end(request: HttpRequest, slug: str) -> HttpResponse:
 @gzip_page
 def theme(request: HttpRequest, slug: str) -> HttpResponse:
     """The webchat's colours. The address changes with them."""
-    return HttpResponse(Webchat.objects.get_or_404(slug).theme, content_type="text/css")
+    return HttpResponse(Webchat.get_or_404(slug).theme, content_type="text/css")
 
 
 def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[str, Any]:
-    running = ChatSession.objects.running_of(visitor, webchat)
+    running = ChatSession.running_of(visitor, webchat)
     context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running}
     if running:
         context["state"] = "running"

@@ -69,7 +69,7 @@ def access_chat_session(visitor: Visitor, session_id: UUID) -> ChatSession:
     """The visitor's own session; ChatSession.DoesNotExist for an absent one and for somebody else's alike."""
     from webchat.models import ChatSession
 
-    return ChatSession.objects.get_of(visitor, session_id)
+    return ChatSession.get_of(visitor, session_id)
 
 
 def end_chats_at_sign_in(sender: object, request: HttpRequest, **kwargs: Any) -> None:

@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from csp.exceptions import CSPNonceError
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, override_settings
 
 from config.middleware import PolicyMiddleware
 from tests.factories import ANSWERS, make_user, make_webchat
@@ -141,8 +142,24 @@ def test_what_a_site_asks_of_the_policy_is_done(rf, settings):
     more = answer_of(rf.get("/"), _csp_update={"img-src": ["https://cdn.example"]})["Content-Security-Policy"]
     assert set(more.replace(";", "").split()) - set(usual.replace(";", "").split()) == {"https://cdn.example"}
     assert not answer_of(rf.get("/"), _csp_exempt=True).has_header("Content-Security-Policy")
-    settings.CONTENT_SECURITY_POLICY_REPORT_ONLY = {"DIRECTIVES": {"default-src": ["'none'"]}}
-    assert "default-src 'none'" in answer_of(rf.get("/"))["Content-Security-Policy-Report-Only"]
+    with override_settings(CONTENT_SECURITY_POLICY_REPORT_ONLY={"DIRECTIVES": {"default-src": ["'none'"]}}):
+        assert "default-src 'none'" in answer_of(rf.get("/"))["Content-Security-Policy-Report-Only"]
+    with override_settings(
+        CONTENT_SECURITY_POLICY=settings.CONTENT_SECURITY_POLICY | {"EXCLUDE_URL_PREFIXES": ["/x/"]}
+    ):
+        assert not answer_of(rf.get("/x/")).has_header("Content-Security-Policy")
+        assert answer_of(rf.get("/y/")).has_header("Content-Security-Policy")
+    with override_settings(CONTENT_SECURITY_POLICY=None):
+        assert not answer_of(rf.get("/")).has_header("Content-Security-Policy")
+    with override_settings(DEBUG=True):  # Django's own page of an error has scripts
+        assert not answer_of(rf.get("/"), status_code=404).has_header("Content-Security-Policy")
+
+
+def test_a_nonce_that_comes_too_late_is_an_error(rf):
+    request = rf.get("/")
+    answer_of(request)
+    with pytest.raises(CSPNonceError):
+        str(request.csp_nonce)
 
 
 def test_what_caches_may_keep_has_no_nonce_no_cookie_and_no_token(client):
@@ -179,7 +196,6 @@ from django.core import management
 management.call_command("migrate", verbosity=0)
 from tests.factories import make_webchat
 make_webchat()
-from django.http import HttpResponse
 from django.test import Client
 client = Client(SERVER_NAME="www.example.com")
 pages = [client.get(path, secure=True) for path in ("/webchat/support/panel/", "/accounts/login/", "/")]

@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import pytest
 import structlog
+from django.http import StreamingHttpResponse
 from django.test import Client
 from gunicorn.config import Config
 from hypothesis import given
@@ -19,6 +20,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from config import logs
+from config.middleware import RequestMiddleware
 from tests.factories import ANSWERS, make_field, make_user, make_webchat
 from tests.site_server import ROOT
 from tests.visiting import VisitorClient
@@ -59,6 +61,12 @@ def test_each_request_is_one_line_of_known_fields(no_sandbox, log, client):
     assert line["network"] == "203.0.113.0/24"
     assert datetime.fromisoformat(line["time"]).utcoffset().total_seconds() == 0
     assert 0 < line["ms"] < 10_000
+
+
+def test_a_file_that_is_sent_in_pieces_is_one_line_too(no_sandbox, log, rf):
+    answer = RequestMiddleware(lambda request: StreamingHttpResponse([b"a", b"b"]))(rf.get("/static/x.js"))
+    assert b"".join(answer.streaming_content) == b"ab"
+    assert [line["event"] for line in log.lines()] == ["request_finished"]
 
 
 def test_every_line_of_a_request_has_its_id(log, visitor):

@@ -91,7 +91,7 @@ class SessionsView(ChatView):
     )
     @method_decorator(sensitive_variables())
     def post(self, request: Request, slug: str) -> Response:
-        webchat = Webchat.objects.get_or_404(slug)
+        webchat = Webchat.get_or_404(slug)
         self.unavailable_text = gettext(webchat.unavailable_text)
         visitor = self.visitor()
         data = as_texts(request.data)

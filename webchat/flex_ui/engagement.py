@@ -25,7 +25,7 @@ def read_answers(webchat: Webchat, signed_in: bool, posted: Mapping[str, Any]) -
     data = dict(as_texts(BoundedJSONParser().parse(BytesIO(text.encode()))))
     data.pop("identity", None)
     names = [posted.get("CustomerFriendlyName", ""), data.pop("friendlyName", "")]
-    rows = PreEngagementField.objects.of_form(webchat, signed_in=signed_in)
+    rows = PreEngagementField.of_form(webchat, signed_in=signed_in)
     name_row = next((row for row in rows if row.role == row.Role.CUSTOMER_NAME), None)
     if name_row and not data.get(name_row.name):
         nobody = {ANONYMOUS, webchat.customer_friendly_name}

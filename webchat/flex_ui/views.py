@@ -76,7 +76,7 @@ class FlexUiView(VisitorView):
         return response
 
     def webchat(self, slug: str) -> Webchat:
-        webchat = Webchat.objects.get_or_404(slug)
+        webchat = Webchat.get_or_404(slug)
         self.unavailable_text = gettext(webchat.unavailable_text)
         return webchat
 

@@ -181,5 +181,5 @@ class OneChannel(models.Model):
             channel_sid = channel.sid
         if channel_sid:
             self.gateway.close(channel_sid)
-        change(self, {"close_pending": False})
-        logger.info("the channel of chat session %s is closed", self.pk)
+        if change(self, {"close_pending": False}):
+            logger.info("the channel of chat session %s is closed", self.pk)

@@ -1,7 +1,8 @@
-"""Statements whose SQL is built once in a process: those of every start and every renewal.
+"""Statements whose SQL is built once in a process: those of every start and every renewal, on this app's own tables.
 
 Django builds the SQL of a queryset anew each time, and that takes several times as long as SQLite or PostgreSQL need for
-the answer. Here it builds it the first time; after that only the values differ.
+the answer. Here it builds it the first time; after that only the values differ. As with QuerySet.update(), no signals are
+sent. The tables are in the default database.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import cached_property, lru_cache
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar, cast
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, connection, models, transaction
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -29,24 +30,18 @@ class _Value:
 
 class _Values:
     """The values of one statement. While Django builds the SQL, a mark stands in for each; so their order in it is
-    known afterwards. No text of a database has a NUL, and Django changes none where it escapes for LIKE."""
+    known afterwards. No text of a database has a NUL."""
 
-    def __init__(self, model: type[models.Model], database: str = DEFAULT_DB_ALIAS) -> None:
-        self._model, self._database = model, database
+    def __init__(self, model: type[models.Model]) -> None:
+        self._meta = model._meta
         self._marked: dict[object, _Value] = {}
 
-    def place(self, lookup: str, key: str = "") -> RawSQL:
-        """Where the value `key` of the call goes, by default the one of the lookup's name."""
+    def place(self, name: str, key: str = "") -> RawSQL:
+        """Where the value `key` of the call goes, by default the one of the field's name."""
+        field = cast("models.Field[Any, Any]", self._meta.pk if name == "pk" else self._meta.get_field(name))
         mark = f"\0{len(self._marked)}"
-        self._marked[mark] = _Value(key or lookup, self._preparation(lookup))
+        self._marked[mark] = _Value(key or name, lambda value: field.get_db_prep_save(value, connection))
         return RawSQL("%s", [mark])
-
-    def _preparation(self, lookup: str) -> Callable[[Any], object]:
-        if lookup.endswith("__iexact"):
-            return lambda text: connections[self._database].ops.prep_for_iexact_query(text)
-        meta = self._model._meta
-        field = cast("models.Field[Any, Any]", meta.pk if lookup == "pk" else meta.get_field(lookup))
-        return lambda value: field.get_db_prep_save(value, connections[self._database])
 
     def in_order(self, parameters: Iterable[Any]) -> list[Any]:
         return [self._marked.get(one, one) for one in parameters]
@@ -57,45 +52,39 @@ def _filled(parameters: list[Any], values: Mapping[str, object]) -> list[Any]:
 
 
 class Select(Generic[M]):
-    """The rows of a queryset that have a call's values: by equality of a field, or by `…__iexact` of a text.
+    """The rows of a queryset in which these fields have the values of a call.
 
-    The queryset comes as a function, because no model is ready while its module is read. No value of a call is None:
-    SQL has other words for that.
+    The queryset comes as a function, because no model is ready while its module is read. What else it compares with is
+    that of the first call. No value of a call is None: SQL has other words for that.
     """
 
-    def __init__(self, queryset: Callable[[], models.QuerySet[M]], *lookups: str) -> None:
-        self._queryset, self._lookups = queryset, lookups
+    def __init__(self, queryset: Callable[[], models.QuerySet[M]], *fields: str) -> None:
+        self._queryset, self._fields = queryset, fields
 
     def __call__(self, **values: object) -> list[M]:
-        model, database, sql, parameters, own, names, converters = self._compiled
-        with connections[database].cursor() as cursor:
+        model, sql, parameters, columns, converters = self._compiled
+        with connection.cursor() as cursor:
             cursor.execute(sql, _filled(parameters, values))
             rows = [list(row) for row in cursor.fetchall()]
         for row in rows:
             for number, convert, column in converters:
-                row[number] = convert(row[number], column, connections[database])
-        return [model.from_db(database, names, row[own]) for row in rows]
+                row[number] = convert(row[number], column, connection)
+        return [model.from_db(DEFAULT_DB_ALIAS, columns, row) for row in rows]
 
     @cached_property
-    def _compiled(self) -> tuple[type[M], str, str, list[Any], slice, list[str], list[tuple[int, Any, Any]]]:
+    def _compiled(self) -> tuple[type[M], str, list[Any], list[str], list[tuple[int, Any, Any]]]:
         rows = self._queryset()
-        # A site may keep its users elsewhere.
-        database = rows.db
-        values = _Values(rows.model, database)
-        rows = rows.filter(**{lookup: values.place(lookup) for lookup in self._lookups})
-        compiler = rows.query.get_compiler(database)
+        values = _Values(rows.model)
+        rows = rows.filter(**{name: values.place(name) for name in self._fields})
+        compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, marks = compiler.as_sql()
         columns = [column for column, _, _ in compiler.select]
-        # A site's own manager may add columns that are none of the model's.
-        numbers = compiler.klass_info["select_fields"]
-        own = slice(numbers[0], numbers[-1] + 1)
         converters = [
             (number, convert, column)
             for number, (found, column) in compiler.get_converters(columns).items()
             for convert in found
         ]
-        names = [column.target.attname for column in columns[own]]
-        return rows.model, database, sql, values.in_order(marks), own, names, converters
+        return rows.model, sql, values.in_order(marks), [column.target.attname for column in columns], converters
 
 
 def change(row: models.Model, changes: Mapping[str, object], only_if: Mapping[str, object] | None = None) -> bool:
@@ -106,7 +95,7 @@ def change(row: models.Model, changes: Mapping[str, object], only_if: Mapping[st
     conditions = {"pk": row.pk, **(only_if or {})}
     sql, parameters = _compiled_change(type(row), tuple(changes), tuple(conditions))
     values = {**conditions, **{f"new {name}": value for name, value in changes.items()}}
-    with connection.cursor() as cursor:
+    with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS), connection.cursor() as cursor:
         cursor.execute(sql, _filled(parameters, values))
         if cursor.rowcount != 1:
             return False
@@ -131,7 +120,7 @@ def insert(row: models.Model) -> None:
     """Saves a new row that has its primary key already. Raises IntegrityError."""
     sql, parameters = _compiled_insert(type(row))
     values = {field.name: field.pre_save(row, add=True) for field in row._meta.concrete_fields}
-    with connection.cursor() as cursor:
+    with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS), connection.cursor() as cursor:
         cursor.execute(sql, _filled(parameters, values))
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 

@@ -24,10 +24,6 @@ class PreEngagementFieldQuerySet(models.QuerySet["PreEngagementField"]):
     def get_by_natural_key(self, slug: str, name: str) -> PreEngagementField:
         return self.get(webchat__slug=slug, name=name)
 
-    def of_form(self, webchat: Webchat, *, signed_in: bool) -> list[PreEngagementField]:
-        """What the webchat asks this visitor, in its order."""
-        return [row for row in _of_webchat(webchat=webchat.pk) if row.is_asked_of(signed_in=signed_in)]
-
 
 _of_webchat = Select(lambda: PreEngagementField.objects.all(), "webchat")
 
@@ -192,6 +188,11 @@ class PreEngagementField(models.Model):
         return (self.webchat.slug, self.name)
 
     natural_key.dependencies = ["webchat.webchat"]  # type: ignore[attr-defined]
+
+    @classmethod
+    def of_form(cls, webchat: Webchat, *, signed_in: bool) -> list[PreEngagementField]:
+        """What the webchat asks this visitor, in its order."""
+        return [row for row in _of_webchat(webchat=webchat.pk) if row.is_asked_of(signed_in=signed_in)]
 
     def is_asked_of(self, *, signed_in: bool) -> bool:
         return self.audience in ("", self.Audience.SIGNED_IN if signed_in else self.Audience.ANONYMOUS)

@@ -41,23 +41,8 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def running(self) -> ChatSessionQuerySet:
         return self.filter(status=ChatSession.Status.ACTIVE)
 
-    def running_of(self, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
-        """The chat that this browser and user have with this webchat now."""
-        for session in _of_browser_in(owner=visitor.key, webchat=webchat.pk, status=ChatSession.Status.ACTIVE):
-            if session.user_id == visitor.user_id:
-                session.webchat = webchat
-                return session
-        return None
-
-    def get_of(self, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
-        """One of this browser and user, to renew or end it. Raises DoesNotExist."""
-        for session in _of_browser(id=session_id, owner=visitor.key):
-            if session.user_id == visitor.user_id:
-                return session
-        raise ChatSession.DoesNotExist
-
     def without_answers(self) -> ChatSessionQuerySet:
-        """What a renewal needs, and nothing that people told the form."""
+        """With the question alone of what people told the form: a renewal needs no more, unless it was lost."""
         return self.only(
             "user", "api", "status", "lease_until", "identity", "channel_sid", "chat_service_sid", "started_at",
             "question", "question_sent_at",
@@ -86,10 +71,11 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
             consents=answers.consents,
             customer_friendly_name=answers.customer_friendly_name,
             question=answers.question,
-            lease_until=timezone.now() + LEASE,
         )
         try:
             with transaction.atomic():
+                # Now that the database lets us write: the wait for that is not part of the lease.
+                session.lease_until = timezone.now() + LEASE
                 insert(session)
                 webchat.take_limits(visitor)
             return session
@@ -144,6 +130,23 @@ class ChatSession(OneChannel):
     def __str__(self) -> str:
         return f"{self.webchat} {self.created_at:%Y-%m-%d %H:%M}"
 
+    @classmethod
+    def get_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
+        """The session of this browser and user, to renew or end it. Raises DoesNotExist."""
+        for session in _of_browser(id=session_id, owner=visitor.key):
+            if session.user_id == visitor.user_id:
+                return session
+        raise cls.DoesNotExist
+
+    @classmethod
+    def running_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
+        """The chat that this browser and user have with this webchat now."""
+        for session in _of_browser_in(owner=visitor.key, webchat=webchat.pk, status=cls.Status.ACTIVE):
+            if session.user_id == visitor.user_id:
+                session.webchat = webchat
+                return session
+        return None
+
     @property
     def engagement(self) -> Engagement:
         return Engagement(
@@ -188,8 +191,8 @@ class ChatSession(OneChannel):
             change(self, {"failure": str(error)[:200]})
             logger.warning("the question of chat session %s was not sent: %s", self.pk, error)
             return
-        change(self, {"question_sent_at": timezone.now(), "failure": ""})
-        if look_first:  # the first try is no news
+        sent = change(self, {"question_sent_at": timezone.now(), "failure": ""})
+        if sent and look_first:  # the first try is no news
             logger.info("the question of chat session %s was sent", self.pk)
 
     def send_lost_question(self) -> None:

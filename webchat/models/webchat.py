@@ -40,11 +40,6 @@ class WebchatQuerySet(models.QuerySet["Webchat"]):
         here = self.filter(Q(site=None) | Q(site=settings.SITE_ID))
         return here.order_by(models.F("site").asc(nulls_last=True), "pk").first()
 
-    def get_or_404(self, slug: str) -> Webchat:
-        if found := _by_slug(slug=slug):
-            return found[0]
-        raise Http404
-
 
 _by_slug = Select(lambda: Webchat.objects.order_by(), "slug")
 
@@ -64,6 +59,12 @@ class Webchat(Configuration):
 
     def natural_key(self) -> tuple[str]:
         return (self.slug,)
+
+    @classmethod
+    def get_or_404(cls, slug: str) -> Webchat:
+        if found := _by_slug(slug=slug):
+            return found[0]
+        raise Http404
 
     # --- The start of a chat ------------------------------------------------------------------------------------
 
