@@ -97,13 +97,15 @@ def for_machines() -> list[Processor]:
 
 
 def for_eyes() -> list[Processor]:
-    """The same fields, in colour, and tracebacks whole: for DEBUG."""
+    """The same fields, in colour on a terminal, and tracebacks whole: for DEBUG."""
     keep = FIELDS | {"exc_info"}
     return [
         *_common(),
         partial(_only_known_fields, fields=keep),
         _clean,
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, timestamp_key="time"),
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, timestamp_key="time"
+        ),
     ]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -15,6 +17,22 @@ from config import logs
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _read(read: Callable[..., Any], name: str, default: object, meaning: str, at_least: int | None = None) -> Any:
+    """What the environment says, or an error that names the variable."""
+    try:
+        value = read(name, default=default)
+        if (at_least is None or value >= at_least) and (not isinstance(value, dict) or len(value) > 1):
+            return value
+    except (ValueError, LookupError, ImproperlyConfigured):
+        pass
+    raise ImproperlyConfigured(f"{name} is not understood. It is {meaning}.")
+
+
+def _number(name: str, default: int, at_least: int = 0) -> Any:
+    return _read(env.int, name, default, f"a whole number, {at_least} or more", at_least)
+
 
 # --- The deployment -------------------------------------------------------------------------------------------------
 
@@ -32,15 +50,17 @@ SECRET_KEY_FALLBACKS = env.list("DJANGO_SECRET_KEY_FALLBACKS", default=[])
 
 PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
 _public = urlsplit(PUBLIC_BASE_URL)
-if _public.scheme not in ("http", "https") or not _public.hostname:
-    raise ImproperlyConfigured("PUBLIC_BASE_URL must be the site's address, like https://www.example.com")
+if _public.scheme not in ("http", "https") or not _public.hostname or _public.path:
+    raise ImproperlyConfigured(
+        "PUBLIC_BASE_URL must be the site's address without a path, like https://www.example.com"
+    )
 SERVED_OVER_TLS = _public.scheme == "https"
 
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[_public.hostname])
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
 
 # How many proxies of yours stand in front and append to X-Forwarded-For. 0: the header is never read.
-TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+TRUSTED_PROXY_COUNT = _number("TRUSTED_PROXY_COUNT", 0)
 if TRUSTED_PROXY_COUNT and SERVED_OVER_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -66,10 +86,10 @@ WEBCHAT_LIMITS = env.str("WEBCHAT_LIMITS", default="on")
 # A site's own function, asked before a channel is opened: see "Your own rules" in docs/integration.md.
 WEBCHAT_BEFORE_START = env.str("WEBCHAT_BEFORE_START", default="")
 # Retention, in days: then a chat's answers are blanked, and then its row is deleted.
-WEBCHAT_KEEP_ANSWERS_DAYS = env.int("WEBCHAT_KEEP_ANSWERS_DAYS", default=30)
-WEBCHAT_KEEP_SESSIONS_DAYS = env.int("WEBCHAT_KEEP_SESSIONS_DAYS", default=90)
+WEBCHAT_KEEP_ANSWERS_DAYS = _number("WEBCHAT_KEEP_ANSWERS_DAYS", 30, 1)
+WEBCHAT_KEEP_SESSIONS_DAYS = _number("WEBCHAT_KEEP_SESSIONS_DAYS", 90, 1)
 # Threads of one server process: the size of the connection pool to Twilio.
-WEBCHAT_THREADS = env.int("WEBCHAT_THREADS", default=32)
+WEBCHAT_THREADS = _number("WEBCHAT_THREADS", 32, 1)
 
 # --- Django ---------------------------------------------------------------------------------------------------------
 
@@ -129,7 +149,8 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 INSTALLED_APPS.append("django.forms")
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
+_sqlite = f"sqlite:///{BASE_DIR / 'db.sqlite3'}"
+DATABASES = {"default": _read(env.db, "DATABASE_URL", _sqlite, "an address like postgres://user:password@host/name")}
 # Each thread keeps its connection: opening one costs more than a request, and closing SQLite's last one a checkpoint.
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -148,10 +169,10 @@ else:
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+CACHES = {"default": _read(env.cache, "CACHE_URL", "locmemcache://", "an address like rediscache://host:6379/0")}
 
 # The row of django.contrib.sites that this process serves.
-SITE_ID = env.int("DJANGO_SITE_ID", default=1)
+SITE_ID = _number("DJANGO_SITE_ID", 1, 1)
 
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "home"
@@ -164,7 +185,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # Mail of the site itself: password resets. On the console unless EMAIL_URL names a server.
-vars().update(env.email("EMAIL_URL", default="consolemail://"))
+vars().update(_read(env.email, "EMAIL_URL", "consolemail://", "an address like smtp+tls://user:password@host:587"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 
 LANGUAGE_CODE = "en"

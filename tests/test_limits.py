@@ -237,6 +237,15 @@ def test_the_daily_cap_of_staff_counts_at_once(sandbox):
     assert VisitorClient().start(ANSWERS).status_code == 201
 
 
+def test_a_cap_that_comes_in_the_middle_of_a_day_is_that_of_the_whole_day(sandbox):
+    webchat = make_webchat()
+    for _ in range(2):
+        assert VisitorClient().start(ANSWERS).status_code == 201
+    webchat.daily_cap = 2
+    webchat.save()
+    assert refused(VisitorClient().start(ANSWERS)) <= 86_400
+
+
 def test_load_tests_lift_the_limits(sandbox, settings):
     settings.WEBCHAT_LIMITS = "off"
     make_webchat(daily_cap=1)

@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils.module_loading import import_string
 
 from webchat import matching
 from webchat.flex import credentials
+from webchat.flex.base import is_sid
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -21,7 +22,15 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def check_credentials(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     missing = credentials.missing()
     if not missing:
-        return []
+        return [
+            Warning(
+                f"{name} is not a SID of that kind: {prefix} and 32 hexadecimal digits.",
+                hint="Copy it from Twilio's Console.",
+                id="webchat.W002",
+            )
+            for name, prefix in (("TWILIO_ACCOUNT_SID", "AC"), ("TWILIO_API_KEY_SID", "SK"))
+            if not is_sid(getattr(settings, name), prefix)
+        ]
     return [
         Warning(
             f"Twilio's credentials are incomplete: {', '.join(missing)}. Every chat will say that it is unavailable.",
@@ -79,11 +88,13 @@ def check_hook(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     if not settings.WEBCHAT_BEFORE_START:
         return []
     try:
-        import_string(settings.WEBCHAT_BEFORE_START)
+        problem = "" if callable(import_string(settings.WEBCHAT_BEFORE_START)) else "is no function."
     except ImportError as error:
+        problem = f"cannot be imported: {error}"
+    if problem:
         return [
             Error(
-                f"WEBCHAT_BEFORE_START cannot be imported: {error}",
+                f"WEBCHAT_BEFORE_START {problem}",
                 hint="Give the dotted path of a function, like shop.chat.before_start, or unset it.",
                 id="webchat.E008",
             )
@@ -101,6 +112,17 @@ def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **k
     if not databases or "default" not in databases:
         return []
     messages: list[CheckMessage] = []
+    try:
+        connection.ensure_connection()
+    except DatabaseError as error:
+        reason = str(error).strip().partition("\n")[0]
+        return [
+            Error(
+                f"The database of DATABASE_URL does not answer: {reason}",
+                hint="Start it, or set DATABASE_URL to where it is.",
+                id="webchat.E009",
+            )
+        ]
     try:
         for webchat in Webchat.objects.filter(enabled=True):
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -148,8 +149,9 @@ class Webchat(Configuration):
             *([(limits.PER_USER, str(visitor.user_id))] if visitor.user_id else []),
             (limits.PER_WEBCHAT, str(self.pk)),
         ]
-        # The day's cap comes first: it is undone with the row, while the others may be counted elsewhere.
-        wait = limits.take_day(f"start:day:{self.pk}", self.daily_cap) if self.daily_cap else None
+        # The day's cap comes first: it is undone with the row, while the others may be counted elsewhere. Without a cap
+        # it is counted too: one that staff set in the middle of a day holds for all of it.
+        wait = limits.take_day(f"start:day:{self.pk}", self.daily_cap or sys.maxsize)
         if wait := wait or limits.take_each(*wanted):
             raise SessionError("too_many", _("Too many chats were started from here. Please try again later."), wait)
 

@@ -31,7 +31,11 @@ class Command(BaseCommand):
             Webchat.objects.filter(slug=options["slug"]) if options["slug"] else Webchat.objects.filter(enabled=True)
         )
         if not webchats:
-            raise CommandError("There is no such webchat." if options["slug"] else "No webchat is enabled.")
+            raise CommandError(
+                "There is no such webchat."
+                if options["slug"]
+                else "No webchat is enabled. Add one in the admin, or switch one on there, then run this again."
+            )
         url = settings.PUBLIC_BASE_URL + reverse("twilio-conversations")
         found = 0
         for webchat in webchats:
