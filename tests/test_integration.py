@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.template import Context, RequestContext, Template, TemplateSyntaxError
 from django.test import RequestFactory
 
@@ -73,10 +73,25 @@ def test_one_users_context_is_no_other_users(sandbox):
 
 def test_a_context_that_is_no_plain_mapping_is_the_template_authors_error():
     make_webchat()
-    with pytest.raises(ValueError, match="mapping of names"):
-        render("{% webchat context=order %}", order={"user": object()})
+    for order in ({"user": object()}, {"items": [1]}, {"nested": {}}, "text", [("a", 1)]):
+        with pytest.raises(ValueError, match="context= is a mapping of names"):
+            render("{% webchat context=order %}", order=order)
     with pytest.raises(ValueError, match="too long"):
         render("{% webchat context=order %}", order={str(number): hash(str(number)) for number in range(900)})
+
+
+def test_a_template_without_a_request_is_told_what_it_needs():
+    make_webchat()
+    with pytest.raises(ImproperlyConfigured, match="request=request"):
+        Template("{% load webchat %}{% webchat %}").render(Context())
+
+
+def test_a_slug_that_no_webchat_has_shows_nothing_and_tells_the_developer(settings, caplog):
+    assert render('{% webchat "suport" %}') == ""
+    assert not caplog.records
+    settings.DEBUG = True
+    assert render('{% webchat "suport" %}') == ""
+    assert "suport" in caplog.text
 
 
 def test_no_context_adds_nothing_to_the_page():
@@ -89,12 +104,6 @@ def test_a_mistake_in_the_tag_is_said(source):
     make_webchat()
     with pytest.raises(TemplateSyntaxError):
         render(source)
-
-
-def test_the_tag_needs_the_request():
-    make_webchat()
-    with pytest.raises(KeyError):
-        Template("{% load webchat %}{% webchat %}").render(Context({}))
 
 
 # --- The hook --------------------------------------------------------------------------------------------------------

@@ -20,10 +20,10 @@ def sign_context(context: Mapping[str, Any], user: AbstractBaseUser | None) -> s
 
     Raises ValueError for what is not plain JSON or longer than 2 KiB signed: a mistake in a template.
     """
-    try:
-        signed = signing.dumps(dict(context), salt=_salt(user), compress=True)
-    except TypeError as error:
-        raise ValueError("webchat: the context is a mapping of names to texts, numbers, true and false") from error
+    plain = (str, int, float, bool, type(None))
+    if not isinstance(context, Mapping) or not all(isinstance(value, plain) for value in context.values()):
+        raise ValueError("webchat: context= is a mapping of names to texts, numbers, true and false")
+    signed = signing.dumps(dict(context), salt=_salt(user), compress=True)
     if len(signed) > _MAX_LENGTH:
         raise ValueError(f"webchat: the context is too long: {len(signed)} characters signed, {_MAX_LENGTH} at most")
     return signed

@@ -108,3 +108,33 @@ def test_the_agent_desk_is_accessible_and_fits(page: Page, busy_desk: SandboxSer
         assert not too_wide(page)
         if (back := page.get_by_role("link", name="All chats")).is_visible():
             back.click()
+
+
+@pytest.mark.parametrize("context", [{"viewport": {"width": 375, "height": 500}}], indirect=True)
+def test_a_form_on_a_page_of_its_own_scrolls_with_the_page_alone(page: Page, site: SiteServer) -> None:
+    page.goto(f"{site.url}/webchat/support/")
+    form = page.locator("[data-webchat-form]")
+    assert form.evaluate("(form) => form.scrollHeight - form.clientHeight") == 0
+    edges = page.locator("[data-webchat-panel]").bounding_box()
+    assert edges["x"] >= 12  # as far from the edge as the rest of the page, about
+    assert edges["x"] + edges["width"] <= 375 - 12
+
+
+@pytest.mark.parametrize("context", [{"locale": "ar", "viewport": PHONE}], indirect=True)
+def test_texts_in_another_direction_keep_their_punctuation(page: Page, site: SiteServer) -> None:
+    page.goto(f"{site.url}/webchat/support/")
+    label = page.get_by_text("How can we help?")
+    start, end = (
+        label.evaluate(
+            """(label, place) => {
+                const text = document.createTreeWalker(label, NodeFilter.SHOW_TEXT).nextNode();
+                const range = document.createRange();
+                range.setStart(text, place < 0 ? text.length - 1 : 0);
+                range.setEnd(text, place < 0 ? text.length : 1);
+                return range.getBoundingClientRect().x;
+            }""",
+            place,
+        )
+        for place in (0, -1)
+    )
+    assert start < end  # the question mark stands after the words, to their right

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.template.base import FilterExpression, Parser, Token, token_kwargs
 from django.template.context import Context
@@ -60,9 +62,13 @@ class WebchatNode(template.Node):
             # The page is there without its chat.
             logger.error("a page is shown without its webchat: %s", type(error).__name__)
             return ""
+        if found is None and slug and settings.DEBUG:
+            logger.warning("a page names the webchat %s, which is not there", slug)
         if found is None or (mode == "launcher" and not found.enabled):
             return ""
-        request = context["request"]
+        request = context.get("request")
+        if request is None:
+            raise ImproperlyConfigured("{% webchat %} needs the request: render the template with request=request.")
         signed = sign_context(told, request.user if request.user.is_authenticated else None) if told else ""
         query = "?" + urlencode({"context": signed}) if signed else ""
         values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}
