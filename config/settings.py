@@ -23,7 +23,8 @@ def _read(read: Callable[..., Any], name: str, default: object, meaning: str, at
     """What the environment says, or an error that names the variable."""
     try:
         value = read(name, default=default)
-        if (at_least is None or value >= at_least) and (not isinstance(value, dict) or len(value) > 1):
+        # An address of no kind that django-environ knows is {}.
+        if value != {} and (at_least is None or value >= at_least):
             return value
     except (ValueError, LookupError, ImproperlyConfigured):
         pass

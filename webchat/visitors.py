@@ -6,7 +6,6 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -63,13 +62,6 @@ def remember(response: HttpResponseBase, visitor: Visitor) -> None:
         samesite="Lax",
     )
     response.headers["Cache-Control"] = "no-store"
-
-
-def access_chat_session(visitor: Visitor, session_id: UUID) -> ChatSession:
-    """The visitor's own session; ChatSession.DoesNotExist for an absent one and for somebody else's alike."""
-    from webchat.models import ChatSession
-
-    return ChatSession.get_of(visitor, session_id)
 
 
 def end_chats_at_sign_in(sender: object, request: HttpRequest, **kwargs: Any) -> None:

@@ -26,7 +26,7 @@ from webchat.api.serializers import CredentialsSerializer, EndedSerializer, Erro
 from webchat.forms import PreEngagementForm
 from webchat.models import ChatSession, Webchat
 from webchat.starting import bind_form, read_key, start_chat
-from webchat.visitors import Visitor, access_chat_session, remember, visitor_of
+from webchat.visitors import Visitor, remember, visitor_of
 
 Json = Mapping[str, Any]
 
@@ -111,7 +111,7 @@ class CurrentSessionView(ChatView):
     )
     def get(self, request: Request, slug: str) -> Response:
         visitor = self.visitor()
-        session = ChatSession.objects.of(visitor).running().filter(webchat__slug=slug).first()
+        session = ChatSession.running_of(visitor, Webchat.get_or_404(slug))
         if session is None:
             raise ChatSession.DoesNotExist
         session.send_lost_question()
@@ -127,7 +127,7 @@ class TokenView(ChatView):
     )
     def post(self, request: Request, session_id: uuid.UUID) -> Response:
         visitor = self.visitor()
-        session = access_chat_session(visitor, session_id)
+        session = ChatSession.get_of(visitor, session_id)
         session.send_lost_question()
         return self.answer(session, visitor)
 
@@ -140,7 +140,7 @@ class EndView(ChatView):
         responses={200: EndedSerializer, **_errors(400, 403, 404, 406, 413, 415, 503)},
     )
     def post(self, request: Request, session_id: uuid.UUID) -> Response:
-        session = access_chat_session(self.visitor(), session_id)
+        session = ChatSession.get_of(self.visitor(), session_id)
         session.end(ChatSession.EndedBy.VISITOR)
         return Response({"session_id": str(session.pk), "status": ChatSession.Status.ENDED.value})
 

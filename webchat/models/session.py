@@ -89,6 +89,10 @@ _of_browser = Select(lambda: ChatSession.objects.without_answers().order_by(), "
 _of_browser_in = Select(lambda: ChatSession.objects.without_answers(), "owner", "webchat", "status")
 
 
+def _of_user(visitor: Visitor, of_browser: list[ChatSession]) -> ChatSession | None:
+    return next((session for session in of_browser if session.user_id == visitor.user_id), None)
+
+
 class ChatSession(OneChannel):
     """Who chats, what was answered, and the life of the chat; its start and close at Twilio are OneChannel's."""
 
@@ -132,20 +136,18 @@ class ChatSession(OneChannel):
 
     @classmethod
     def get_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
-        """The session of this browser and user, to renew or end it. Raises DoesNotExist."""
-        for session in _of_browser(id=session_id, owner=visitor.key):
-            if session.user_id == visitor.user_id:
-                return session
+        """The visitor's own session. Raises DoesNotExist for an absent one and for somebody else's alike."""
+        if session := _of_user(visitor, _of_browser(id=session_id, owner=visitor.key)):
+            return session
         raise cls.DoesNotExist
 
     @classmethod
     def running_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
-        """The chat that this browser and user have with this webchat now."""
-        for session in _of_browser_in(owner=visitor.key, webchat=webchat.pk, status=cls.Status.ACTIVE):
-            if session.user_id == visitor.user_id:
-                session.webchat = webchat
-                return session
-        return None
+        """The chat that this visitor has with this webchat now."""
+        running = _of_browser_in(owner=visitor.key, webchat=webchat.pk, status=cls.Status.ACTIVE)
+        if session := _of_user(visitor, running):
+            session.webchat = webchat
+        return session
 
     @property
     def engagement(self) -> Engagement:
