@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from re import Match
 from typing import Any
 
@@ -12,7 +11,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-_FOLDER = "webchat"
+_FOLDER = "webchat/"
+_BUNDLE = "webchat/sdk/"
 # Whole, as Twilio made it: its checksum is known, and it names a source map that nobody has.
 _AS_IT_IS = "webchat/flex-ui/"
 
@@ -31,7 +31,11 @@ class ModuleManifestStorage(CompressedManifestStaticFilesStorage):
         return converter
 
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
-        ours = [name for name in paths if Path(name).parent == Path(_FOLDER) and name.endswith((".js", ".css"))]
+        ours = [
+            name
+            for name in paths
+            if name.startswith(_FOLDER) and not name.startswith((_BUNDLE, _AS_IT_IS)) and name.endswith((".js", ".css"))
+        ]
         if ours and not dry_run:
             self._minify(ours)
             paths = {**paths, **{name: (self, name) for name in ours}}
@@ -45,5 +49,12 @@ class ModuleManifestStorage(CompressedManifestStaticFilesStorage):
         # No tsconfig.json: wherever STATIC_ROOT is, the bytes and thus the names are the same.
         flags = ["--minify", "--charset=utf8", "--tsconfig-raw={}", "--log-level=error", "--allow-overwrite"]
         subprocess.run(  # noqa: S603
-            [esbuild, *flags, f"--outdir={self.path(_FOLDER)}", *(self.path(name) for name in names)], check=True
+            [
+                esbuild,
+                *flags,
+                f"--outbase={self.path(_FOLDER)}",
+                f"--outdir={self.path(_FOLDER)}",
+                *(self.path(name) for name in names),
+            ],
+            check=True,
         )

@@ -15,6 +15,7 @@ MODULES = {
     ),
     "webchat/two.js": 'export const two = () => import("./three.js");\n',
     "webchat/three.js": "export const three = 3;\n",
+    "webchat/room/four.js": '// Why.\nimport { one } from "../one.js";\n\nexport const four = one;\n',
     "webchat/panel.css": "/* Why. */\n.webchat .a {\n  inset: 0;\n}\n",
     "webchat/sdk/other.js": "// Somebody else's, and left alone.\n",
     "site/site.js": "// The site's own, and left alone.\n",
@@ -56,6 +57,8 @@ def test_modules_import_each_other_under_their_hashed_names(collect):
     served = collect()
     assert "./two.js" not in served["webchat/one.js"]
     assert "./three.js" not in served["webchat/two.js"]
+    assert "../one.js" not in served["webchat/room/four.js"]
+    assert "Why" not in served["webchat/room/four.js"]
     assert "types" not in served["webchat/one.js"]
 
 

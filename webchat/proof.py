@@ -23,7 +23,7 @@ SECONDS = 1200
 
 
 def puzzle(key: str) -> str:
-    """The puzzle for the form of this key, as JSON for static/webchat/proof.js."""
+    """The puzzle for the form of this key, as JSON for static/webchat/proof-of-work.js."""
     challenge = altcha.create_challenge(
         ALGORITHM,
         COST,

@@ -1,5 +1,7 @@
 // The site's JSON API for one webchat. Knows no document: words for the visitor come from the server or the templates.
 
+/** @import {Credentials, Urls} from "#types" */
+
 const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
 const PATIENCE = 45_000;
 

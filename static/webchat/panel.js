@@ -1,9 +1,14 @@
 // What the panel shows: the form, the running chat, or why there is none.
 
 import { Api, ApiError } from "./api.js";
-import { StartForm } from "./form.js";
-import { Words, part } from "./words.js";
+import { StartForm } from "./start-form.js";
+import { Templates, part } from "./templates.js";
 
+/**
+ * @import {Credentials} from "#types"
+ * @import {Chat} from "./chat/chat.js"
+ * @import {WebChatElement} from "./web-chat-element.js"
+ */
 
 export class Panel {
   /** @type {Api} */
@@ -12,14 +17,14 @@ export class Panel {
   #body;
   /** @type {StartForm | undefined} */
   #form;
-  /** @type {import("./chat.js").Chat | undefined} */
+  /** @type {Chat | undefined} */
   #chat;
   /** @type {{visitor: string | undefined, answers: FormData} | undefined} what the next form need not ask again */
   #kept;
   #disposed = false;
 
   /**
-   * @param {Host} host
+   * @param {WebChatElement} host
    * @returns {Promise<Panel>} rejects with ApiError when the panel cannot be fetched
    */
   static async load(host) {
@@ -32,10 +37,10 @@ export class Panel {
     return panel;
   }
 
-  /** @param {Host} host */
+  /** @param {WebChatElement} host */
   constructor(host) {
     this.host = host;
-    this.words = new Words(host);
+    this.templates = new Templates(host);
     this.#body = host.child("content");
     this.#api = new Api({ panel: host.dataset.panelUrl ?? "", sessions: "", current: "", token: "", end: "" }, "");
     this.#api.refresh = async () => {
@@ -89,7 +94,7 @@ export class Panel {
     this.host.child("end").hidden = true;
     this.host.child("presence").hidden = true;
     if (state === "form") {
-      this.#form = new StartForm(part(body, "form", HTMLFormElement), this.words, this.#api, {
+      this.#form = new StartForm(part(body, "form", HTMLFormElement), this.templates, this.#api, {
         started: (credentials) => this.#started(credentials),
         stale: (form) => this.#replaceForm(form),
         failed: (error) => this.host.emit("error", { code: error.code }),
@@ -105,7 +110,7 @@ export class Panel {
 
   /** Another form, with a fresh key and CSRF token, in the place of one that the server no longer takes. */
   async #replaceForm(/** @type {StartForm} */ stale) {
-    const [body, { fill }] = await Promise.all([this.#fetch(), import("./answers.js")]);
+    const [body, { fill }] = await Promise.all([this.#fetch(), import("./refill.js")]);
     const typed = stale.answers();
     this.#show(body);
     if (!this.#form) return;
@@ -130,8 +135,8 @@ export class Panel {
   }
 
   async #resume({ again = false } = {}) {
-    this.#view.replaceChildren(this.words.clone("loading"));
-    import("./chat.js").catch(() => {}); // Meanwhile; asked for again when it is needed.
+    this.#view.replaceChildren(this.templates.clone("loading"));
+    import("./chat/chat.js").catch(() => {}); // Meanwhile; asked for again when it is needed.
     try {
       await this.#begin(await this.#api.current(), { focus: false });
     } catch (error) {
@@ -142,7 +147,7 @@ export class Panel {
 
   async #reload({ again = false, focus = false } = {}) {
     const view = this.#view;
-    view.replaceChildren(this.words.clone("loading"));
+    view.replaceChildren(this.templates.clone("loading"));
     try {
       const body = await this.#fetch();
       if (again && body.dataset.webchatState === "running") throw new ApiError("unexpected");
@@ -155,7 +160,7 @@ export class Panel {
 
   /** @param {unknown} error @param {() => void} retry */
   #problem(error, retry) {
-    const problem = this.words.clone("problem", { detail: this.words.problem(error) });
+    const problem = this.templates.clone("problem", { detail: this.templates.problem(error) });
     part(problem, "retry").addEventListener("click", retry);
     this.#view.replaceChildren(problem);
     this.host.emit("error", { code: error instanceof ApiError ? error.code : "unexpected" });
@@ -163,11 +168,11 @@ export class Panel {
 
   /** @param {Credentials} credentials @param {{focus: boolean}} options */
   async #begin(credentials, { focus }) {
-    const { Chat } = await import("./chat.js");
+    const { Chat } = await import("./chat/chat.js");
     if (this.#disposed) return;
     this.#form = undefined;
-    this.#view.replaceChildren(this.words.clone("chat"));
-    this.#chat = new Chat(this.host, this.#view, this.words, this.#api, credentials, {
+    this.#view.replaceChildren(this.templates.clone("chat"));
+    this.#chat = new Chat(this.host, this.#view, this.templates, this.#api, credentials, {
       startAnother: () => this.#startAnother(),
       disowned: () => {
         this.#kept = undefined;
@@ -184,7 +189,7 @@ export class Panel {
     await this.#reload();
     if (this.#form && this.#kept && this.#kept.visitor === this.#body.dataset.visitor) {
       // Without it the form is empty, no more.
-      const answers = await import("./answers.js").catch(() => null);
+      const answers = await import("./refill.js").catch(() => null);
       if (this.#form) answers?.fillPersonal(this.#form.form, this.#kept.answers);
     }
     this.shown({ focus: true });

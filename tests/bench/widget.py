@@ -115,11 +115,15 @@ def weigh(browser: Browser, site: SiteServer) -> None:
     found = re.search(rb"<web-chat.*</web-chat>", requests.get(site.url, timeout=30).content, re.DOTALL)
     markup = found[0] if found else b""
     panel = requests.get(f"{site.url}/webchat/support/panel/", timeout=30).content
-    lazy = ("attachments", "files", "attention", "download", "answers", "proof")
+    lazy = ("outgoing-files", "received-files", "alerts", "download", "refill", "proof-of-work")
     own = [one for step in ("panel", "chat") for one in steps[step] if one.endswith(".js") and "/sdk/" not in one]
     usual = [one for one in own if not Path(urlsplit(one).path).name.startswith(lazy)]
     folder = Path(site.environment["STATIC_ROOT"]) / "webchat"
-    on_demand = [f"{site.url}/static/webchat/{found.name}" for name in lazy for found in folder.glob(f"{name}.?*.js")]
+    on_demand = [
+        f"{site.url}/static/webchat/{found.relative_to(folder)}"
+        for name in lazy
+        for found in folder.rglob(f"{name}.?*.js")
+    ]
 
     def kind(step: str, suffix: str) -> list[str]:
         return [one for one in steps[step] if urlsplit(one).path.endswith(suffix) and "/sdk/" not in one]
@@ -139,7 +143,7 @@ def weigh(browser: Browser, site: SiteServer) -> None:
         total([one for one in steps["chat"] if "/sdk/" in one]).row("Twilio's Conversations SDK (76,800 gzip at most)")
     )
     print("sums")
-    print(total(usual).row("own scripts of a started chat (15,360 gzip at most)"))
+    print(total(usual).row("own scripts of a started chat (16,384 gzip at most)"))
     print(total(on_demand).row("own scripts that come when they are needed"))
     print("beside them")
     print(Weight.of((ROOT / CONVERSATIONS).read_bytes()).row("@twilio/conversations as Twilio builds it"))

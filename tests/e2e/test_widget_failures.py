@@ -108,7 +108,7 @@ def module(name: str) -> re.Pattern[str]:
 def imported_by(name: str) -> set[str]:
     """The module and what comes with it."""
     source = (ROOT / f"static/webchat/{name}.js").read_text()
-    return {name}.union(*map(imported_by, re.findall(r'^import .* from "\./(\w+)\.js"', source, re.MULTILINE)))
+    return {name}.union(*map(imported_by, re.findall(r'^import .* from "\./([\w-]+)\.js"', source, re.MULTILINE)))
 
 
 # --- Before there is a form ------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_without_a_stylesheet_the_chat_is_plain_and_works(widget: Widget, name: 
 
 
 def test_without_the_launchers_script_its_link_leads_to_the_chat(widget: Widget) -> None:
-    for _failure in failing_in_turn(widget, module("launcher")):
+    for _failure in failing_in_turn(widget, module("web-chat-element")):
         widget.page.goto(f"{widget.site.url}/", wait_until="commit")
         with widget.page.expect_navigation(url="**/webchat/support/", wait_until="commit"):
             widget.page.get_by_role("link", name="Chat with us").click()
@@ -391,7 +391,7 @@ def test_a_policy_that_forgets_twilio(unwatched: Widget) -> None:
 def test_a_policy_that_blocks_the_sdk(unwatched: Widget) -> None:
     static = f"{unwatched.site.url}/static/webchat"
     manifest = json.loads((Path(unwatched.site.environment["STATIC_ROOT"]) / "staticfiles.json").read_text())
-    ours = [path for name, path in manifest["paths"].items() if re.fullmatch(r"webchat/\w+\.js", name)]
+    ours = [path for name, path in manifest["paths"].items() if re.fullmatch(r"webchat/(chat/)?[\w-]+\.js", name)]
     with_policy(unwatched, script_src=" ".join(f"{static.removesuffix('/webchat')}/{path}" for path in ours))
     begin(unwatched)
     expect_unreachable(unwatched)

@@ -200,19 +200,19 @@ def test_closed_says_so(widget: Widget) -> None:
 
 
 def test_a_script_that_did_not_come_at_first_is_asked_for_again(widget: Widget) -> None:
-    widget.page.route("**/webchat/chat.*.js", lambda route: route.abort(), times=1)
+    widget.page.route("**/webchat/chat/chat.*.js", lambda route: route.abort(), times=1)
     widget.start()
     widget.send("Still here")
     expect(widget.messages).to_have_count(2)
 
 
 def test_a_script_that_never_comes_is_said_and_nothing_is_lost(widget: Widget) -> None:
-    widget.page.route("**/webchat/chat.*.js", lambda route: route.abort())
+    widget.page.route("**/webchat/chat/chat.*.js", lambda route: route.abort())
     widget.goto().open().fill().submit()
     expect(widget.errors).to_contain_text("Something went wrong on our side.")
     expect(widget.field("question")).to_have_value("Where is my parcel?")
     before = len(widget.site.sandbox.conversations())
-    widget.page.unroute("**/webchat/chat.*.js")
+    widget.page.unroute("**/webchat/chat/chat.*.js")
     widget.errors.get_by_role("button", name="Try again").click()
     widget.expect_connected()
     assert len(widget.site.sandbox.conversations()) == before

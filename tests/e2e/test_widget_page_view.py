@@ -12,10 +12,10 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 from tests.e2e.widget import Widget
 from tests.site_server import SiteServer
 
-SMALL, PANEL_CSS, CHAT, SDK = 3072, 4096, 15 * 1024, 75 * 1024
+SMALL, PANEL_CSS, CHAT, SDK = 3072, 4096, 16 * 1024, 75 * 1024
 
 
-ON_DEMAND = {"attachments", "files", "attention", "download", "answers", "proof"}
+ON_DEMAND = {"outgoing-files", "received-files", "alerts", "download", "refill", "proof-of-work"}
 
 
 def name_of(address: str) -> str:
@@ -53,7 +53,7 @@ def test_a_page_view_is_cheap_and_leaves_no_trace(
     widget = Widget(page, site).goto()
     page.wait_for_load_state("networkidle")
     scripts, styles = ours(sent, "script"), ours(sent, "stylesheet")
-    assert [name_of(one) for one in scripts] == ["launcher"]
+    assert [name_of(one) for one in scripts] == ["web-chat-element", "web-chat"]
     assert sum(map(size, scripts)) <= SMALL
     assert sum(map(size, styles)) <= SMALL - 1024
     assert {urlsplit(one.url).netloc for one in sent} == {urlsplit(site.url).netloc}
@@ -76,7 +76,7 @@ def test_what_follows_the_visitors_steps(page: Page, site: SiteServer, sent: lis
     widget.open()
     expect(widget.field("name")).to_be_visible()
     for_the_form = {name_of(one) for one in ours(sent[before:], "script")}
-    assert for_the_form == {"panel", "api", "form", "words"}
+    assert for_the_form == {"panel", "api", "start-form", "templates"}
     assert sum(size(one) for one in ours(sent[before:], "stylesheet")) <= PANEL_CSS
     fragment = requests.get(f"{site.url}/webchat/support/panel/", timeout=10).content
     assert len(gzip.compress(fragment, 9)) <= 6 * 1024
@@ -92,7 +92,7 @@ def test_what_follows_the_visitors_steps(page: Page, site: SiteServer, sent: lis
     own = {one for one in ours(sent[before:], "script") if "/sdk/" not in one}
     usual = [one for one in own if name_of(one) not in ON_DEMAND]
     assert sum(map(size, usual)) <= CHAT
-    assert {name_of(one) for one in own} & ON_DEMAND == {"attachments"}
+    assert {name_of(one) for one in own} & ON_DEMAND == {"outgoing-files"}
     hosts = {urlsplit(one.url).netloc for one in sent}
     assert hosts <= {urlsplit(site.url).netloc, urlsplit(site.sandbox.url).netloc}
 

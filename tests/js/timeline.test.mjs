@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Timeline, bytesOf, continuesGroup, initialsOf, linkify, startsDay } from "../../static/webchat/timeline.js";
+import { Timeline, bytesOf, continuesGroup, initialsOf, linkify, startsDay } from "../../static/webchat/chat/timeline.js";
 
 const BASE = new Date(2026, 10, 22, 12, 0, 0).getTime();
 

@@ -1,7 +1,7 @@
 """The token and the channel of Flex Webchat UI 2.x, made by our server: the UI's tokenServerUrl and flexWebChannelsUrl.
 
 The UI sends no CSRF token, so each call must have this site's Origin. A refusal leaves it with a spinner and no word, so
-staff find each one in the log, and static/webchat/flex-ui.js brings the visitor to our own widget.
+staff find each one in the log, and static/webchat/legacy/flex-webchat-ui.js brings the visitor to our own widget.
 """
 
 from __future__ import annotations

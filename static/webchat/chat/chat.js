@@ -1,12 +1,21 @@
 // The running chat: what happens between the connection and the page.
 
-import { ApiError, backOff, sleep } from "./api.js";
+import { ApiError, backOff, sleep } from "../api.js";
 import { Composer } from "./composer.js";
-import { Connection } from "./connection.js";
-import { Ending } from "./ending.js";
-import { Notice, People } from "./notices.js";
+import { ConnectionNotice } from "./connection-notice.js";
+import { Conversation } from "./conversation.js";
+import { EndDialog } from "./end-dialog.js";
+import { People } from "./people.js";
 import { Transcript } from "./transcript.js";
-import { part } from "./words.js";
+import { part } from "../templates.js";
+
+/**
+ * @import {Attachment, Credentials, Entry, Status} from "#types"
+ * @import {Api} from "../api.js"
+ * @import {Templates} from "../templates.js"
+ * @import {WebChatElement} from "../web-chat-element.js"
+ * @import {Alerts} from "./alerts.js"
+ */
 
 export class Chat {
   isRunning = true;
@@ -14,13 +23,13 @@ export class Chat {
   #listening = new AbortController();
   /** @type {Credentials | undefined} what another tab of this browser was given when it asked */
   given;
-  /** @type {Promise<import("./attention.js").Attention | undefined> | undefined} */
-  #attention;
+  /** @type {Promise<Alerts | undefined> | undefined} */
+  #alerts;
 
   /**
-   * @param {Host} host
+   * @param {WebChatElement} host
    * @param {HTMLElement} view
-   * @param {Words} words
+   * @param {Templates} templates
    * @param {Api} api
    * @param {Credentials} credentials
    * @param {object} on
@@ -29,16 +38,16 @@ export class Chat {
    * @param {() => void} on.ended
    * @param {(credentials: Credentials) => void} on.renewed
    */
-  constructor(host, view, words, api, credentials, on) {
+  constructor(host, view, templates, api, credentials, on) {
     this.host = host;
     this.view = view;
-    this.words = words;
+    this.templates = templates;
     this.api = api;
     this.on = on;
     this.session = credentials.session_id;
     this.identity = credentials.identity;
-    this.notice = new Notice(view, words, () => this.#open());
-    this.connection = new Connection(credentials, () => this.#renew(), {
+    this.notice = new ConnectionNotice(view, templates, () => this.#open());
+    this.conversation = new Conversation(credentials, () => this.#renew(), {
       status: (status) => this.#showStatus(status),
       messages: (entries, live) => this.#arrived(entries, live),
       removed: (index) => this.#removed(index),
@@ -52,17 +61,17 @@ export class Chat {
       // Twilio may tell the end that we asked for before our server answers.
       ended: () => this.#finish({ by: this.#ending ? "visitor" : "agent", told: this.#ending }),
     });
-    this.transcript = new Transcript(view, words, {
-      nameOf: (identity) => this.connection.nameOf(identity),
+    this.transcript = new Transcript(view, templates, {
+      nameOf: (identity) => this.conversation.nameOf(identity),
       resend: (entry) => this.#send(entry, true),
-      older: () => (this.isRunning && this.connection.hasOlder ? this.connection.older() : null),
+      older: () => (this.isRunning && this.conversation.hasOlder ? this.conversation.older() : null),
     });
-    this.people = new People(host, view, words, this.transcript);
-    this.composer = new Composer(host, view, words, this.session, {
+    this.people = new People(host, view, templates, this.transcript);
+    this.composer = new Composer(host, view, templates, this.session, {
       send: (text, files) => this.#compose(text, files),
-      typing: () => this.connection.typing(),
+      typing: () => this.conversation.typing(),
     });
-    this.ending = new Ending(view, words, {
+    this.endDialog = new EndDialog(view, templates, {
       asked: (asking) => {
         this.composer.hide(asking);
         if (!asking) host.child("end").focus();
@@ -76,8 +85,8 @@ export class Chat {
     for (const button of view.querySelectorAll("[data-webchat-download]")) {
       button.addEventListener("click", () => this.#download());
     }
-    part(view, "options").addEventListener("toggle", () => this.#prepareAttention());
-    if (host.recall("sound") || host.recall("notify")) this.#prepareAttention();
+    part(view, "options").addEventListener("toggle", () => this.#prepareAlerts());
+    if (host.recall("sound") || host.recall("notify")) this.#prepareAlerts();
     host.child("end").hidden = false;
     if (!host.isOpen) host.remember("minimised");
     this.#open();
@@ -92,7 +101,7 @@ export class Chat {
 
   askToEnd() {
     if (!this.isRunning) return;
-    this.ending.ask(true);
+    this.endDialog.ask(true);
     // While Twilio still has it: afterwards nobody can read what was not loaded.
     this.transcript.loadAll().catch(() => {});
   }
@@ -118,12 +127,12 @@ export class Chat {
   /** Something else takes its place in the panel. */
   dispose() {
     this.#listening.abort();
-    this.connection.close();
+    this.conversation.close();
   }
 
   async #open() {
     try {
-      await this.connection.open();
+      await this.conversation.open();
     } catch (error) {
       if (!this.isRunning) return;
       if (error instanceof ApiError && error.isGone) return this.#finish({ by: "agent" });
@@ -140,7 +149,7 @@ export class Chat {
     return new Promise((resolve, reject) => {
       const inTurn = async () => {
         const { given } = this;
-        if (given && given.expires_at > this.connection.client.credentials.expires_at) return resolve(given);
+        if (given && given.expires_at > this.conversation.client.credentials.expires_at) return resolve(given);
         const fresh = await this.#ask();
         resolve(fresh);
         this.on.renewed(fresh);
@@ -198,7 +207,7 @@ export class Chat {
     entry.status = "sending";
     this.transcript.update(entry);
     try {
-      await this.connection.send(entry, again, cancelling.signal);
+      await this.conversation.send(entry, again, cancelling.signal);
       this.host.emit("message", { from: "visitor" });
     } catch {
       // If it got through nevertheless, its echo brings it back.
@@ -218,7 +227,7 @@ export class Chat {
       for (const { own, author } of this.transcript.add(entries)) {
         if (own) continue;
         this.host.emit("message", { from: "agent" });
-        this.#attention?.then((attention) => attention?.call(this.transcript.label(author)));
+        this.#alerts?.then((alerts) => alerts?.call(this.transcript.label(author)));
       }
       for (const { author } of entries) this.people.typing(author, false);
     } else {
@@ -239,20 +248,20 @@ export class Chat {
     const { timeline, isAtEnd } = this.transcript;
     const newest = timeline.entries.reduce((index, entry) => Math.max(index, entry.index ?? -1), -1);
     if (this.host.isVisible && isAtEnd) {
-      this.connection.read(newest);
+      this.conversation.read(newest);
       this.host.unread = 0;
     } else {
-      const unread = timeline.unreadAfter(this.connection.readHorizon);
-      if (unread && !this.host.unread) this.transcript.markUnread(this.connection.readHorizon);
+      const unread = timeline.unreadAfter(this.conversation.readHorizon);
+      if (unread && !this.host.unread) this.transcript.markUnread(this.conversation.readHorizon);
       this.host.unread = unread;
     }
   }
 
   // --- What few need ----------------------------------------------------------------------------------------------
 
-  #prepareAttention() {
-    this.#attention ??= import("./attention.js").then(
-      ({ Attention }) => new Attention(this.host, this.view, this.words),
+  #prepareAlerts() {
+    this.#alerts ??= import("./alerts.js").then(
+      ({ Alerts }) => new Alerts(this.host, this.view, this.templates),
       () => this.#notLoaded(),
     );
   }
@@ -264,11 +273,11 @@ export class Chat {
     const title = this.host.child("title").textContent ?? "";
     const [first] = this.transcript.timeline.entries;
     const name = `${this.host.slug}-${(first?.at ?? new Date()).toISOString().slice(0, 10)}`;
-    module.save(module.textOf(this.transcript, this.words, title, !this.connection.hasOlder), name);
+    module.save(module.textOf(this.transcript, this.templates, title, !this.conversation.hasOlder), name);
   }
 
   #notLoaded() {
-    this.#attention = undefined;
+    this.#alerts = undefined;
     this.host.emit("error", { code: "load_failed" });
     return undefined;
   }
@@ -279,7 +288,7 @@ export class Chat {
   #finish({ by, told = false }) {
     if (!this.isRunning) return;
     this.isRunning = false;
-    this.connection.close();
+    this.conversation.close();
     // The page is told first: what our server answers changes nothing for the visitor.
     if (!told) {
       this.api.end(this.session).catch((error) => {
@@ -288,7 +297,7 @@ export class Chat {
       });
     }
     this.on.ended();
-    this.ending.show();
+    this.endDialog.show();
     this.composer.forget();
     this.composer.hide(true);
     this.notice.clear();

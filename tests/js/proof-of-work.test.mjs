@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { solve } from "../../static/webchat/proof.js";
+import { solve } from "../../static/webchat/proof-of-work.js";
 
 // Made by altcha.create_challenge("PBKDF2/SHA-256", 10, counter=37, …) of the Python library.
 const challenge = {

@@ -1,7 +1,12 @@
 // The messages on the page. Each entry is one list item of the log, drawn once: what is drawn twice is read out twice.
 
 import { Timeline, continuesGroup, initialsOf, linkify, startsDay } from "./timeline.js";
-import { languageOf, part } from "./words.js";
+import { languageOf, part } from "../templates.js";
+
+/**
+ * @import {Attachment, Entry} from "#types"
+ * @import {Templates} from "../templates.js"
+ */
 
 export class Transcript {
   timeline = new Timeline();
@@ -20,14 +25,14 @@ export class Transcript {
 
   /**
    * @param {ParentNode} view
-   * @param {Words} words
+   * @param {Templates} templates
    * @param {object} on
    * @param {(identity: string) => string | null} on.nameOf
    * @param {(entry: Entry) => void} on.resend
    * @param {() => Promise<Entry[]> | null} on.older null when there are none
    */
-  constructor(view, words, on) {
-    this.words = words;
+  constructor(view, templates, on) {
+    this.templates = templates;
     this.on = on;
     this.log = part(view, "log");
     this.list = part(this.log, "messages");
@@ -126,7 +131,7 @@ export class Transcript {
 
   /** @param {string} identity @param {boolean} own */
   label(identity, own = false) {
-    return own ? this.words.text("visitor") : (this.on.nameOf(identity) ?? this.words.text("agent"));
+    return own ? this.templates.text("visitor") : (this.on.nameOf(identity) ?? this.templates.text("agent"));
   }
 
   #scrolled() {
@@ -181,7 +186,7 @@ export class Transcript {
     let item = this.#items.get(entry);
     const isNew = !item;
     if (!item) {
-      item = this.words.element(entry.kind);
+      item = this.templates.element(entry.kind);
       this.#items.set(entry, item);
     }
     const next = this.timeline.after(entry);
@@ -205,7 +210,7 @@ export class Transcript {
     day.hidden = !startsDay(previous, entry);
     write(day, day.hidden ? "" : this.#day(entry.at));
     if (entry.kind === "event") {
-      write(part(item, "text"), this.words.text(entry.event ?? "", { name: this.label(entry.author) }));
+      write(part(item, "text"), this.templates.text(entry.event ?? "", { name: this.label(entry.author) }));
       return;
     }
     part(item, "divider").hidden = entry !== this.#firstUnread;
@@ -231,7 +236,7 @@ export class Transcript {
     text.dataset.drawn = content;
     const pieces = linkify(entry.text).map((piece) => {
       if (!piece.href) return piece.text;
-      const link = this.words.element("link", { text: piece.text });
+      const link = this.templates.element("link", { text: piece.text });
       link.setAttribute("href", piece.href);
       return link;
     });
@@ -241,8 +246,8 @@ export class Transcript {
 
   /** @param {HTMLElement} place @param {Attachment[]} files */
   async #drawFiles(place, files) {
-    const { drawFile } = await import("./files.js");
-    place.replaceChildren(...files.map((file) => drawFile(this.words, file, this.log)));
+    const { drawFile } = await import("./received-files.js");
+    place.replaceChildren(...files.map((file) => drawFile(this.templates, file, this.log)));
     if (this.#atEnd) this.scrollToEnd();
   }
 
@@ -255,7 +260,7 @@ export class Transcript {
     if (line.dataset.words === String(words)) return;
     line.dataset.words = String(words);
     line.hidden = !words;
-    line.replaceChildren(words ? this.words.clone(words) : "");
+    line.replaceChildren(words ? this.templates.clone(words) : "");
     line.querySelector("[data-webchat-resend]")?.addEventListener("click", () => this.on.resend(entry));
     line.querySelector("[data-webchat-cancel]")?.addEventListener("click", () => entry.cancel?.());
   }

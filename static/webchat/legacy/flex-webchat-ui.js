@@ -2,6 +2,11 @@
 // the visitor with nothing, or with a spinner for ever. What went wrong is told on the console, and in the site's log
 // where a request was refused.
 
+/**
+ * @import {Credentials} from "#types"
+ * @import {WebChatElement} from "../web-chat-element.js"
+ */
+
 const STORAGE = "twilio-flex-cf";
 const PATIENCE = 20_000;
 
@@ -102,7 +107,7 @@ async function showOwn(host, why, answers) {
   if (template instanceof HTMLTemplateElement) host.append(document.importNode(template.content, true));
   if (!answers) return;
   await customElements.whenDefined("web-chat");
-  /** @type {import("./launcher.js").WebChatElement | null} */
+  /** @type {WebChatElement | null} */
   const own = host.querySelector("web-chat");
   await own?.open();
   const form = own?.querySelector("form[data-webchat-form]");

@@ -1,19 +1,25 @@
 // The files that the visitor is about to send. Imported only where the webchat allows them.
 
-import { languageOf, part } from "./words.js";
+import { languageOf, part } from "../templates.js";
+
+/**
+ * @import {Attachment, Entry} from "#types"
+ * @import {Templates} from "../templates.js"
+ * @import {Conversation} from "@twilio/conversations"
+ */
 
 // Of one message, by the SDK's own limit.
 const MAX_FILES = 10;
 const MEGABYTE = 1_000_000;
 
-export class Attachments {
+export class OutgoingFiles {
   /** @type {Map<File, HTMLElement>} */
   #chosen = new Map();
 
-  /** @param {HTMLElement} view @param {Words} words */
-  constructor(view, words) {
+  /** @param {HTMLElement} view @param {Templates} templates */
+  constructor(view, templates) {
     this.view = view;
-    this.words = words;
+    this.templates = templates;
     this.list = part(view, "chosen");
     this.button = part(view, "attach");
     this.problem = part(view, "file-problem");
@@ -51,7 +57,7 @@ export class Attachments {
     const refused = [];
     for (const file of files) {
       const problem = this.#problemOf(file);
-      if (problem) refused.push(this.words.text(problem, { name: file.name, size: this.#sizeOf(file) }));
+      if (problem) refused.push(this.templates.text(problem, { name: file.name, size: this.#sizeOf(file) }));
       else this.#choose(file);
     }
     this.#say(refused.join(" "));
@@ -92,7 +98,7 @@ export class Attachments {
   #choose(given) {
     // Its type is ours from here on: the browser may open it in this site's name.
     const file = new File([given], given.name, { type: this.#typeOf(given) });
-    const item = this.words.element("chosen", { name: file.name, size: this.#sizeOf(file) });
+    const item = this.templates.element("chosen", { name: file.name, size: this.#sizeOf(file) });
     const preview = part(item, "preview", HTMLImageElement);
     if (file.type.startsWith("image/")) {
       preview.src = URL.createObjectURL(file);
@@ -123,7 +129,7 @@ export class Attachments {
   #say(problem) {
     this.problem.textContent = problem;
     part(this.view, "files-status").textContent = this.#chosen.size
-      ? this.words.text("files-ready", { count: this.#chosen.size })
+      ? this.templates.text("files-ready", { count: this.#chosen.size })
       : "";
   }
 
@@ -153,7 +159,7 @@ export class Attachments {
 
 /**
  * Sends a message with its files. As long as it takes: the line may be slow, and the visitor can call it off.
- * @param {import("@twilio/conversations").Conversation} conversation
+ * @param {Conversation} conversation
  * @param {Entry} entry
  * @param {Record<string, string | null>} attributes
  * @param {AbortSignal} signal

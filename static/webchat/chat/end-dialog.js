@@ -1,18 +1,20 @@
 // The question whether to end the chat, and what stands in the composer's place afterwards.
 
-import { part } from "./words.js";
+import { part } from "../templates.js";
 
-export class Ending {
+/** @import {Templates} from "../templates.js" */
+
+export class EndDialog {
   /**
    * @param {HTMLElement} view
-   * @param {Words} words
+   * @param {Templates} templates
    * @param {object} on
    * @param {(asking: boolean) => void} on.asked the question is shown, or gone
    * @param {() => Promise<void>} on.confirmed
    */
-  constructor(view, words, on) {
+  constructor(view, templates, on) {
     this.view = view;
-    this.words = words;
+    this.templates = templates;
     this.on = on;
     this.question = part(view, "confirm");
     this.problem = part(view, "confirm-problem");
@@ -39,7 +41,7 @@ export class Ending {
     this.view.classList.add("webchat-over");
     this.question.hidden = true;
     part(this.view, "ended").hidden = false;
-    part(this.view, "ended-text").textContent = this.words.text("ended");
+    part(this.view, "ended-text").textContent = this.templates.text("ended");
     if (had) part(this.view, "new").focus();
   }
 
@@ -50,7 +52,7 @@ export class Ending {
     try {
       await this.on.confirmed();
     } catch (error) {
-      this.problem.textContent = this.words.problem(error);
+      this.problem.textContent = this.templates.problem(error);
     }
     button.removeAttribute("aria-disabled");
   }

@@ -1,6 +1,11 @@
 // Sound and notifications, for visitors who asked for them in this tab. Imported when they do.
 
-import { part } from "./words.js";
+import { part } from "../templates.js";
+
+/**
+ * @import {Templates} from "../templates.js"
+ * @import {WebChatElement} from "../web-chat-element.js"
+ */
 
 // Two notes, a quarter of a second each: hertz and seconds.
 const CHIME = [
@@ -11,15 +16,15 @@ const NOTE_S = 0.25;
 const PAUSE_MS = 1000;
 const ON = "on";
 
-export class Attention {
+export class Alerts {
   /** @type {AudioContext | undefined} */
   #audio;
   #chimedAt = -PAUSE_MS;
 
-  /** @param {Host} host @param {HTMLElement} view @param {Words} words */
-  constructor(host, view, words) {
+  /** @param {WebChatElement} host @param {HTMLElement} view @param {Templates} templates */
+  constructor(host, view, templates) {
     this.host = host;
-    this.words = words;
+    this.templates = templates;
     this.problem = part(view, "notify-problem");
     this.sound = this.#switch(part(view, "sound", HTMLInputElement), "sound", () => this.#chime());
     this.notify = this.#switch(part(view, "notify", HTMLInputElement), "notify", () => this.#askPermission());
@@ -76,7 +81,7 @@ export class Attention {
 
   #show(/** @type {string} */ name) {
     try {
-      const body = this.words.text("new-from", { name });
+      const body = this.templates.text("new-from", { name });
       const notification = new Notification(this.host.child("title").textContent ?? "", {
         body,
         tag: `webchat:${this.host.slug}`,
@@ -96,6 +101,6 @@ export class Attention {
   #switchOff(why) {
     this.notify.checked = false;
     this.host.remember(null, "notify");
-    this.problem.textContent = this.words.text(why);
+    this.problem.textContent = this.templates.text(why);
   }
 }

@@ -1,49 +1,15 @@
-// What the visitor is told beside the conversation: how the connection is, who is here, who is typing.
+// What the visitor is told of the people at the other end: who is here, who is typing.
 
-import { languageOf, part } from "./words.js";
+import { languageOf, part } from "../templates.js";
 
-const CONNECTING_MS = 800;
-const RESTORED_MS = 4000;
+/**
+ * @import {Templates} from "../templates.js"
+ * @import {WebChatElement} from "../web-chat-element.js"
+ * @import {Transcript} from "./transcript.js"
+ */
+
 // A screen reader that announced each keystroke's burst would talk over the conversation.
 const TYPING_ANNOUNCED_MS = 2000;
-
-/** The connection. */
-export class Notice {
-  /** @type {Status} */
-  #status = "connecting";
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
-
-  /** @param {HTMLElement} view @param {Words} words @param {() => void} reconnect */
-  constructor(view, words, reconnect) {
-    this.words = words;
-    this.line = part(view, "connection");
-    this.again = part(view, "reconnect");
-    this.again.addEventListener("click", reconnect);
-  }
-
-  /** @param {Status} status */
-  show(status) {
-    const before = this.#status;
-    if (before === status && status !== "connecting") return;
-    this.#status = status;
-    clearTimeout(this.#timer);
-    const lost = before !== "connected" && before !== "connecting";
-    const words = status === "connected" ? (lost ? "restored" : "") : status;
-    const show = () => (this.line.textContent = words && this.words.text(words));
-    // Most connections are there before anybody could read that they are being made.
-    if (words === "connecting") this.#timer = setTimeout(show, CONNECTING_MS);
-    else show();
-    if (words === "restored") this.#timer = setTimeout(() => (this.line.textContent = ""), RESTORED_MS);
-    this.again.hidden = status !== "unreachable";
-  }
-
-  clear() {
-    clearTimeout(this.#timer);
-    this.line.textContent = "";
-    this.again.hidden = true;
-  }
-}
 
 /** The people at the other end, and whether anybody has come yet. */
 export class People {
@@ -57,15 +23,15 @@ export class People {
   #typingTimer;
 
   /**
-   * @param {Host} host
+   * @param {WebChatElement} host
    * @param {HTMLElement} view
-   * @param {Words} words
+   * @param {Templates} templates
    * @param {Transcript} transcript
    */
-  constructor(host, view, words, transcript) {
+  constructor(host, view, templates, transcript) {
     this.host = host;
     this.view = view;
-    this.words = words;
+    this.templates = templates;
     this.transcript = transcript;
   }
 
@@ -112,7 +78,7 @@ export class People {
   show() {
     const presence = this.host.child("presence");
     presence.hidden = !this.#agents.size || this.isOver;
-    presence.textContent = presence.hidden ? "" : this.words.text("present", { name: this.#list(this.#agents) });
+    presence.textContent = presence.hidden ? "" : this.templates.text("present", { name: this.#list(this.#agents) });
     const answered = this.transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own);
     part(this.view, "waiting").hidden = this.isOver || !this.isConnected || answered || this.#agents.size > 0;
     this.#showTyping();
@@ -127,7 +93,7 @@ export class People {
   #showTyping() {
     const line = part(this.view, "typing");
     const spoken = part(this.view, "typing-status");
-    const text = this.#typists.size ? this.words.text("typing", { name: this.#list(this.#typists) }) : "";
+    const text = this.#typists.size ? this.templates.text("typing", { name: this.#list(this.#typists) }) : "";
     const words = part(line, "typing-text");
     if (words.textContent === text) return;
     line.hidden = !text;

@@ -1,15 +1,18 @@
 // Keeps a client of Twilio's SDK connected: the first connection, the token, the state of the line.
 
-import { ApiError, backOff, sleep, within } from "./api.js";
+import { ApiError, backOff, sleep, within } from "../api.js";
 
-/** @import {Client} from "@twilio/conversations" */
+/**
+ * @import {Credentials, Status} from "#types"
+ * @import {Client} from "@twilio/conversations"
+ */
 
 export const CALL_LIMIT = 20_000;
 const LINGER = 3000;
 // A lifetime shorter than Twilio's warning makes the warning come back at once after each renewal.
 const RENEWAL_PAUSE = 20_000;
 
-export class LiveClient {
+export class TwilioClient {
   /** Whether the conversation was found through the current client: nothing is "connected" before. */
   isJoined = false;
   isOver = false;
@@ -43,7 +46,7 @@ export class LiveClient {
   /** @returns {Promise<Client | null>} null when another attempt took over */
   async connect() {
     const attempt = ++this.#attempt;
-    const { Client } = await within(CALL_LIMIT, import("./sdk/conversations.js"));
+    const { Client } = await within(CALL_LIMIT, import("../sdk/conversations.js"));
     for (let tries = 1, renewed = false; attempt === this.#attempt && !this.isOver; tries += 1) {
       this.#drop();
       const { token, sdk_options: options, region } = this.credentials;

@@ -1,6 +1,8 @@
 // Markup and words for the visitor, cloned from the <template>s that the server rendered.
 
-export class Words {
+/** @import {Slots} from "#types" */
+
+export class Templates {
   /** @param {{template(name: string): DocumentFragment}} source */
   constructor(source) {
     this.source = source;

@@ -1,28 +1,35 @@
 // Where the visitor writes. The draft outlives a reload of the tab, and no longer than the chat.
 
 import { MESSAGE_MAX_BYTES, bytesOf } from "./timeline.js";
-import { part } from "./words.js";
+import { part } from "../templates.js";
+
+/**
+ * @import {Attachment} from "#types"
+ * @import {Templates} from "../templates.js"
+ * @import {WebChatElement} from "../web-chat-element.js"
+ * @import {OutgoingFiles} from "./outgoing-files.js"
+ */
 
 const MAX_ROWS = 6;
 // From here on the visitor is told how much room is left.
 const NEARLY_FULL = 0.9;
 
 export class Composer {
-  /** @type {import("./attachments.js").Attachments | undefined} */
-  #attachments;
+  /** @type {OutgoingFiles | undefined} */
+  #outgoing;
 
   /**
-   * @param {Host} host
+   * @param {WebChatElement} host
    * @param {HTMLElement} view
-   * @param {Words} words
+   * @param {Templates} templates
    * @param {string} session the chat that the draft belongs to
    * @param {object} on
    * @param {(text: string, files: Attachment[]) => void} on.send
    * @param {() => void} on.typing
    */
-  constructor(host, view, words, session, on) {
+  constructor(host, view, templates, session, on) {
     this.host = host;
-    this.words = words;
+    this.templates = templates;
     this.session = session;
     this.on = on;
     this.form = part(view, "composer", HTMLFormElement);
@@ -65,14 +72,14 @@ export class Composer {
   /** The chat is over: nothing of the draft stays behind. */
   forget() {
     this.host.remember(null, "draft");
-    this.#attachments?.clear();
+    this.#outgoing?.clear();
   }
 
   /** @param {HTMLElement} view */
   async #attach(view) {
     try {
-      const { Attachments } = await import("./attachments.js");
-      this.#attachments = new Attachments(view, this.words);
+      const { OutgoingFiles } = await import("./outgoing-files.js");
+      this.#outgoing = new OutgoingFiles(view, this.templates);
     } catch {
       this.host.emit("error", { code: "load_failed" });
     }
@@ -80,8 +87,8 @@ export class Composer {
 
   #send() {
     const text = this.input.value.trim();
-    if ((!text && !this.#attachments?.files.length) || bytesOf(text) > MESSAGE_MAX_BYTES) return;
-    const files = this.#attachments?.take() ?? [];
+    if ((!text && !this.#outgoing?.files.length) || bytesOf(text) > MESSAGE_MAX_BYTES) return;
+    const files = this.#outgoing?.take() ?? [];
     this.input.value = "";
     this.#changed();
     this.input.focus();
@@ -91,9 +98,9 @@ export class Composer {
   #changed() {
     const room = MESSAGE_MAX_BYTES - bytesOf(this.input.value.trim());
     const tooLong = room < 0;
-    const words = tooLong ? this.words.text("too-long") : "";
+    const words = tooLong ? this.templates.text("too-long") : "";
     this.room.hidden = tooLong || room > MESSAGE_MAX_BYTES * (1 - NEARLY_FULL);
-    this.room.textContent = this.room.hidden ? "" : this.words.text("room", { count: room });
+    this.room.textContent = this.room.hidden ? "" : this.templates.text("room", { count: room });
     if (this.problem.textContent !== words) this.problem.textContent = words;
     if (tooLong) this.input.setAttribute("aria-invalid", "true");
     else this.input.removeAttribute("aria-invalid");

@@ -1,8 +1,13 @@
 // The pre-engagement form. The server alone validates; this shows its verdict and keeps what was typed.
 
 import { ApiError } from "./api.js";
-import { part } from "./words.js";
+import { part } from "./templates.js";
 
+/**
+ * @import {Credentials} from "#types"
+ * @import {Api} from "./api.js"
+ * @import {Templates} from "./templates.js"
+ */
 
 /** Nothing was wrong with the answers: the same submit may succeed later. */
 const REPEATABLE = new Set([0, 409, 429, 500, 502, 503, 504]);
@@ -15,16 +20,16 @@ export class StartForm {
 
   /**
    * @param {HTMLFormElement} form
-   * @param {Words} words
+   * @param {Templates} templates
    * @param {Api} api
    * @param {object} on
    * @param {(credentials: Credentials) => Promise<void>} on.started
    * @param {(form: StartForm) => Promise<void>} on.stale the key or the CSRF token is no longer good
    * @param {(error: ApiError) => void} on.failed
    */
-  constructor(form, words, api, on) {
+  constructor(form, templates, api, on) {
     this.form = form;
-    this.words = words;
+    this.templates = templates;
     this.api = api;
     this.on = on;
     this.errors = part(form, "errors");
@@ -89,7 +94,7 @@ export class StartForm {
   async #prove() {
     const proof = this.form.querySelector("[data-webchat-puzzle]");
     if (!(proof instanceof HTMLInputElement) || proof.value) return;
-    const { solve } = await import("./proof.js");
+    const { solve } = await import("./proof-of-work.js");
     proof.value = await solve(proof.dataset.webchatPuzzle ?? "");
   }
 
@@ -101,19 +106,19 @@ export class StartForm {
       const row = this.form.querySelector(`[data-webchat-field="${CSS.escape(name)}"]`);
       const problem = messages.join(" ");
       if (!(row instanceof HTMLElement)) {
-        links.append(this.words.clone("error-line", { text: problem }));
+        links.append(this.templates.clone("error-line", { text: problem }));
         continue;
       }
       this.#mark(row, problem);
       const label = row.querySelector("[data-webchat-name]")?.firstChild?.textContent?.trim() ?? "";
-      const line = this.words.clone("error-link", {
-        text: this.words.text("field-problem", { name: label, problem }),
+      const line = this.templates.clone("error-link", {
+        text: this.templates.text("field-problem", { name: label, problem }),
       });
       line.querySelector("a")?.setAttribute("href", `#${row.dataset.webchatTarget}`);
       links.append(line);
     }
     const detail = part(this.errors, "detail");
-    detail.textContent = this.words.problem(error);
+    detail.textContent = this.templates.problem(error);
     detail.hidden = links.childElementCount > 0;
     part(this.errors, "again").hidden = !REPEATABLE.has(error.status);
     this.errors.hidden = false;
@@ -164,12 +169,12 @@ export class StartForm {
     button.setAttribute("aria-disabled", String(busy));
     part(button, "label").hidden = busy;
     part(button, "busy").hidden = !busy;
-    part(this.form, "progress").textContent = busy ? this.words.text("starting") : "";
+    part(this.form, "progress").textContent = busy ? this.templates.text("starting") : "";
   }
 
   #preload() {
     const template = this.form.querySelector("template[data-webchat-sdk]");
     if (template instanceof HTMLTemplateElement) document.head.append(template.content);
-    import("./chat.js").catch(() => {}); // Asked for again when it is needed.
+    import("./chat/chat.js").catch(() => {}); // Asked for again when it is needed.
   }
 }

@@ -1,17 +1,22 @@
 // Files in messages: images as thumbnails, everything as something to open. Imported with the first file.
 
-import { part } from "./words.js";
+import { part } from "../templates.js";
+
+/**
+ * @import {Attachment} from "#types"
+ * @import {Templates} from "../templates.js"
+ */
 
 // Never SVG, whatever an agent sends.
 const IMAGES = new Set(["image/jpeg", "image/png", "image/gif", "image/webp"]);
 
 /**
- * @param {Words} words
+ * @param {Templates} templates
  * @param {Attachment} file
  * @param {Element} log its addresses work for minutes only, so each is asked for when it comes into sight
  */
-export function drawFile(words, file, log) {
-  const item = words.element(IMAGES.has(file.type) ? "image" : "file", { name: file.name });
+export function drawFile(templates, file, log) {
+  const item = templates.element(IMAGES.has(file.type) ? "image" : "file", { name: file.name });
   const problem = part(item, "file-failed");
   const open = part(item, "open-file");
   open.addEventListener("click", async () => {

@@ -1,16 +1,19 @@
 // One conversation over Twilio's Conversations SDK: https://www.twilio.com/docs/conversations/sdk-guides
 // Whatever the SDK's surprises are, they end here.
 
-import { ApiError, backOff, sleep, within } from "./api.js";
-import { CALL_LIMIT, LiveClient } from "./client.js";
+import { ApiError, backOff, sleep, within } from "../api.js";
+import { CALL_LIMIT, TwilioClient } from "./twilio-client.js";
 
-/** @import {Client, Conversation, Message, Paginator, Participant} from "@twilio/conversations" */
+/**
+ * @import {Credentials, Entry, Handlers} from "#types"
+ * @import {Client, Conversation as TwilioConversation, Message, Paginator, Participant} from "@twilio/conversations"
+ */
 
 const PAGE_SIZE = 30;
 const CONNECT_LIMIT = 15_000;
 
-export class Connection {
-  /** @type {Conversation | undefined} */
+export class Conversation {
+  /** @type {TwilioConversation | undefined} */
   #conversation;
   /** @type {Paginator<Message> | undefined} */
   #oldest;
@@ -28,7 +31,7 @@ export class Connection {
     this.sid = credentials.channel_sid;
     this.api = credentials.api;
     this.on = on;
-    this.client = new LiveClient(credentials, renew, {
+    this.client = new TwilioClient(credentials, renew, {
       status: on.status,
       ready: (client) => {
         client.on("conversationLeft", ({ sid }) => sid === this.sid && this.#end());
@@ -105,7 +108,7 @@ export class Connection {
       }
       const attributes = { client_id: clientId };
       if (files?.length) {
-        const { upload } = await import("./attachments.js");
+        const { upload } = await import("./outgoing-files.js");
         return await upload(conversation, entry, attributes, signal);
       }
       await within(CALL_LIMIT + 5000, conversation.sendMessage(text, attributes));
@@ -135,7 +138,7 @@ export class Connection {
   /**
    * The channel may reach the SDK a moment after it was made.
    * @param {Client} client
-   * @returns {Promise<Conversation>}
+   * @returns {Promise<TwilioConversation>}
    */
   async #join(client) {
     for (let attempt = 1; ; attempt += 1) {
@@ -154,7 +157,7 @@ export class Connection {
   }
 
   /** Before the first page is read: what arrives in between is not announced again. */
-  #listen(/** @type {Conversation} */ conversation) {
+  #listen(/** @type {TwilioConversation} */ conversation) {
     conversation.on("messageAdded", (message) => this.on.messages([this.#entry(message)], true));
     conversation.on("messageUpdated", ({ message }) => this.on.messages([this.#entry(message)], false));
     conversation.on("messageRemoved", (message) => this.on.removed(message.index));

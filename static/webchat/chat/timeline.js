@@ -1,5 +1,7 @@
 // The order and shape of a conversation, without a document.
 
+/** @import {Entry} from "#types" */
+
 /**
  * Unsent messages come last, sent ones in Twilio's order, events by time among them.
  * @param {Entry} a

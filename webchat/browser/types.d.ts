@@ -1,7 +1,7 @@
-// Shapes that the browser modules share. Kept out of them: a visitor's browser has no use for it.
+// Shapes that the browser modules share, for `@import … from "#types"`. A visitor's browser has no use for them.
 
 /** What our API answers to start, renew and current. */
-interface Credentials {
+export interface Credentials {
   session_id: string;
   api: "conversations" | "web_channels";
   channel_sid: string;
@@ -16,7 +16,7 @@ interface Credentials {
   sdk_options: Record<string, any>;
 }
 
-interface Urls {
+export interface Urls {
   panel: string;
   sessions: string;
   current: string;
@@ -26,7 +26,7 @@ interface Urls {
 }
 
 /** One item of the transcript. */
-interface Entry {
+export interface Entry {
   kind: "message" | "event";
   /** Twilio's index of the message; null while it is only ours, and for events. */
   index: number | null;
@@ -45,7 +45,7 @@ interface Entry {
   event?: "joined" | "left";
 }
 
-interface Attachment {
+export interface Attachment {
   name: string;
   /** A media type. */
   type: string;
@@ -55,10 +55,10 @@ interface Attachment {
   file?: File;
 }
 
-type Status = "connecting" | "connected" | "reconnecting" | "offline" | "unreachable";
+export type Status = "connecting" | "connected" | "reconnecting" | "offline" | "unreachable";
 
 /** What a connection tells. */
-interface Handlers {
+export interface Handlers {
   status(status: Status): void;
   /** New or changed messages; live ones have just happened. */
   messages(messages: Entry[], live: boolean): void;
@@ -74,10 +74,4 @@ interface Handlers {
 }
 
 /** Fills <template>s: slot → text. */
-type Slots = Record<string, string | number>;
-
-type Host = import("../../../static/webchat/launcher.js").WebChatElement;
-type Words = import("../../../static/webchat/words.js").Words;
-type Transcript = import("../../../static/webchat/transcript.js").Transcript;
-type Api = import("../../../static/webchat/api.js").Api;
-type Panel = import("../../../static/webchat/panel.js").Panel;
+export type Slots = Record<string, string | number>;

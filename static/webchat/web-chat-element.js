@@ -1,5 +1,6 @@
-// The only script that a page view costs. What it needs after the click, it imports then.
+// <web-chat>: what a page view costs. What it needs after the click, it imports then.
 
+/** @import {Panel} from "./panel.js" */
 
 const PHONE = matchMedia("(max-width: 640px)");
 
@@ -298,5 +299,3 @@ export class WebChatElement extends HTMLElement {
     this.style.setProperty("--webchat-viewport", `${viewport.height}px`);
   }
 }
-
-WebChatElement.define();

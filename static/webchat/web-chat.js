@@ -1,0 +1,5 @@
+// Defines <web-chat>.
+
+import { WebChatElement } from "./web-chat-element.js";
+
+WebChatElement.define();
