@@ -86,7 +86,7 @@ fuzz: .venv/.dev static/webchat/sdk/conversations.js
 
 # Servers killed at every point of a start: nothing lost, nothing doubled.
 kills: .venv/.dev static/webchat/sdk/conversations.js
-	@$(TEST_ENV) $(BIN)/python -m tests.kill_bench --kills 100
+	@$(TEST_ENV) $(BIN)/python -m tests.bench.kills --kills 100
 
 # The locks hold hashes and no address of any package index.
 lock:
@@ -120,7 +120,7 @@ clean:
 
 # The tests' browser: Chromium or Chrome of the machine, else one that Playwright or apt installs.
 .venv/.browser: .venv/.dev
-	@$(BIN)/python tests/e2e/browser.py > $@.part && mv $@.part $@
+	@$(BIN)/python -m tests.support.browser > $@.part && mv $@.part $@
 
 # The folder of a Node 20 or newer and its npm: the machine's, else those of a Python wheel, which ships no links.
 .venv/.node: .venv/.created requirements-node.txt

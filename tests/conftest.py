@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
 from webchat.outage import breaker
 
 

@@ -28,7 +28,7 @@ import requests
 from twilio.jwt.access_token import AccessToken
 from twilio.jwt.access_token.grants import ChatGrant
 
-from tests.site_server import ROOT, SiteServer, free_port
+from tests.support.site import ROOT, SiteServer, free_port
 
 ANSWERS = {"name": "José Müller", "email": "jose@example.com", "customer_number": "", "question": "Where is my parcel?"}
 TICKS = os.sysconf("SC_CLK_TCK")

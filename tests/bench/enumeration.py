@@ -12,9 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults.site_visitor import ANSWERS, SiteVisitor
-from tests.sandbox_server import SandboxServer
-from tests.site_server import SiteServer
+from tests.support.sandbox import SandboxServer
+from tests.support.site import SiteServer
+from tests.support.site_visitor import ANSWERS, SiteVisitor
 
 TRIES = {"annotate": 300, "require": 500}
 STATUS = {"annotate": 201, "require": 400}

@@ -24,11 +24,11 @@ import brotli
 import requests
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.browser import installed
 from tests.e2e.conftest import QUIET
-from tests.e2e.widget import Widget
-from tests.sandbox_server import SandboxServer
-from tests.site_server import ROOT, SiteServer
+from tests.support.browser import installed
+from tests.support.sandbox import SandboxServer
+from tests.support.site import ROOT, SiteServer
+from tests.support.widget import Widget
 
 FORM_BAR, MESSAGE_BAR = 100, 400  # milliseconds, medians
 # Twilio's own webchat, all of it loaded with the page: @twilio/flex-webchat-ui 2.9.4, measured from its package.

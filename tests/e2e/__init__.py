@@ -1,0 +1,1 @@
+"""What a visitor sees: the whole site and the sandbox, in a real browser."""

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.e2e.browser import installed
-from tests.sandbox_server import SandboxServer
-from tests.site_server import SiteServer
+from tests.support.browser import installed
+from tests.support.sandbox import SandboxServer
+from tests.support.site import SiteServer
 
 # Without these, Chromium tries to reach its maker's servers.
 QUIET = [
@@ -23,19 +23,13 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# The site as it is, and beside it the pages of tests/hosts.
-HOSTS: dict[str, str | None] = {"DJANGO_SETTINGS_MODULE": "tests.hosts.settings"}
+# The site as it is, and beside it the pages of tests/e2e/hosts.
+HOSTS: dict[str, str | None] = {"DJANGO_SETTINGS_MODULE": "tests.e2e.hosts.settings"}
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[SandboxServer]:
-    with SandboxServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def site(sandbox: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
-    with SiteServer(tmp_path_factory.mktemp("site"), sandbox, environment=HOSTS) as server:
+def site(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
+    with SiteServer(tmp_path_factory.mktemp("site"), sandbox_server, environment=HOSTS) as server:
         yield server
 
 

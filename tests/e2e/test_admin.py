@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_site_pages import AXE, too_wide
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
 from webchat.fields import patterns
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 740}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
 
 DATA = {
     "name": "Ada Lovelace",
@@ -24,15 +24,15 @@ PHONE = {"viewport": {"width": 360, "height": 740}}
 
 
 @pytest.fixture
-def sandbox() -> Iterator[SandboxServer]:
+def empty_sandbox() -> Iterator[SandboxServer]:
     """One without the chats of other tests."""
     with SandboxServer() as server:
         yield server
 
 
 @pytest.fixture
-def desk(page: Page, sandbox: SandboxServer) -> Page:
-    page.goto(f"{sandbox.url}/")
+def desk(page: Page, empty_sandbox: SandboxServer) -> Page:
+    page.goto(f"{empty_sandbox.url}/")
     expect(page.get_by_text("No chats yet.")).to_be_visible()
     return page
 
@@ -66,15 +66,15 @@ def test_an_idle_desk_says_so(desk: Page):
     expect(desk).to_have_title(PLAIN_TITLE)
 
 
-def test_a_chat_without_a_message_reaches_nobody(desk: Page, sandbox: SandboxServer):
-    silent = sandbox.open_webchat("guest", CustomerFriendlyName="Silent")
-    sandbox.say(silent, "guest", "not heard by Studio")
-    visit(sandbox)
+def test_a_chat_without_a_message_reaches_nobody(desk: Page, empty_sandbox: SandboxServer):
+    silent = empty_sandbox.open_webchat("guest", CustomerFriendlyName="Silent")
+    empty_sandbox.say(silent, "guest", "not heard by Studio")
+    visit(empty_sandbox)
     expect(desk.get_by_role("navigation", name="Chats").get_by_role("link")).to_have_count(1)
 
 
-def test_a_new_chat_comes_in_and_is_answered(desk: Page, sandbox: SandboxServer):
-    sid = visit(sandbox)
+def test_a_new_chat_comes_in_and_is_answered(desk: Page, empty_sandbox: SandboxServer):
+    sid = visit(empty_sandbox)
     expect(group(desk, "Waiting")).to_contain_text("Where is my parcel?")
     expect(desk).to_have_title(f"(1) {PLAIN_TITLE}")
     expect(desk.locator("#news")).to_have_text("New chat from Ada Lovelace")
@@ -97,16 +97,16 @@ def test_a_new_chat_comes_in_and_is_answered(desk: Page, sandbox: SandboxServer)
     last = desk.get_by_role("log").get_by_role("listitem").last
     expect(last).to_contain_text("Zoë")
     expect(last).to_contain_text("<b>Tomorrow</b>")
-    assert sandbox.messages(sid)[-1]["body"] == "On its way.\n<b>Tomorrow</b>"
-    assert sandbox.messages(sid)[-1]["author"] == "agent_zoe"
+    assert empty_sandbox.messages(sid)[-1]["body"] == "On its way.\n<b>Tomorrow</b>"
+    assert empty_sandbox.messages(sid)[-1]["author"] == "agent_zoe"
 
-    sandbox.say(sid, "Ada Lovelace", "Thank you!")
+    empty_sandbox.say(sid, "Ada Lovelace", "Thank you!")
     expect(last).to_contain_text("Thank you!")
     expect(desk.get_by_role("log").get_by_role("listitem")).to_have_count(3)
 
 
-def test_the_data_show_what_is_verified(desk: Page, sandbox: SandboxServer):
-    visit(sandbox)
+def test_the_data_show_what_is_verified(desk: Page, empty_sandbox: SandboxServer):
+    visit(empty_sandbox)
     choose(desk)
     data = desk.locator("#answers")
     for field, value in DATA.items():
@@ -117,22 +117,22 @@ def test_the_data_show_what_is_verified(desk: Page, sandbox: SandboxServer):
     expect(data.locator("div")).to_have_count(len(DATA) - 1)
 
 
-def test_markup_of_a_visitor_is_text(desk: Page, sandbox: SandboxServer):
+def test_markup_of_a_visitor_is_text(desk: Page, empty_sandbox: SandboxServer):
     evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-    visit(sandbox, name=evil, question=evil)
+    visit(empty_sandbox, name=evil, question=evil)
     desk.get_by_role("navigation", name="Chats").get_by_role("link").click()
     expect(desk.get_by_role("log").locator(".body")).to_have_text(evil)
     expect(desk.locator("#chat-name")).to_have_text(evil)
     expect(desk.locator("main img, main script")).to_have_count(0)
 
 
-def test_typing_is_seen_on_both_sides(desk: Page, sandbox: SandboxServer):
-    sid = visit(sandbox)
+def test_typing_is_seen_on_both_sides(desk: Page, empty_sandbox: SandboxServer):
+    sid = visit(empty_sandbox)
     accept(desk)
-    sandbox.desk(sid, "typing", author="Ada Lovelace")
+    empty_sandbox.desk(sid, "typing", author="Ada Lovelace")
     expect(desk.locator("#typing")).to_have_text("Ada Lovelace is typing…")
     expect(desk.locator(".typing-now")).to_be_visible()
-    sandbox.say(sid, "Ada Lovelace", "Hello?")
+    empty_sandbox.say(sid, "Ada Lovelace", "Hello?")
     expect(desk.locator("#typing")).to_be_empty()
 
     desk.get_by_label("Your answer").type("He")
@@ -143,13 +143,13 @@ def test_typing_is_seen_on_both_sides(desk: Page, sandbox: SandboxServer):
     expect(desk.locator("#typing")).to_be_empty()
 
 
-def test_unread_messages_are_counted_until_they_are_seen(desk: Page, sandbox: SandboxServer):
-    sid = visit(sandbox)
+def test_unread_messages_are_counted_until_they_are_seen(desk: Page, empty_sandbox: SandboxServer):
+    sid = visit(empty_sandbox)
     accept(desk)
-    visit(sandbox, "Bob")
+    visit(empty_sandbox, "Bob")
     choose(desk, "Bob")
-    sandbox.say(sid, "Ada Lovelace", "one")
-    sandbox.say(sid, "Ada Lovelace", "two")
+    empty_sandbox.say(sid, "Ada Lovelace", "one")
+    empty_sandbox.say(sid, "Ada Lovelace", "two")
     ada = group(desk, "Open").get_by_role("link", name="Ada Lovelace")
     expect(ada.locator(".unread")).to_have_text("2 unread")
     expect(desk).to_have_title(f"(2) {PLAIN_TITLE}")
@@ -158,20 +158,20 @@ def test_unread_messages_are_counted_until_they_are_seen(desk: Page, sandbox: Sa
     expect(desk).to_have_title(f"(1) {PLAIN_TITLE}")
 
 
-def test_who_only_looks_takes_no_part(desk: Page, sandbox: SandboxServer):
-    sid = visit(sandbox)
-    sandbox.desk(sid, "accept", author="Somebody else")
+def test_who_only_looks_takes_no_part(desk: Page, empty_sandbox: SandboxServer):
+    sid = visit(empty_sandbox)
+    empty_sandbox.desk(sid, "accept", author="Somebody else")
     choose(desk)
-    sandbox.say(sid, "Ada Lovelace", "seen by the desk")
+    empty_sandbox.say(sid, "Ada Lovelace", "seen by the desk")
     expect(desk.get_by_role("log")).to_contain_text("seen by the desk")
-    assert [agent["friendly_name"] for agent in sandbox.desk(sid)["agents"]] == ["Somebody else"]
+    assert [agent["friendly_name"] for agent in empty_sandbox.desk(sid)["agents"]] == ["Somebody else"]
     expect(desk.get_by_label("Your answer")).to_be_hidden()
     accept(desk)
-    assert {agent["friendly_name"] for agent in sandbox.desk(sid)["agents"]} == {"Somebody else", "Robin"}
+    assert {agent["friendly_name"] for agent in empty_sandbox.desk(sid)["agents"]} == {"Somebody else", "Robin"}
 
 
-def test_another_name_is_another_agent(desk: Page, sandbox: SandboxServer):
-    visit(sandbox)
+def test_another_name_is_another_agent(desk: Page, empty_sandbox: SandboxServer):
+    visit(empty_sandbox)
     accept(desk)
     name, answer = desk.get_by_label("Your name"), desk.get_by_label("Your answer")
     for other, is_another in (("Zoë", True), ("robin", False)):
@@ -180,27 +180,27 @@ def test_another_name_is_another_agent(desk: Page, sandbox: SandboxServer):
         expect(answer).to_be_visible(visible=not is_another)
 
 
-def test_an_agent_completes_a_chat(desk: Page, sandbox: SandboxServer):
-    sid = visit(sandbox)
+def test_an_agent_completes_a_chat(desk: Page, empty_sandbox: SandboxServer):
+    sid = visit(empty_sandbox)
     accept(desk)
     desk.get_by_role("button", name="Complete").click()
     desk.get_by_role("button", name="Go back").click()
-    assert sandbox.desk(sid)["state"] == "active"
+    assert empty_sandbox.desk(sid)["state"] == "active"
     desk.get_by_role("button", name="Complete").click()
     desk.get_by_role("dialog").get_by_role("button", name="Complete").click()
     expect(desk.get_by_text("This chat has ended.")).to_be_visible()
     expect(desk.get_by_label("Your answer")).to_be_hidden()
     expect(group(desk, "Ended").get_by_role("link", name="Ada Lovelace")).to_be_visible()
-    assert sandbox.desk(sid)["state"] == "closed"
+    assert empty_sandbox.desk(sid)["state"] == "closed"
 
 
-def test_what_cannot_be_sent_is_kept(desk: Page, sandbox: SandboxServer):
-    sid = visit(sandbox)
+def test_what_cannot_be_sent_is_kept(desk: Page, empty_sandbox: SandboxServer):
+    sid = visit(empty_sandbox)
     accept(desk)
-    sandbox.close(sid)
+    empty_sandbox.close(sid)
     expect(desk.get_by_text("This chat has ended.")).to_be_visible()
 
-    visit(sandbox, "Bob")
+    visit(empty_sandbox, "Bob")
     accept(desk, "Bob")
     answer = desk.get_by_label("Your answer")
     desk.route("**/messages", lambda route: route.abort())
@@ -236,8 +236,10 @@ def test_the_agents_name_is_remembered(desk: Page):
 
 
 @pytest.mark.parametrize("context", [PHONE], indirect=True)
-def test_on_a_phone_the_list_leads_to_the_chat_and_back(context: BrowserContext, desk: Page, sandbox: SandboxServer):
-    visit(sandbox)
+def test_on_a_phone_the_list_leads_to_the_chat_and_back(
+    context: BrowserContext, desk: Page, empty_sandbox: SandboxServer
+):
+    visit(empty_sandbox)
     chats = desk.get_by_role("navigation", name="Chats")
     expect(chats).to_be_visible()
     accept(desk)
@@ -251,8 +253,8 @@ def test_on_a_phone_the_list_leads_to_the_chat_and_back(context: BrowserContext,
     expect(desk.get_by_role("article")).to_be_hidden()
 
 
-def test_everything_is_done_with_the_keyboard(desk: Page, sandbox: SandboxServer):
-    sid = visit(sandbox)
+def test_everything_is_done_with_the_keyboard(desk: Page, empty_sandbox: SandboxServer):
+    sid = visit(empty_sandbox)
     link = desk.get_by_role("link", name="Ada Lovelace")
     expect(link).to_be_visible()
     desk.get_by_label("Your name").focus()
@@ -267,4 +269,4 @@ def test_everything_is_done_with_the_keyboard(desk: Page, sandbox: SandboxServer
     desk.keyboard.type("Hello")
     desk.keyboard.press("Enter")
     expect(desk.get_by_role("log")).to_contain_text("Hello")
-    assert sandbox.messages(sid)[-1]["body"] == "Hello"
+    assert empty_sandbox.messages(sid)[-1]["body"] == "Hello"

@@ -16,8 +16,8 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect
 
 from tests.e2e.test_journey import sign_in
-from tests.e2e.widget import AGENT, ANSWERS, Widget
-from tests.site_server import ROOT, SiteServer
+from tests.support.site import ROOT, SiteServer
+from tests.support.widget import AGENT, ANSWERS, Widget
 from webchat.flex_ui.page import CDN_URL, STATIC_NAME
 
 TYPED = {"friendlyName": ANSWERS["name"], "email": ANSWERS["email"], "question": ANSWERS["question"]}

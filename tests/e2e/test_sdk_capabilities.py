@@ -19,7 +19,7 @@ from playwright.sync_api import Page
 from twilio.jwt.access_token import AccessToken
 from twilio.jwt.access_token.grants import ChatGrant
 
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
 from webchat.sandbox import account
 
 HERE = Path(__file__).parent

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.sandbox_server import SandboxServer
-from tests.site_server import SiteServer
+from tests.support.sandbox import SandboxServer
+from tests.support.site import SiteServer
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 640}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.widget import Widget, violations
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.widget import Widget, violations
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 phone = pytest.mark.parametrize("context", [PHONE], indirect=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.widget import Widget
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.widget import Widget
 
 # What a reader would say: the visible text that comes into a live region, unless that is busy. ARIA's defaults for
 # role=log and role=status: additions and changed text, removals unheard; a status is read as a whole.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.widget import Widget, violations
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.widget import Widget, violations
 
 LISTEN = """
 window.notes = 0; window.notified = []; window.hiddenPage = false;

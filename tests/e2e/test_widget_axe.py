@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.e2e.widget import Widget, at_rest, shot, violations
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.widget import Widget, at_rest, shot, violations
 
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}

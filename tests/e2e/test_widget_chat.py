@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.widget import ANSWERS, Widget
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.widget import ANSWERS, Widget
 
 MESSAGES = "/Client/v2/Conversations/"
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.e2e.browser import installed
 from tests.e2e.conftest import QUIET
-from tests.e2e.widget import Widget, access_token
-from tests.site_server import SiteServer
+from tests.support.browser import installed
+from tests.support.site import SiteServer
+from tests.support.widget import Widget, access_token
 
 LIBRARIES = ["turbo", pytest.param("htmx-2", marks=pytest.mark.thorough), "htmx-4"]
 library = pytest.mark.parametrize("library", LIBRARIES)

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_journey import sign_in
-from tests.e2e.widget import Widget
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.widget import Widget
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, WebSocketRoute, expect
 
-from tests.e2e.widget import ANSWERS, Widget, access_token
-from tests.site_server import ROOT, SiteServer
+from tests.support.site import ROOT, SiteServer
+from tests.support.widget import ANSWERS, Widget, access_token
 
 # What a proxy, or a server that is being deployed, says in our place: never our JSON.
 PAGE = "<!doctype html><title>Oops</title><h1>Bad gateway</h1>"

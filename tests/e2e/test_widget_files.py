@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.widget import Widget, violations
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.widget import Widget, violations
 
 MEDIA = "/mcs/v1/Services/*"
 PNG = base64.b64decode(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.widget import Widget, shot
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.widget import Widget, shot
 
 # The styles of all elements of the widget that can be seen, by their place in it. The font family is the host's, and
 # with it what depends on the widths of letters.

@@ -8,8 +8,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.widget import Widget
-from tests.site_server import ROOT, SiteServer
+from tests.support.site import ROOT, SiteServer
+from tests.support.widget import Widget
 
 LANGUAGES = {"de": {"locale": "de-DE"}, "ar": {"locale": "ar-EG"}}
 

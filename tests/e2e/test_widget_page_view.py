@@ -9,8 +9,8 @@ import pytest
 import requests
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
-from tests.e2e.widget import Widget
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.widget import Widget
 
 SMALL, PANEL_CSS, CHAT, SDK = 3072, 4096, 16 * 1024, 75 * 1024
 

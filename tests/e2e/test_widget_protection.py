@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
-from tests.e2e.widget import Widget
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.widget import Widget
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import postgres
-from tests.sandbox_server import SandboxServer
-from tests.site_server import SiteServer
+from tests.support import postgres
+from tests.support.sandbox import SandboxServer
+from tests.support.site import SiteServer
 
 THREADS = 8
 

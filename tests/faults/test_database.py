@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.faults.site_visitor import SiteVisitor
-from tests.postgres import MISSING, PrivateServer, binaries, new_database
-from tests.sandbox_server import SandboxServer
-from tests.site_server import SiteServer
+from tests.support.postgres import MISSING, PrivateServer, binaries, new_database
+from tests.support.sandbox import SandboxServer
+from tests.support.site import SiteServer
+from tests.support.site_visitor import SiteVisitor
 
 # Seconds; the bar is 3.5 on a machine of one's own.
 SOON = 4.5

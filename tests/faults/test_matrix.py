@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import time_machine
 
-from tests.factories import ANSWERS, make_webchat
-from tests.flex.faulty_server import (
+from tests.support.factories import ANSWERS, make_webchat
+from tests.support.faulty_server import (
     FaultyServer,
     answering,
     cut_after_the_json,
@@ -29,8 +29,8 @@ from tests.flex.faulty_server import (
     reset,
     sid,
 )
-from tests.site_server import free_port
-from tests.visiting import VisitorClient
+from tests.support.site import free_port
+from tests.support.visitor import VisitorClient
 from webchat import upkeep
 from webchat.models import ChatSession
 from webchat.models.session import LEASE
@@ -253,7 +253,7 @@ def test_while_all_of_twilio_fails_the_start_ends_in_time(twilio: FaultyServer):
 
 
 def test_data_that_are_too_large_for_flex_never_reach_it(twilio: FaultyServer):
-    from tests.factories import Type, make_field
+    from tests.support.factories import Type, make_field
 
     webchat = make_webchat()
     names = [f"text_{number}" for number in range(8)]
@@ -299,7 +299,7 @@ def test_a_renewal_needs_no_twilio(settings: Any, sandbox: Any):
 def test_a_question_that_hangs_does_not_keep_the_visitor_for_long(twilio: FaultyServer):
     make_webchat()
     visitor = VisitorClient()
-    from tests.flex.faulty_server import properly
+    from tests.support.faulty_server import properly
 
     twilio.script(properly, hang(done=False))
     began = time.monotonic()

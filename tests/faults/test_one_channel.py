@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.faults.site_visitor import SiteVisitor
-from tests.kill_bench import CREATES
-from tests.sandbox_server import SandboxServer
-from tests.site_server import SiteServer
+from tests.bench.kills import CREATES
+from tests.support.sandbox import SandboxServer
+from tests.support.site import SiteServer
+from tests.support.site_visitor import SiteVisitor
 
 AT_ONCE = 20
 

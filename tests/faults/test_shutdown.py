@@ -8,9 +8,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.faults.site_visitor import SiteVisitor
-from tests.sandbox_server import SandboxServer
-from tests.site_server import SiteServer
+from tests.support.sandbox import SandboxServer
+from tests.support.site import SiteServer
+from tests.support.site_visitor import SiteVisitor
 
 STARTS = 30
 

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.faults.conftest import THREADS
-from tests.faults.site_visitor import SiteVisitor
-from tests.site_server import SiteServer
+from tests.support.site import SiteServer
+from tests.support.site_visitor import SiteVisitor
 from webchat.outage import FAILURES, PAUSE
 
 STARTS, PROCESSES = 30, 2

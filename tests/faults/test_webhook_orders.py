@@ -11,11 +11,11 @@ import pytest
 import time_machine
 from django.test import Client
 
-from tests.factories import ANSWERS, make_webchat
-from tests.faults.site_visitor import SiteVisitor
-from tests.site_server import SiteServer
-from tests.test_webhooks import closed, post
-from tests.visiting import VisitorClient
+from tests.api.test_webhooks import closed, post
+from tests.support.factories import ANSWERS, make_webchat
+from tests.support.site import SiteServer
+from tests.support.site_visitor import SiteVisitor
+from tests.support.visitor import VisitorClient
 from webchat import upkeep
 from webchat.models import ChatSession
 from webchat.models.session import LEASE

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.factories import make_field, make_webchat
+from tests.support.factories import make_field, make_webchat
 from webchat.fields import autofill, patterns
 from webchat.fields.formfields import as_date
 from webchat.forms import PreEngagementForm

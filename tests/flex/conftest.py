@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.flex.faulty_server import FaultyServer
-from tests.sandbox_server import SandboxServer
+from tests.support.faulty_server import FaultyServer
+from tests.support.sandbox import SandboxServer
 from webchat.flex.base import Destination, Engagement
 from webchat.flex.client import BoundedHttpClient, client_on
 from webchat.flex.transport import Limits
@@ -35,12 +35,6 @@ def api(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def faulty() -> Iterator[FaultyServer]:
     with FaultyServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def sandbox() -> Iterator[SandboxServer]:
-    with SandboxServer() as server:
         yield server
 
 

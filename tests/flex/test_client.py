@@ -21,7 +21,7 @@ import pytest
 from pytest_django import Settings
 
 from tests.flex.conftest import SHORT, GatewayTo, destination
-from tests.flex.faulty_server import (
+from tests.support.faulty_server import (
     Call,
     FaultyServer,
     answering,

@@ -12,8 +12,8 @@ from django.utils.http import http_date
 from pytest_django import Settings
 
 from tests.flex.conftest import GatewayTo, destination
-from tests.flex.faulty_server import FaultyServer, answering, hang, refusal, sid
-from tests.sandbox_server import SandboxServer
+from tests.support.faulty_server import FaultyServer, answering, hang, refusal, sid
+from tests.support.sandbox import SandboxServer
 from webchat.flex.gateway import gateway_for
 from webchat.sandbox import account
 

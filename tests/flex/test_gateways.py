@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from tests.flex.conftest import APIS, SHORT, GatewayTo, destination
-from tests.flex.faulty_server import (
+from tests.support.faulty_server import (
     Fault,
     FaultyServer,
     answering,
@@ -30,7 +30,7 @@ from tests.flex.faulty_server import (
     response,
     sid,
 )
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
 from webchat.flex.base import Channel, Engagement, FlexError
 from webchat.flex.gateway import gateway_for
 from webchat.flex.transport import Limits

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.sandbox.clients import Browser, access_token, run
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
+from tests.support.twilio_clients import Browser, access_token, run
 from webchat.sandbox import account
 from webchat.sandbox.agent_desk import agent_identity
 from webchat.sandbox.scripted_agent import GREETING, NAME

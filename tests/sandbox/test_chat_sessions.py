@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.clients import Browser, access_token, run
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
+from tests.support.twilio_clients import Browser, access_token, run
 from webchat.sandbox import account
 
 SESSION = {"purpose": "com.twilio.rtd.ipmsg", "context": {"type": "IpMsgSession", "apiVersion": "3"}}

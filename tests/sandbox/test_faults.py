@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.sandbox.clients import Browser, access_token, run
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
+from tests.support.twilio_clients import Browser, access_token, run
 from webchat.sandbox import account
 
 CREDENTIALS = (account.ACCOUNT_SID, account.AUTH_TOKEN)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.sandbox.clients import Browser, access_token, run
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
+from tests.support.twilio_clients import Browser, access_token, run
 from webchat.sandbox import account
 from webchat.sandbox.frames import FrameError, decode, encode
 

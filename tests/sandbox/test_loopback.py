@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.sandbox.clients import Browser, access_token, run
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
+from tests.support.twilio_clients import Browser, access_token, run
 from webchat.sandbox import account
 from webchat.sandbox.loopback import is_loopback
 from webchat.sandbox.server import start

@@ -8,8 +8,8 @@ import pytest
 import requests
 import time_machine
 
-from tests.sandbox.clients import Browser, access_token, run
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
+from tests.support.twilio_clients import Browser, access_token, run
 from webchat.sandbox import account, limits
 
 MEDIA = f"/mcs/v1/Services/{account.CHAT_SERVICE_SID}/Media"

@@ -10,8 +10,8 @@ import aiohttp
 import jwt
 import pytest
 
-from tests.sandbox.clients import Browser, access_token, run
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
+from tests.support.twilio_clients import Browser, access_token, run
 from webchat.sandbox import account, limits, twilsock
 from webchat.sandbox.frames import encode
 

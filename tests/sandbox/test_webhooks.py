@@ -14,8 +14,8 @@ import pytest
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from tests.sandbox.clients import Browser, access_token, run
-from tests.sandbox_server import SandboxServer
+from tests.support.sandbox import SandboxServer
+from tests.support.twilio_clients import Browser, access_token, run
 from webchat.sandbox import account
 
 EVENTS = ["onConversationAdded", "onConversationUpdated", "onConversationStateUpdated", "onConversationRemoved"]

@@ -9,8 +9,8 @@ import pytest
 import structlog
 
 from config import logs
-from tests.sandbox_server import SandboxServer
-from tests.site_server import SiteServer
+from tests.support.sandbox import SandboxServer
+from tests.support.site import SiteServer
 
 
 class Log:

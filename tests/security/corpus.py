@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.factories import ANSWERS
+from tests.support.factories import ANSWERS
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 BOUNDARY = "a-boundary"

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import requests
 
-from tests.sandbox_server import SandboxServer
 from tests.security.fuzzing import ANSWERS
-from tests.site_server import ROOT, SiteServer
+from tests.support.sandbox import SandboxServer
+from tests.support.site import ROOT, SiteServer
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 

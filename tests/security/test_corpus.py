@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from tests.factories import make_webchat
 from tests.security.corpus import GROUPS, Case
-from tests.visiting import VisitorClient
+from tests.support.factories import make_webchat
+from tests.support.visitor import VisitorClient
 
 pytestmark = pytest.mark.django_db
 

@@ -7,9 +7,9 @@ import itertools
 import pytest
 from django.test import Client
 
-from tests.factories import ANSWERS, make_user, make_webchat
 from tests.security.addresses import every_address
-from tests.visiting import VisitorClient
+from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.visitor import VisitorClient
 from webchat.models import ChatSession
 
 pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]

@@ -13,10 +13,10 @@ from django.http import HttpResponse
 from django.test import Client, override_settings
 
 from config.middleware import PolicyMiddleware
-from tests.factories import ANSWERS, make_user, make_webchat
 from tests.security.addresses import every_address
-from tests.site_server import ROOT, collected_static
-from tests.visiting import VisitorClient
+from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.site import ROOT, collected_static
+from tests.support.visitor import VisitorClient
 
 # Django's admin has templates with variables that are not there.
 pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]
@@ -194,7 +194,7 @@ import django, json
 django.setup()
 from django.core import management
 management.call_command("migrate", verbosity=0)
-from tests.factories import make_webchat
+from tests.support.factories import make_webchat
 make_webchat()
 from django.test import Client
 client = Client(SERVER_NAME="www.example.com")

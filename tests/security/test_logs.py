@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from config import logs
 from config.middleware import RequestMiddleware
-from tests.factories import ANSWERS, make_field, make_user, make_webchat
-from tests.site_server import ROOT
-from tests.visiting import VisitorClient
+from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
+from tests.support.site import ROOT
+from tests.support.visitor import VisitorClient
 from webchat.sandbox import account
 
 pytestmark = pytest.mark.django_db
@@ -235,7 +235,7 @@ def test_the_sandbox_is_announced_once_for_each_process(log, sandbox):
 def test_an_event_of_another_account_is_logged(log, client, sandbox):
     from django.conf import settings
 
-    from tests.test_webhooks import post
+    from tests.api.test_webhooks import post
 
     post(client, settings, {"AccountSid": "AC" + "f" * 32, "EventType": "onMessageAdded"})
     assert only(log, "webhook_of_another_account")["sid"] == "AC…ffff"

@@ -12,9 +12,9 @@ from django.core import mail, management
 from django.test import Client, RequestFactory
 from django.utils.log import AdminEmailHandler
 
-from tests.factories import make_user, make_webchat
 from tests.security.addresses import every_address
-from tests.visiting import VisitorClient
+from tests.support.factories import make_user, make_webchat
+from tests.support.visitor import VisitorClient
 from webchat.models import ChatSession
 from webchat.sandbox import account
 

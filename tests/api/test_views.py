@@ -1,0 +1,250 @@
+"""The chat as HTML: the panel's states, and the page that works without JavaScript up to a started chat."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
+from tests.support.visitor import VisitorClient
+from webchat.models import ChatSession
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/webchat/support/"
+
+
+def submit(visitor, answers, **extra):
+    data = {"csrfmiddlewaretoken": visitor.csrf, "idempotency_key": visitor.key, **answers, **extra}
+    return visitor.client.post(PAGE, data)
+
+
+def test_the_panel_is_the_form_with_a_new_key_each_time(sandbox):
+    make_webchat()
+    visitor = VisitorClient()
+    first = visitor.key
+    html = visitor.open_panel()
+    assert 'data-webchat-state="form"' in html
+    assert visitor.key
+    assert visitor.key != first
+
+
+def test_the_panel_of_a_running_chat_carries_no_token(sandbox):
+    make_webchat()
+    visitor = VisitorClient()
+    credentials = visitor.start(ANSWERS).json()
+    html = visitor.open_panel()
+    assert 'data-webchat-state="running"' in html
+    for secret in (credentials["token"], credentials["identity"], credentials["channel_sid"]):
+        assert secret not in html
+
+
+def test_another_browser_sees_the_form(sandbox):
+    make_webchat()
+    VisitorClient().start(ANSWERS)
+    assert 'data-webchat-state="form"' in VisitorClient().open_panel()
+
+
+def test_a_closed_webchat_says_so(client):
+    make_webchat(enabled=False, closed_text="We are back on Monday.")
+    html = client.get("/webchat/support/panel/").content.decode()
+    assert 'data-webchat-state="closed"' in html
+    assert "We are back on Monday." in html
+
+
+def test_without_credentials_the_panel_says_that_the_chat_is_unavailable(client, settings):
+    settings.TWILIO_API_KEY_SECRET = ""
+    make_webchat(unavailable_text="Call +41 44 000 00 00.")
+    html = client.get("/webchat/support/panel/").content.decode()
+    assert 'data-webchat-state="unavailable"' in html
+    assert "Call +41 44 000 00 00." in html
+
+
+@pytest.mark.parametrize("path", [PAGE, "/webchat/support/panel/"])
+def test_what_belongs_to_one_visitor_is_stored_by_no_cache(client, sandbox, path):
+    make_webchat()
+    assert "no-store" in client.get(path)["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", ["/webchat/nope/", "/webchat/nope/panel/", "/webchat/nope/theme.css"])
+def test_an_unknown_webchat_is_404(client, path):
+    assert client.get(path).status_code == 404
+
+
+# --- Without JavaScript ----------------------------------------------------------------------------------------------
+
+
+def test_the_page_starts_a_chat_and_comes_back_to_it(sandbox):
+    make_webchat()
+    visitor = VisitorClient()
+    response = submit(visitor, ANSWERS)
+    assert (response.status_code, response["Location"]) == (302, PAGE)
+    html = visitor.client.get(PAGE).content.decode()
+    assert 'data-webchat-state="running"' in html
+    session = ChatSession.objects.get()
+    assert [message["body"] for message in sandbox.messages(session.channel_sid)] == [ANSWERS["question"]]
+
+
+def test_a_double_click_without_javascript_makes_one_chat(sandbox):
+    make_webchat()
+    visitor = VisitorClient()
+    assert [submit(visitor, ANSWERS).status_code for _ in range(2)] == [302, 302]
+    assert ChatSession.objects.count() == 1
+
+
+def test_errors_stand_at_their_fields_and_nothing_typed_is_lost(sandbox):
+    make_webchat()
+    response = submit(VisitorClient(), {**ANSWERS, "email": "not-an-address"})
+    assert response.status_code == 400
+    html = response.content.decode()
+    assert 'value="not-an-address"' in html
+    assert ANSWERS["question"] in html
+    assert 'aria-invalid="true"' in html
+    assert 'href="#webchat-support-email"' in html
+
+
+def test_an_outage_is_said_in_words_and_the_same_form_can_be_sent_again(sandbox):
+    make_webchat(unavailable_text="Not now. Call us.")
+    visitor = VisitorClient()
+    sandbox.fault("POST", "/v2/WebChats", status=401, before=True)
+    response = submit(visitor, ANSWERS)
+    assert response.status_code == 503
+    html = response.content.decode()
+    assert "Not now. Call us." in html
+    assert ANSWERS["question"] in html
+    assert f'value="{visitor.key}"' in html
+    assert submit(visitor, ANSWERS).status_code == 302
+
+
+def test_other_answers_under_the_same_key_get_a_new_key(sandbox):
+    make_webchat()
+    visitor = VisitorClient()
+    submit(visitor, ANSWERS)
+    ChatSession.objects.update(status="failed")
+    response = submit(visitor, {**ANSWERS, "question": "Another question"})
+    assert response.status_code == 422
+    html = response.content.decode()
+    assert "Another question" in html
+    assert visitor.key not in html
+
+
+def test_the_page_needs_a_csrf_token(sandbox):
+    make_webchat()
+    visitor = VisitorClient()
+    visitor.csrf = "x" * 64
+    assert submit(visitor, ANSWERS).status_code == 403
+    assert ChatSession.objects.count() == 0
+
+
+def test_the_chat_can_be_ended_without_javascript(sandbox):
+    make_webchat()
+    visitor = VisitorClient()
+    submit(visitor, ANSWERS)
+    response = visitor.client.post(f"{PAGE}end/", {"csrfmiddlewaretoken": visitor.csrf})
+    assert response.status_code == 302
+    assert ChatSession.objects.get().status == "ended"
+    assert visitor.client.get(f"{PAGE}end/").status_code == 405
+
+
+# --- What staff and visitors write stays text ------------------------------------------------------------------------
+
+SCRIPT = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7|add:7 }}"
+
+
+def test_markup_of_staff_and_visitors_stays_text(sandbox):
+    webchat = make_webchat(title=SCRIPT[:60], intro=SCRIPT, launcher_label=SCRIPT[:40])
+    make_field(webchat, "more", label=SCRIPT, help_text=SCRIPT, placeholder=SCRIPT[:80], required=False)
+    response = submit(VisitorClient(), {**ANSWERS, "email": SCRIPT, "more": SCRIPT})
+    html = response.content.decode() + Client().get("/").content.decode()
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+
+
+# --- The tag ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_view_sets_no_cookie_and_varies_by_nothing_of_the_visitor(client, sandbox):
+    make_webchat()
+    response = client.get("/")
+    assert "<web-chat" in response.content.decode()
+    assert not response.cookies
+
+
+def test_the_tag_shows_nothing_for_an_absent_or_switched_off_webchat(client):
+    assert "<web-chat" not in client.get("/").content.decode()
+    make_webchat(enabled=False)
+    assert "<web-chat" not in client.get("/").content.decode()
+
+
+def test_the_theme_carries_the_brand_colour_and_a_readable_ink(client):
+    make_webchat(brand_colour="#ffdd00")
+    response = client.get("/webchat/support/theme.css")
+    assert response["Content-Type"].startswith("text/css")
+    css = response.content.decode()
+    assert "#ffdd00" in css
+    assert "#000000" in css
+
+
+def test_signed_in_visitors_see_what_their_account_answers(sandbox):
+    webchat = make_webchat()
+    webchat.fields.filter(name="email").update(match="account", user_lookup="email")
+    visitor = VisitorClient()
+    visitor.client.force_login(make_user())
+    html = visitor.open_panel()
+    assert "ada@example.com" in html
+    assert 'name="email"' not in html
+
+
+def test_a_form_whose_outcome_is_in_doubt_keeps_its_key(sandbox):
+    """With another key the next sending could open a second channel."""
+    make_webchat()
+    visitor = VisitorClient()
+    sandbox.fault("POST", "/v2/WebChats", fault="reset", before=False)
+    sandbox.fault("GET", "/v1/ParticipantConversations", status=500, times=5)
+    assert submit(visitor, ANSWERS).status_code == 503
+    again = submit(visitor, ANSWERS)
+    assert again.status_code == 409
+    assert again["Retry-After"] == "1"
+    assert f'value="{visitor.key}"' in again.content.decode()
+
+
+def test_a_database_that_fails_is_said_as_a_page(sandbox, monkeypatch):
+    webchat = make_webchat(unavailable_text="Not now. Call us.")
+    visitor = VisitorClient()
+
+    def fail(*args, **options):
+        raise OperationalError("the disk is full")
+
+    monkeypatch.setattr(type(webchat), "start", fail)
+    response = submit(visitor, ANSWERS)
+    assert response.status_code == 503
+    assert response["Retry-After"]
+    html = response.content.decode()
+    assert "Not now. Call us." in html
+    assert ANSWERS["question"] in html
+
+
+# --- Colours -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scheme", "controls", "follows_device", "has_dark"),
+    [("system", "light dark", True, True), ("light", "light", False, False), ("dark", "dark", False, True)],
+)
+def test_the_colour_scheme_is_the_webchats(client, scheme, controls, follows_device, has_dark):
+    webchat = make_webchat(colour_scheme=scheme)
+    css = client.get(f"/webchat/support/theme.css?v={webchat.theme_version}").content.decode()
+    assert f"color-scheme: {controls};" in css
+    assert ("prefers-color-scheme" in css) == follows_device
+    assert ("--webchat-surface: #1c2026" in css) == has_dark
+    assert css.count("{") == css.count("}")
+
+
+def test_what_changes_the_colours_changes_their_address():
+    webchat = make_webchat()
+    versions = {webchat.theme_version}
+    for change in ({"brand_colour": "#123456"}, {"colour_scheme": "dark"}):
+        vars(webchat).update(change)
+        versions.add(webchat.theme_version)
+    assert len(versions) == 3

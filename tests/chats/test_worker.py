@@ -1,0 +1,490 @@
+"""What the worker settles, sends, closes, ends and forgets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+import time_machine
+from django.core.management import call_command
+from django.db import OperationalError, connection
+
+from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.visitor import VisitorClient
+from webchat import limits, upkeep
+from webchat.management.commands import webchat_worker
+from webchat.models import ChatSession, LimitCounter
+from webchat.models.session import AGE_CAP, LEASE
+from webchat.outage import FAILURES, breaker
+
+pytestmark = pytest.mark.django_db
+
+CREATE = {"conversations": "/v2/WebChats", "web_channels": "/v1/WebChannels"}
+HALT = timedelta(seconds=1)
+
+
+@pytest.fixture(params=["conversations", "web_channels"])
+def webchat(request, sandbox):
+    return make_webchat(api=request.param)
+
+
+def later(span):
+    return time_machine.travel(datetime.now(UTC) + span)
+
+
+def work():
+    breaker.forget()
+    return upkeep.pass_once()
+
+
+def cut_short(sandbox, webchat, *, created):
+    """A visitor whose start had no certain outcome, and the row."""
+    visitor = VisitorClient()
+    sandbox.fault("POST", CREATE[webchat.api], status=500, before=not created)
+    sandbox.fault("GET", "/v1/*", status=503)
+    assert visitor.start(ANSWERS).status_code == 503
+    session = ChatSession.objects.get()
+    assert session.status == "starting"
+    return visitor, session
+
+
+# --- Starts that were cut short --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("created", [True, False])
+def test_a_start_that_nobody_came_back_for_is_settled_and_its_channel_closed(webchat, sandbox, created):
+    visitor, session = cut_short(sandbox, webchat, created=created)
+    with later(LEASE + upkeep.ABANDONED + HALT):
+        assert work() == 1
+        assert work() == 0
+        channels = [one for one in sandbox.conversations() if session.identity in str(sandbox.participants(one["sid"]))]
+        assert [one["state"] for one in channels] == ["closed"] * created
+        session.refresh_from_db()
+        assert session.status == "failed"
+        assert "abandoned" in session.failure
+        # Who comes back after all gets a chat of its own.
+        answer = visitor.start(ANSWERS)
+    assert answer.status_code == 201
+    assert answer.json()["channel_sid"] not in {one["sid"] for one in channels}
+
+
+def test_a_start_that_may_still_be_repeated_is_left_alone(webchat, sandbox):
+    cut_short(sandbox, webchat, created=True)
+    assert work() == 0
+    with later(LEASE + upkeep.ABANDONED - HALT):
+        assert work() == 0
+
+
+def test_a_start_that_cannot_be_looked_up_is_settled_when_twilio_is_back(webchat, sandbox):
+    _visitor, session = cut_short(sandbox, webchat, created=True)
+    sandbox.fault("GET", "/v1/*", status=503)
+    with later(LEASE + upkeep.ABANDONED + HALT):
+        work()
+        session.refresh_from_db()
+        assert session.status == "starting"
+    with later(2 * (LEASE + upkeep.ABANDONED + HALT)):
+        work()
+    session.refresh_from_db()
+    assert session.status == "failed"
+
+
+def test_a_visitor_who_comes_back_while_it_is_settled_waits_and_then_starts(webchat, sandbox):
+    visitor, session = cut_short(sandbox, webchat, created=True)
+    with later(LEASE + upkeep.ABANDONED + HALT):
+        session.begin_attempt()
+        assert visitor.start(ANSWERS).status_code == 409
+        session.settle()
+        assert visitor.start(ANSWERS).status_code == 201
+
+
+# --- Attempts that come late -----------------------------------------------------------------------------------------
+
+
+def stopped_start(sandbox, webchat, meanwhile):
+    """A start whose process stands still until `meanwhile` is done, while Twilio makes the channel; its answer."""
+    visitor = VisitorClient()
+    sandbox.fault("POST", CREATE[webchat.api], delay_ms=600, before=False)
+    answers = []
+
+    def start():
+        try:
+            answers.append(visitor.start(ANSWERS))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    deadline = time.monotonic() + 5
+    while not (sandbox.log() and ChatSession.objects.exists()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    meanwhile(ChatSession.objects.select_related("webchat").get())
+    thread.join()
+    return answers[0]
+
+
+def open_channels(sandbox, identity):
+    return [
+        one["sid"]
+        for one in sandbox.conversations()
+        if one["state"] == "active" and any(who["identity"] == identity for who in sandbox.participants(one["sid"]))
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_end_during_the_start_wins(webchat, sandbox):
+    """Such as a sign-in in another tab."""
+    answer = stopped_start(sandbox, webchat, lambda session: session.end(ChatSession.EndedBy.SIGN_IN))
+    assert answer.status_code == 410
+    session = ChatSession.objects.get()
+    assert (session.status, session.ended_by, session.close_pending) == ("ended", "sign_in", False)
+    assert session.channel_sid
+    assert open_channels(sandbox, session.identity) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_attempt_that_was_taken_over_neither_doubles_nor_undoes_what_the_other_did(webchat, sandbox):
+    def take_over(session):
+        ChatSession.objects.update(lease_until=datetime.now(UTC) - HALT)
+        session.refresh_from_db()
+        assert session.begin_attempt()
+        session.activate(session.gateway.find(session.identity))
+
+    answer = stopped_start(sandbox, webchat, take_over)
+    assert answer.status_code == 409
+    session = ChatSession.objects.get()
+    assert session.is_active
+    assert open_channels(sandbox, session.identity) == [session.channel_sid]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_channel_that_comes_after_anothers_is_closed(sandbox, ended):
+    """The other attempt looked too early and made one of its own."""
+
+    def overtake(session):
+        ChatSession.objects.update(lease_until=datetime.now(UTC) - HALT)
+        session.refresh_from_db()
+        assert session.begin_attempt()
+        session.activate(session.gateway.open(session.engagement))
+        if ended:
+            session.end(ChatSession.EndedBy.VISITOR)
+
+    answer = stopped_start(sandbox, make_webchat(), overtake)
+    assert answer.status_code == (410 if ended else 409)
+    session = ChatSession.objects.get()
+    assert open_channels(sandbox, session.identity) == ([] if ended else [session.channel_sid])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_attempt_that_fails_after_it_was_taken_over_changes_nothing(webchat, sandbox):
+    session = None
+
+    def take_over(found):
+        nonlocal session
+        session = found
+        ChatSession.objects.update(lease_until=datetime.now(UTC) - HALT)
+        session.refresh_from_db()
+        assert session.begin_attempt()
+
+    sandbox.fault("POST", CREATE[webchat.api], status=401, delay_ms=600)
+    answer = stopped_start(sandbox, webchat, take_over)
+    assert answer.status_code == 503
+    assert ChatSession.objects.get().lease_until == session.lease_until
+    assert ChatSession.objects.get().status == "starting"
+
+
+def test_a_chat_that_ended_while_its_start_was_killed_is_closed_by_the_worker(webchat, sandbox):
+    _visitor, session = cut_short(sandbox, webchat, created=True)
+    session.end(ChatSession.EndedBy.LOGOUT)
+    assert session.close_pending
+    assert open_channels(sandbox, session.identity)
+    with later(LEASE + HALT):
+        assert work() == 1
+    session.refresh_from_db()
+    assert not session.close_pending
+    assert open_channels(sandbox, session.identity) == []
+
+
+def test_sign_in_ends_what_is_still_being_started(sandbox):
+    webchat = make_webchat()
+    visitor, session = cut_short(sandbox, webchat, created=True)
+    make_user()
+    login = {"username": "ada", "password": "sandbox", "csrfmiddlewaretoken": visitor.csrf}
+    assert visitor.client.post("/accounts/login/", login).status_code == 302
+    session.refresh_from_db()
+    assert (session.status, session.ended_by, session.close_pending) == ("ended", "sign_in", True)
+
+
+def test_a_chat_goes_on_when_staff_enter_another_chat_service(webchat, sandbox):
+    visitor = VisitorClient()
+    credentials = visitor.start(ANSWERS).json()
+    service = webchat.chat_service_sid
+    webchat.chat_service_sid = "IS" + "1" * 32
+    webchat.save()
+    renewed = visitor.renew(credentials["session_id"]).json()
+    assert ChatSession.objects.get().chat_service_sid == service
+    claims = jwt.decode(renewed["token"], options={"verify_signature": False})
+    assert claims["grants"]["chat"]["service_sid"] == service
+
+
+# --- Questions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_question_that_got_lost_is_sent_once(webchat, sandbox, arrived):
+    sandbox.fault("POST", "/v1/Conversations/*", fault="reset", before=not arrived)
+    credentials = VisitorClient().start(ANSWERS).json()
+    assert work() == 0
+    with later(LEASE + HALT):
+        assert [work(), work()] == [1, 0]
+    [message] = sandbox.messages(credentials["channel_sid"])
+    assert message["body"] == ANSWERS["question"]
+    assert ChatSession.objects.get().question_sent_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_question_that_is_being_sent_is_not_sent_again(webchat, sandbox):
+    """By a second tab, or by the worker."""
+
+    def look(session):
+        sandbox.fault("POST", "/v1/Conversations/*", delay_ms=600)
+        deadline = time.monotonic() + 5
+        while not ChatSession.objects.get().is_active and time.monotonic() < deadline:
+            time.sleep(0.02)
+        session.refresh_from_db()
+        session.send_lost_question()
+        assert work() == 0
+
+    answer = stopped_start(sandbox, webchat, look)
+    assert len(sandbox.messages(answer.json()["channel_sid"])) == 1
+
+
+def test_a_question_is_not_sent_to_nobody(webchat, sandbox):
+    sandbox.fault("POST", "/v1/Conversations/*", status=500, times=100)
+    VisitorClient().start(ANSWERS)
+    sandbox.clear_log()
+    with later(upkeep.QUESTION_TRIES + HALT):
+        work()
+    assert not [call for call in sandbox.log() if call["method"] == "POST"]
+
+
+def test_a_chat_that_was_closed_before_its_question_ends(webchat, sandbox):
+    """The webhook came before the row knew its channel."""
+    sandbox.fault("POST", "/v1/Conversations/*", status=500)
+    credentials = VisitorClient().start(ANSWERS).json()
+    sandbox.close(credentials["channel_sid"])
+    with later(LEASE + HALT):
+        work()
+    assert ChatSession.objects.get().ended_by == "agent"
+
+
+# --- Ends ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_end_that_twilio_did_not_take_is_made_up_for(webchat, sandbox):
+    visitor = VisitorClient()
+    credentials = visitor.start(ANSWERS).json()
+    sandbox.fault("POST", "/v1/*", status=503, times=2)
+    visitor.end(credentials["session_id"])
+    assert sandbox.desk(credentials["channel_sid"])["state"] != "closed"
+    with later(LEASE + HALT):
+        work()
+        assert ChatSession.objects.get().close_pending
+        sandbox.clear_faults()
+        assert work() == 0  # not at once again
+    with later(LEASE + upkeep.HOLD + 2 * HALT):
+        assert work() == 1
+    assert sandbox.desk(credentials["channel_sid"])["state"] == "closed"
+    assert not ChatSession.objects.get().close_pending
+
+
+def test_a_chat_past_its_age_is_ended(webchat, sandbox):
+    credentials = VisitorClient().start(ANSWERS).json()
+    with later(AGE_CAP + timedelta(minutes=1)):
+        work()
+    assert ChatSession.objects.get().ended_by == "age"
+    assert sandbox.desk(credentials["channel_sid"])["state"] == "closed"
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_an_end_that_no_webhook_told_is_noticed(webchat, sandbox, closed):
+    credentials = VisitorClient().start(ANSWERS).json()
+    if closed:
+        sandbox.desk(credentials["channel_sid"], "complete", author="Robin")
+    with later(LEASE + upkeep.LOOK - HALT):
+        assert work() == 0
+    with later(LEASE + upkeep.LOOK + HALT):
+        assert [work(), work()] == [1, 0]
+    session = ChatSession.objects.get()
+    assert (session.status, session.ended_by) == (("ended", "agent") if closed else ("active", ""))
+
+
+def test_during_an_outage_the_worker_calls_once_and_then_nobody(webchat, sandbox, settings):
+    settings.WEBCHAT_LIMITS = "off"
+    for _ in range(3):
+        visitor = VisitorClient()
+        credentials = visitor.start(ANSWERS).json()
+        sandbox.fault("POST", "/v1/*", status=503)
+        visitor.end(credentials["session_id"])
+    sandbox.clear_log()
+    sandbox.fault("*", "/v*", status=503, times=100)
+    with later(LEASE + HALT):
+        work()
+        assert len(sandbox.log()) == 1
+        for number in range(FAILURES):
+            visitor.start(ANSWERS, key=f"key-number-{number}")
+        sandbox.clear_log()
+        assert work() == 0
+        assert sandbox.log() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_workers_do_each_thing_once(sandbox, settings):
+    settings.WEBCHAT_LIMITS = "off"
+    make_webchat()
+    sandbox.fault("POST", "/v1/Conversations/*", status=500, times=6)
+    channels = [VisitorClient().start(ANSWERS).json()["channel_sid"] for _ in range(6)]
+    done = []
+
+    def one_worker():
+        try:
+            done.append(upkeep.pass_once())
+        finally:
+            connection.close()
+
+    with later(LEASE + HALT):
+        threads = [threading.Thread(target=one_worker) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sum(done) == 6
+    assert [len(sandbox.messages(channel)) for channel in channels] == [1] * 6
+
+
+# --- Retention -------------------------------------------------------------------------------------------------------
+
+
+def texts_of_all_rows():
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {ChatSession._meta.db_table}")  # noqa: S608
+        return str(cursor.fetchall())
+
+
+def test_answers_are_forgotten_after_a_month_and_sessions_after_three(webchat, sandbox, monkeypatch):
+    monkeypatch.setattr(upkeep, "PRUNE_BATCH", 2)
+    for number in range(5):
+        visitor = VisitorClient()
+        session_id = visitor.start(ANSWERS).json()["session_id"]
+        if number:
+            visitor.end(session_id)
+    day = timedelta(days=1)
+    with later(29 * day):
+        upkeep.prune()
+        assert ANSWERS["email"] in texts_of_all_rows()
+    ChatSession.objects.update(status="ended")
+    with later(31 * day):
+        assert upkeep.prune() >= 5
+        assert upkeep.prune() == 0
+        rows = texts_of_all_rows()
+        assert not [canary for canary in ANSWERS.values() if canary in rows]
+        assert "M\\u00fcller" not in rows
+        assert ChatSession.objects.count() == 5
+    with later(91 * day):
+        assert upkeep.prune() == 5
+    assert ChatSession.objects.count() == 0
+
+
+def test_a_running_chat_is_not_pruned(webchat, sandbox):
+    VisitorClient().start(ANSWERS)
+    with later(timedelta(days=100)):
+        upkeep.prune()
+    assert ChatSession.objects.get().question
+
+
+def test_the_site_sets_how_long_it_keeps_what(webchat, sandbox, settings):
+    settings.WEBCHAT_KEEP_ANSWERS_DAYS, settings.WEBCHAT_KEEP_SESSIONS_DAYS = 1, 2
+    visitor = VisitorClient()
+    visitor.end(visitor.start(ANSWERS).json()["session_id"])
+    with later(timedelta(days=1, minutes=1)):
+        upkeep.prune()
+    assert ChatSession.objects.get().answers == {}
+    with later(timedelta(days=2, minutes=1)):
+        upkeep.prune()
+    assert not ChatSession.objects.exists()
+
+
+def test_limits_that_are_past_are_forgotten_and_those_of_today_hold():
+    with time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False) as clock:
+        limit = limits.Limit("test", 2, 60)
+        assert limit.take("somebody") is None
+        assert limits.take_day("day", 1) is None
+        assert limits.forget_past() == 0
+        clock.shift(31)
+        assert limits.forget_past() == 1
+        assert limits.take_day("day", 1)
+        clock.shift(timedelta(days=1))
+        assert limits.forget_past() == 1
+    assert not LimitCounter.objects.exists()
+
+
+# --- The command -----------------------------------------------------------------------------------------------------
+
+
+def test_one_pass_on_demand(webchat, sandbox, caplog):
+    caplog.set_level("INFO")
+    sandbox.fault("POST", "/v1/Conversations/*", status=500, before=True)
+    credentials = VisitorClient().start(ANSWERS).json()
+    breaker.forget()
+    with later(LEASE + HALT):
+        call_command("webchat_worker", "--once")
+    assert len(sandbox.messages(credentials["channel_sid"])) == 1
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("webchat.")]
+    assert lines[-2:] == [
+        f"the question of chat session {credentials['session_id']} was sent",
+        "pruned: 0 answers, 0 sessions, 2 limits",
+    ]
+    assert not [canary for canary in ANSWERS.values() if canary in caplog.text]
+
+
+def test_it_survives_a_failing_database(monkeypatch):
+    passes = []
+
+    def failing_once():
+        passes.append(True)
+        if len(passes) == 1:
+            raise OperationalError("gone")
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr(upkeep, "pass_once", failing_once)
+    monkeypatch.setattr(webchat_worker, "PAUSE", 0.01)
+    monkeypatch.setattr(webchat_worker, "close_old_connections", lambda: None)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        call_command("webchat_worker")
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert len(passes) == 2
+
+
+def test_sigterm_ends_the_process(tmp_path):
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'worker.sqlite3'}",
+    }
+    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=environment, check=True)
+    worker = subprocess.Popen([sys.executable, "manage.py", "webchat_worker"], env=environment)
+    time.sleep(3)
+    assert worker.poll() is None
+    worker.terminate()
+    assert worker.wait(10) == 0

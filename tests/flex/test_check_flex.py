@@ -1,0 +1,128 @@
+"""`manage.py check_flex`: in words, and the webhook set where it may be."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.support.factories import make_webchat
+from webchat.flex.webhook_config import EVENT
+from webchat.management.commands.check_flex import twilio_can_post_to
+from webchat.sandbox import account
+
+pytestmark = pytest.mark.django_db
+
+SERVICE = f"/v1/Services/{account.CHAT_SERVICE_SID}/Configuration/Webhooks"
+ACCOUNT = "/v1/Configuration/Webhooks"
+ELSEWHERE = "http://127.0.0.1:9/elsewhere/?secret=1"
+
+
+@pytest.fixture
+def webhooks(sandbox):
+    """Sets, and at the end clears, what the sandbox's account and service post where; reads the service's."""
+
+    def configure(path, url, *filters):
+        sandbox.rest("POST", path, PostWebhookUrl=url, Filters=list(filters) or [EVENT])
+
+    def of_service():
+        found = sandbox.rest("GET", SERVICE)
+        return found["post_webhook_url"], found["filters"]
+
+    configure.of_service = of_service
+    yield configure
+    for path in (SERVICE, ACCOUNT):
+        configure(path, "")
+
+
+def check(capsys, *arguments):
+    """Exit status and words."""
+    status = 0
+    try:
+        call_command("check_flex", *arguments, no_color=True)
+    except CommandError as error:
+        status = error.returncode
+    return status, capsys.readouterr().out
+
+
+def url(settings):
+    return f"{settings.PUBLIC_BASE_URL}/webhooks/twilio/conversations/"
+
+
+def test_a_missing_webhook_is_said_then_set_then_all_is_well(webhooks, settings, capsys):
+    make_webchat()
+    status, words = check(capsys)
+    assert status == 1
+    assert "Twilio does not post to" in words
+    assert check(capsys, "--fix-webhook") == (0, "support: everything that a chat needs is there.\n")
+    assert webhooks.of_service() == (url(settings), [EVENT])
+    assert check(capsys)[0] == 0
+
+
+def test_what_the_service_posts_to_us_besides_stays(webhooks, settings, capsys):
+    make_webchat()
+    webhooks(SERVICE, url(settings), "onMessageAdded")
+    status, words = check(capsys)
+    assert (status, EVENT in words) == (1, True)
+    assert check(capsys, "--fix-webhook")[0] == 0
+    assert webhooks.of_service() == (url(settings), [EVENT, "onMessageAdded"])
+
+
+def test_anothers_address_is_replaced_only_when_told_so(webhooks, settings, capsys):
+    make_webchat()
+    webhooks(SERVICE, ELSEWHERE)
+    for arguments in ([], ["--fix-webhook"]):
+        status, words = check(capsys, *arguments)
+        assert status == 1
+        assert "127.0.0.1" in words
+        assert "secret" not in words
+    assert webhooks.of_service()[0] == ELSEWHERE
+    assert check(capsys, "--fix-webhook", "--replace")[0] == 0
+    assert webhooks.of_service()[0] == url(settings)
+
+
+def test_the_accounts_webhook_counts_where_the_service_has_none(webhooks, settings, capsys):
+    make_webchat()
+    webhooks(ACCOUNT, url(settings))
+    assert check(capsys)[0] == 0
+    webhooks(SERVICE, ELSEWHERE)
+    assert check(capsys)[0] == 1
+
+
+def test_twilio_itself_posts_to_https_only(settings):
+    assert twilio_can_post_to("http://127.0.0.1:8000/")  # from the sandbox
+    settings.TWILIO_SANDBOX_URL = ""
+    assert not twilio_can_post_to("http://www.example.com/")
+    assert twilio_can_post_to("https://www.example.com/")
+
+
+def test_each_enabled_webchat_is_checked_or_the_one_that_is_named(webhooks, settings, capsys):
+    make_webchat()
+    make_webchat(slug="sales", address_sid="IG" + "1" * 32)
+    make_webchat(slug="off", address_sid="IG" + "1" * 32, enabled=False)
+    webhooks(SERVICE, url(settings))
+    status, words = check(capsys)
+    assert status == 1
+    assert "support: everything" in words
+    assert "sales: There is no address" in words
+    assert "off:" not in words
+    assert check(capsys, "support")[0] == 0
+    assert check(capsys, "off")[0] == 1
+    with pytest.raises(CommandError, match="no such webchat"):
+        call_command("check_flex", "nope")
+
+
+def test_an_outage_is_said_in_words(webhooks, sandbox, settings, capsys):
+    make_webchat()
+    sandbox.fault("GET", SERVICE, status=503)
+    status, words = check(capsys)
+    assert (status, "could not be read" in words) == (1, True)
+    assert "Fault on demand" not in words
+
+
+def test_nothing_secret_is_printed(webhooks, settings, capsys):
+    make_webchat()
+    settings.TWILIO_AUTH_TOKEN = "wrong-token-0123456789"
+    status, words = check(capsys)
+    assert status == 1
+    assert "wrong-token" not in words
+    assert account.API_KEY_SECRET not in words

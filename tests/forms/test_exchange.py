@@ -1,0 +1,362 @@
+"""Forms that come from elsewhere and go there: Twilio's own configuration, and fixtures between environments."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.factories import make_field, make_webchat
+from webchat.fields import exchange
+from webchat.models import PreEngagementField, Webchat
+
+pytestmark = pytest.mark.django_db
+
+Type, Role, Match = PreEngagementField.Type, PreEngagementField.Role, PreEngagementField.Match
+
+# As in Twilio's documentation of Flex Webchat 2.x.
+LEGACY = """
+// The configuration of our old chat
+const appConfig = {
+  accountSid: "AC0", flexFlowSid: 'FO0',
+  startEngagementOnInit: false,
+  preEngagementConfig: {
+    description: "Please provide some information",
+    fields: [
+      {
+        label: "What is your name?",
+        type: "InputItem",
+        attributes: {name: "friendlyName", type: "text", required: true}
+      },
+      {
+        label: "What is your question?",
+        type: "TextareaItem",
+        attributes: {name: "question", type: "text", placeholder: "Type your question here", required: false, rows: 5,},
+      },
+    ],
+    footerLabel: "I am a <a href='/'>footer</a>", /* HTML */
+    submitLabel: "Ok Let's Go!",
+  },
+};
+"""
+
+MODERN = {
+    "title": "Hello",
+    "description": "Tell us who you are",
+    "submitLabel": "Go",
+    "fields": [
+        {"label": "Name", "type": "InputItem", "attributes": {"name": "friendlyName", "type": "text", "required": True}},
+        {"label": "E-mail", "type": "InputItem", "attributes": {"name": "email", "type": "email", "required": True}},
+        {
+            "label": "Order",
+            "type": "InputItem",
+            "attributes": {"name": "orderNumber", "type": "text", "pattern": "^[A-Z]-[0-9]{4}$", "title": "Like A-1234"},
+        },
+        {"label": "Day", "type": "InputItem", "attributes": {"name": "day", "type": "date", "min": "2026-01-01"}},
+        {"label": "Time", "type": "InputItem", "attributes": {"name": "time", "type": "time"}},
+        {"label": "Pieces", "type": "InputItem", "attributes": {"name": "pieces", "type": "number", "value": 2}},
+        {"label": "Phone", "type": "InputItem", "attributes": {"name": "phone", "type": "tel"}},
+        {
+            "label": "Topic",
+            "type": "SelectItem",
+            "attributes": {"name": "topic", "required": True},
+            "options": [
+                {"value": "", "label": "Choose a topic"},
+                {"value": "sales", "label": "Sales"},
+                {"value": "help", "label": "Help", "selected": True},
+                {"value": "help", "label": "Help"},
+            ],
+        },
+        {"label": "I agree", "type": "CheckboxItem", "attributes": {"name": "terms", "required": True, "refLink": "<a>"}},
+        {"label": "News", "type": "CheckboxItem", "attributes": {"name": "news"}},
+        {"label": "Plan", "type": "InputItem", "attributes": {"name": "plan", "value": "gold", "readOnly": True}},
+        {"label": "Question", "type": "TextareaItem", "attributes": {"name": "query", "required": True}},
+    ],
+}  # fmt: skip
+
+
+def imported(config, webchat=None, *, replace=False, texts=False):
+    webchat = webchat or make_webchat(fields=False)
+    plan = exchange.plan(
+        exchange.read(config if isinstance(config, str) else json.dumps(config)), webchat, replace=replace
+    )
+    exchange.save(plan, webchat, replace=replace, texts=texts)
+    return webchat, plan
+
+
+def notes_of(plan, name):
+    return " ".join(next(found.notes for found in plan.found if found.row.name == name))
+
+
+def one(**item):
+    return {"fields": [{"label": "Label", **item}]}
+
+
+# --- Import ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_webchat_2_is_taken_as_it_stands_in_a_script():
+    webchat, plan = imported(LEGACY, texts=True)
+    name, question = webchat.fields.all()
+    assert (name.name, name.type, name.role, name.required) == ("name", Type.NAME, Role.CUSTOMER_NAME, True)
+    assert (question.name, question.type, question.role, question.required) == (
+        "question",
+        Type.TEXTAREA,
+        Role.QUESTION,
+        False,
+    )
+    assert question.placeholder == "Type your question here"
+    webchat.refresh_from_db()
+    assert (webchat.intro, webchat.submit_label) == ("Please provide some information", "Ok Let's Go!")
+    assert dict(plan.left_out)["footerLabel"] == "HTML is never taken."
+    assert "rows" in notes_of(plan, "question")
+
+
+def test_each_field_of_webchat_3_becomes_one_of_ours_and_what_changes_is_said():
+    webchat, plan = imported(MODERN)
+    rows = {row.name: row for row in webchat.fields.all()}
+    assert list(rows) == [
+        "name", "email", "order_number", "day", "time", "pieces", "phone", "topic", "terms", "news", "plan", "query",
+    ]  # fmt: skip
+    assert plan.left_out == []
+    assert (rows["order_number"].pattern, rows["order_number"].pattern_message) == ("^[A-Z]-[0-9]{4}$", "Like A-1234")
+    assert "orderNumber" in notes_of(plan, "order_number")
+    assert (rows["day"].type, rows["day"].minimum) == (Type.DATE, "2026-01-01")
+    assert (rows["pieces"].type, rows["pieces"].initial) == (Type.NUMBER, "2")
+    assert rows["phone"].type == Type.PHONE
+    assert rows["time"].formfield().clean("09:30") == "09:30"
+    assert (rows["topic"].choice_pairs(), rows["topic"].initial) == ([("sales", "Sales"), ("help", "Help")], "help")
+    assert rows["topic"].placeholder == "Choose a topic"
+    assert (rows["terms"].type, rows["news"].type) == (Type.CONSENT, Type.CHECKBOX)
+    assert "HTML" in notes_of(plan, "terms")
+    assert (rows["plan"].type, rows["plan"].initial) == (Type.HIDDEN, "gold")
+    assert rows["query"].role == Role.QUESTION
+    webchat.refresh_from_db()
+    assert webchat.title == "Chat with us", "texts are taken only when asked for"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"fields": [{"label": "A", "type": "InputItem"}]}',
+        "[{label: 'A', type: 'InputItem'}]",
+        "preEngagementConfig: {fields: [{label: 'A', type: 'InputItem',},],},",
+        '"preEngagementConfig": {fields: [{label: "A", type: "InputItem"}]}',
+        "\ufeff/* old */ // chat\nexport default {fields: [{label: 'A', type: 'InputItem'}]}",
+        "window.config = {preEngagementConfig: {fields: [{label: 'A', type: 'InputItem'}]}};",
+        "Twilio.initWebchat({deploymentKey: 'CV', preEngagementConfig: {fields: [{label: 'A', type: 'InputItem'}]}});\n",
+    ],
+)
+def test_the_config_is_found_however_it_was_copied(text):
+    assert imported(text)[0].fields.get().label == "A"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "cannot be read"),
+        ("hello", "cannot be read"),
+        ("{}", "no list “fields”"),
+        ("7", "no list “fields”"),
+        ('{"fields": "x"}', "no list “fields”"),
+        ("const a = {\n  fields: [\n    {label: window.name}]}", "Line 3"),
+        ("{fields: [alert(1)]}", "Line 1"),
+        ("{fields: [`a`]}", "Line 1"),
+        ("{fields: [{label: 'a' + 'b'}]}", "Line 1"),
+        ("[" * 5_000, "nested too deeply"),
+        ("{a:" * 2_000, "nested too deeply"),
+        ("[" + "1," * 20_000 + "]", "too long"),
+    ],
+    ids=range(12),
+)
+def test_what_cannot_be_read_is_refused_with_its_place(text, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        exchange.read(text)
+
+
+def test_the_longest_text_is_read_in_bounded_time():
+    start = time.perf_counter()
+    exchange.read("[" + "{a:'b'}," * (exchange.TEXT_MAX // 8 - 1) + "]")
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ({"type": "InputItem", "attributes": {"type": "password"}}, "never asks for a password"),
+        ({"type": "InputItem", "attributes": {"type": "file"}}, "“file” are not supported"),
+        ({"type": "ThumbsUpOrDownItem"}, "“ThumbsUpOrDownItem” are not supported"),
+        ({"type": "SelectItem"}, "at least one choice"),
+        ({"type": "InputItem", "attributes": {"pattern": "(a+)+$"}}, "too long"),
+        ({"type": "InputItem", "attributes": {"type": "email", "value": "x"}}, "valid email"),
+        ({"type": "InputItem", "label": "a\u202eb"}, "cannot be shown"),
+        ({"type": "InputItem", "label": "", "attributes": {}}, "cannot be blank"),
+    ],
+)
+def test_what_cannot_be_taken_is_left_out_with_its_reason(item, reason):
+    webchat, plan = imported(one(**item))
+    assert not webchat.fields.exists()
+    assert reason in plan.left_out[0][1]
+
+
+def test_names_that_would_clash_are_not_taken_twice():
+    webchat = make_webchat()
+    config = {
+        "fields": [
+            {"label": "Mail", "type": "InputItem", "attributes": {"name": "email"}},
+            {"label": "City", "type": "InputItem", "attributes": {"name": "city"}},
+            {"label": "City again", "type": "InputItem", "attributes": {"name": "city"}},
+            {"label": "Where", "type": "InputItem", "attributes": {"name": "location"}},
+            {"label": "Query", "type": "TextareaItem", "attributes": {"name": "query"}},
+        ]
+    }
+    _webchat, plan = imported(config, webchat)
+    assert [label for label, _reason in plan.left_out] == ["Mail", "City again"]
+    assert list(webchat.fields.values_list("name", flat=True)) == [
+        "name",
+        "email",
+        "question",
+        "city",
+        "location_field",
+        "query",
+    ]
+    assert webchat.fields.get(name="query").role == "", "the question has its role already"
+
+
+def test_replacing_keeps_what_twilio_has_no_words_for():
+    webchat = make_webchat()
+    email = webchat.fields.get(name="email")
+    email.match, email.user_lookup, email.audience = Match.ACCOUNT, "email", "anonymous"
+    email.save()
+    imported(MODERN, webchat, replace=True)
+    assert webchat.fields.count() == len(MODERN["fields"])
+    kept = webchat.fields.get(name="email")
+    assert (kept.pk, kept.label, kept.match, kept.user_lookup, kept.audience) == (
+        email.pk, "E-mail", Match.ACCOUNT, "email", "anonymous",
+    )  # fmt: skip
+    imported(MODERN, webchat, replace=True)
+    assert webchat.fields.count() == len(MODERN["fields"])
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+ANYTHING = st.recursive(
+    PLAIN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+ITEMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "label": ANYTHING,
+        "type": st.sampled_from(["InputItem", "TextareaItem", "SelectItem", "CheckboxItem", "RadioItem"]) | ANYTHING,
+        "attributes": ANYTHING
+        | st.dictionaries(
+            st.sampled_from(
+                ["name", "type", "required", "value", "pattern", "readOnly", "placeholder", "min", "maxlength"]
+            ),
+            ANYTHING | st.sampled_from(["friendlyName", "query", "email", "number", "date", "checkbox", "5", "tel"]),
+        ),
+        "options": ANYTHING
+        | st.lists(st.dictionaries(st.sampled_from(["value", "label", "selected"]), PLAIN, max_size=3), max_size=3),
+    },
+)
+CONFIGS = st.fixed_dictionaries(
+    {"fields": st.lists(ITEMS | ANYTHING, max_size=4)},
+    optional={"title": ANYTHING, "description": ANYTHING, "context": ANYTHING, "x": ANYTHING},
+)
+
+
+@settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(config=CONFIGS, replace=st.booleans())
+def test_any_config_is_taken_or_left_out_field_by_field(config, replace):
+    webchat = Webchat.objects.filter(slug="support").first() or make_webchat()
+    before = set(webchat.fields.values_list("name", flat=True))
+    plan = exchange.plan(config, webchat, replace=replace)
+    context = config.get("context")
+    texts = len(config.keys() - {"fields", "context"})
+    asked = len(config["fields"]) + (len(context) if isinstance(context, dict) else 0)
+    assert asked <= len(plan.found) + len(plan.left_out) <= asked + texts
+    exchange.save(plan, webchat, replace=replace, texts=True)
+    after = set(webchat.fields.values_list("name", flat=True))
+    assert after == (plan.names() if replace else before | plan.names())
+    for row in webchat.fields.all():
+        row.full_clean()
+
+
+# --- Export ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_form_is_exported_in_the_shape_of_webchat_3():
+    webchat = make_webchat(title="Hello", intro="Hi")
+    make_field(webchat, "plan", type=Type.HIDDEN, initial="gold")
+    make_field(webchat, "topic", type=Type.RADIO, choices="a | Apple\nb", initial="b", required=False)
+    make_field(webchat, "order", pattern="[A-Z]{2}", placeholder="AB")
+    make_field(webchat, "terms", type=Type.CONSENT)
+    make_field(webchat, "query", required=False)
+    config = exchange.config_of(webchat)
+    assert config["context"] == {"plan": "gold"}
+    form = config["preEngagementConfig"]
+    assert (form["title"], form["description"], form["submitLabel"]) == ("Hello", "Hi", "Start chat")
+    assert form["fields"] == [
+        {"label": "Name", "type": "InputItem", "attributes": {"name": "friendlyName", "required": True, "type": "text"}},
+        {"label": "Email", "type": "InputItem", "attributes": {"name": "email", "required": True, "type": "email"}},
+        {"label": "Question", "type": "TextareaItem", "attributes": {"name": "query", "required": True}},
+        {
+            "label": "Topic",
+            "type": "SelectItem",
+            "attributes": {"name": "topic", "required": False},
+            "options": [
+                {"value": "a", "label": "Apple", "selected": False},
+                {"value": "b", "label": "b", "selected": True},
+            ],
+        },
+        {
+            "label": "Order",
+            "type": "InputItem",
+            "attributes": {"name": "order", "required": True, "type": "text", "placeholder": "AB", "pattern": "[A-Z]{2}"},
+        },
+        {"label": "Terms", "type": "CheckboxItem", "attributes": {"name": "terms", "required": True}},
+        {"label": "Query", "type": "InputItem", "attributes": {"name": "query_field", "required": False, "type": "text"}},
+    ]  # fmt: skip
+
+
+def test_what_is_exported_is_imported_as_the_same_form():
+    webchat, _plan = imported(MODERN, make_webchat(fields=False, slug="one"), texts=True)
+    copy, plan = imported(exchange.config_of(webchat), make_webchat(fields=False, slug="two"), texts=True)
+    assert plan.left_out == []
+    columns = ["name", "label", "type", "role", "required", "placeholder", "choices", "initial", "pattern"]
+    asked = [list(each.fields.exclude(type=Type.HIDDEN).values(*columns)) for each in (webchat, copy)]
+    assert asked[0] == asked[1]
+    hidden = [list(each.fields.filter(type=Type.HIDDEN).values("name", "initial")) for each in (webchat, copy)]
+    assert hidden[0] == hidden[1]
+    assert exchange.config_of(copy) == exchange.config_of(webchat)
+
+
+# --- Fixtures -------------------------------------------------------------------------------------------------------
+
+
+def test_a_webchat_goes_to_another_environment_and_comes_again_as_the_same_rows(tmp_path):
+    webchat = make_webchat()
+    make_field(webchat, "day", type=Type.DATE, minimum="today", show_account_value=False)
+    columns = [field.name for field in PreEngagementField._meta.fields if field.name not in ("id", "webchat")]
+    before = list(PreEngagementField.objects.order_by("name").values(*columns))
+    fixture = tmp_path / "webchats.json"
+    call_command(
+        "dumpdata", "webchat.webchat", "webchat.preengagementfield",
+        natural_foreign=True, natural_primary=True, output=str(fixture), verbosity=0,
+    )  # fmt: skip
+    assert '"pk"' not in fixture.read_text()
+    Webchat.objects.all().delete()
+    make_webchat(slug="another")  # takes the number that the row had
+    for _again in range(2):
+        call_command("loaddata", str(fixture), verbosity=0)
+        assert Webchat.objects.count() == 2
+        loaded = Webchat.objects.get(slug="support")
+        assert list(loaded.fields.order_by("name").values(*columns)) == before

@@ -1,0 +1,279 @@
+"""Limits let through exactly what they allow, whoever asks, however many at once."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.test import RequestFactory
+from environ import Env
+
+from tests.protection.limit_burst import ALLOWED
+from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.redis_server import RedisServer
+from tests.support.visitor import VisitorClient
+from webchat import counters, limits
+from webchat.limits import Limit, network_of
+from webchat.models import ChatSession, LimitCounter
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def in_redis(redis_server: RedisServer, settings, monkeypatch) -> RedisServer:
+    """Limits are counted in Redis."""
+    redis_server.client.flushall()
+    settings.CACHES = {"default": Env.cache_url_config(redis_server.url.replace("redis:", "rediscache:"))}
+    monkeypatch.setattr(counters, "_down_until", -math.inf)
+    return redis_server
+
+
+@pytest.fixture(params=["database", "redis"])
+def counted(request: pytest.FixtureRequest) -> None:
+    """For tests that must hold wherever the limits are counted."""
+    if request.param == "redis":
+        request.getfixturevalue("in_redis")
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_limit_allows_so_many_at_once_then_says_when_there_is_one_again():
+    limit = Limit("test", 3, 60)
+    with time_machine.travel(NOON, tick=False):
+        assert [limit.take("ada") for _ in range(5)] == [None, None, None, 20, 20]
+    with time_machine.travel(NOON + timedelta(seconds=20), tick=False):
+        assert [limit.take("ada") for _ in range(2)] == [None, 20]
+    with time_machine.travel(NOON + timedelta(hours=1), tick=False):
+        assert [limit.take("ada") for _ in range(4)] == [None, None, None, 20]
+
+
+@pytest.mark.usefixtures("counted")
+def test_keys_and_limits_do_not_share():
+    one, other = Limit("one", 1, 60), Limit("other", 1, 60)
+    assert [one.take("a"), one.take("b"), other.take("a")] == [None] * 3
+    assert one.take("a")
+
+
+def test_a_daily_cap_is_free_again_the_next_day():
+    with time_machine.travel(NOON, tick=False):
+        assert [limits.take_day("day", 2) for _ in range(3)] == [None, None, 12 * 3600]
+    with time_machine.travel(NOON + timedelta(hours=12), tick=False):
+        assert limits.take_day("day", 2) is None
+
+
+@pytest.mark.usefixtures("counted")
+def test_creates_at_twilio_keep_their_pace():
+    began = time.monotonic()
+    assert all(limits.wait_for_turn() for _ in range(5))
+    assert time.monotonic() - began >= 4 * limits.PACE_EACH - 0.01
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_queue_for_twilio_that_is_too_long_is_refused():
+    with time_machine.travel(NOON, tick=False):
+        assert counters.advance("pace", NOON.timestamp(), 60, 0)[0]
+        assert not limits.wait_for_turn()
+
+
+@pytest.mark.usefixtures("counted")
+def test_who_takes_several_takes_all_or_none():
+    wide, narrow = Limit("wide", 3, 60), Limit("narrow", 1, 60)
+    assert limits.take_each((wide, "ada"), (narrow, "ada")) is None
+    assert [limits.take_each((wide, "ada"), (narrow, "ada")) for _ in range(5)] == [60] * 5
+    assert [wide.take("ada") for _ in range(3)] == [None, None, 20]
+
+
+@pytest.mark.parametrize("cache", ["locmemcache://", "redis"])
+def test_four_processes_at_once_get_exactly_the_limit_each_time(cache, redis_server, tmp_path):
+    rounds, processes, threads = 20, 4, 13
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'limits.sqlite3'}",
+        "CACHE_URL": redis_server.url.replace("redis:", "rediscache:") if cache == "redis" else cache,
+    }
+    redis_server.client.flushall()
+    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=environment, check=True)
+    start = time.time() + 4
+    command = [sys.executable, "-m", "tests.protection.limit_burst", str(start), str(rounds), str(threads)]
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    outputs = [[int(number) for number in process.communicate(timeout=60)[0].split()] for process in running]
+    assert [sum(round_) for round_ in zip(*outputs, strict=True)] == [ALLOWED] * rounds
+    assert bool(redis_server.client.dbsize()) == (cache == "redis")
+
+
+# --- Redis ------------------------------------------------------------------------------------------------------------
+
+
+def test_redis_forgets_what_no_longer_limits_anybody(in_redis):
+    assert Limit("test", 2, 60).take("ada") is None
+    (key,) = in_redis.client.keys()
+    assert 25 <= in_redis.client.ttl(key) <= 30
+    assert b"ada" not in key
+    assert not LimitCounter.objects.exists()
+
+
+def test_a_daily_cap_is_never_left_to_redis(in_redis):
+    assert limits.take_day("day", 1) is None
+    in_redis.client.flushall()
+    assert limits.take_day("day", 1)
+
+
+@pytest.mark.parametrize("outage", ["killed", "frozen"])
+def test_without_redis_the_database_counts(in_redis, outage, caplog):
+    limit = Limit("test", 2, 60)
+    assert limit.take("ada") is None
+    if outage == "killed":
+        in_redis.kill()
+    else:
+        in_redis.freeze()
+    try:
+        began = time.monotonic()
+        assert [bool(limit.take("ada")) for _ in range(5)] == [False, False, True, True, True]
+        assert time.monotonic() - began < 1
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+    finally:
+        if outage == "killed":
+            in_redis.start()
+        else:
+            in_redis.thaw()
+
+
+def test_redis_counts_again_when_it_is_back(in_redis, monkeypatch):
+    monkeypatch.setattr(counters, "PAUSE", 0)
+    limit = Limit("test", 1, 60)
+    in_redis.kill()
+    assert limit.take("ada") is None
+    in_redis.start()
+    assert limit.take("ada") is None
+    assert limit.take("ada")
+
+
+def test_a_chat_starts_while_redis_is_away(in_redis, sandbox):
+    make_webchat()
+    in_redis.kill()
+    try:
+        assert VisitorClient().start(ANSWERS).status_code == 201
+    finally:
+        in_redis.start()
+
+
+# --- At the start of a chat ------------------------------------------------------------------------------------------
+
+
+def refused(response):
+    assert response.status_code == 429
+    assert response.json()["code"] == "too_many"
+    return int(response["Retry-After"])
+
+
+@pytest.mark.usefixtures("counted")
+def test_one_browser_starts_five_chats_then_waits(sandbox):
+    make_webchat()
+    visitor = VisitorClient()
+    for number in range(5):
+        assert visitor.start(ANSWERS, key=f"key-number-{number}").status_code == 201
+    assert 1 <= refused(visitor.start(ANSWERS, key="key-number-6")) <= 120
+    assert ChatSession.objects.count() == 5
+    # Others at the same address are not locked out.
+    assert VisitorClient().start(ANSWERS).status_code == 201
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_repeated_submit_is_counted_once(sandbox):
+    make_webchat()
+    visitor = VisitorClient()
+    assert {visitor.start(ANSWERS).status_code for _ in range(8)} == {201, 200}
+
+
+def test_who_throws_the_cookie_away_meets_the_limit_of_the_address(sandbox, monkeypatch):
+    monkeypatch.setattr(limits, "PER_ADDRESS", Limit("start:address", 2, 600))
+    make_webchat()
+    assert [VisitorClient().start(ANSWERS).status_code for _ in range(3)] == [201, 201, 429]
+
+
+def test_a_forged_forwarded_header_buys_nothing(sandbox, monkeypatch):
+    monkeypatch.setattr(limits, "PER_ADDRESS", Limit("start:address", 2, 600))
+    make_webchat()
+    forged = [
+        VisitorClient().start(ANSWERS, **{"X-Forwarded-For": f"203.0.113.{number}"}).status_code for number in range(5)
+    ]
+    assert forged == [201, 201, 429, 429, 429]
+
+
+def test_a_user_is_limited_in_every_browser(sandbox, monkeypatch):
+    monkeypatch.setattr(limits, "PER_USER", Limit("start:user", 1, 86_400))
+    make_webchat()
+    ada = make_user()
+    statuses = []
+    for _ in range(2):
+        visitor = VisitorClient()
+        visitor.client.force_login(ada)
+        visitor.open_panel()
+        statuses.append(visitor.start(ANSWERS).status_code)
+    assert statuses == [201, 429]
+
+
+def test_the_daily_cap_of_staff_counts_at_once(sandbox):
+    webchat = make_webchat(daily_cap=1)
+    assert VisitorClient().start(ANSWERS).status_code == 201
+    assert refused(VisitorClient().start(ANSWERS)) <= 86_400
+    webchat.daily_cap = 2
+    webchat.save()
+    assert VisitorClient().start(ANSWERS).status_code == 201
+
+
+def test_a_cap_that_comes_in_the_middle_of_a_day_is_that_of_the_whole_day(sandbox):
+    webchat = make_webchat()
+    for _ in range(2):
+        assert VisitorClient().start(ANSWERS).status_code == 201
+    webchat.daily_cap = 2
+    webchat.save()
+    assert refused(VisitorClient().start(ANSWERS)) <= 86_400
+
+
+def test_load_tests_lift_the_limits(sandbox, settings):
+    settings.WEBCHAT_LIMITS = "off"
+    make_webchat(daily_cap=1)
+    assert [VisitorClient().start(ANSWERS).status_code for _ in range(3)] == [201] * 3
+
+
+# --- Where a request comes from --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("proxies", "remote", "forwarded", "network"),
+    [
+        (0, "198.51.100.7", "", "198.51.100.7"),
+        (0, "198.51.100.7", "203.0.113.1", "198.51.100.7"),
+        (1, "10.0.0.1", "203.0.113.1", "203.0.113.1"),
+        (1, "10.0.0.1", "1.1.1.1, 203.0.113.1", "203.0.113.1"),
+        (2, "10.0.0.1", "1.1.1.1, 203.0.113.1, 10.0.0.2", "203.0.113.1"),
+        (2, "10.0.0.1", "203.0.113.1", "10.0.0.1"),
+        (1, "10.0.0.1", "", "unknown"),
+        (1, "10.0.0.1", "garbage" * 2000, "unknown"),
+        (0, "2001:db8:1:2:3:4:5:6", "", "2001:db8:1:2::/64"),
+        (0, "2001:db8:1:2:ffff::1", "", "2001:db8:1:2::/64"),
+        (0, "::ffff:198.51.100.7", "", "198.51.100.7"),
+        (0, "", "203.0.113.1", "unknown"),
+    ],
+)
+def test_the_address_is_what_a_trusted_proxy_saw(settings, proxies, remote, forwarded, network):
+    settings.TRUSTED_PROXY_COUNT = proxies
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    request = RequestFactory().get("/", REMOTE_ADDR=remote, headers=headers)
+    assert network_of(request) == network

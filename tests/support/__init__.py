@@ -1,0 +1,1 @@
+"""What tests share. README.md beside this says which to take."""

@@ -1,0 +1,103 @@
+"""`manage.py check` finds what would fail at run time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.checks import run_checks
+
+from tests.support.factories import make_webchat
+from tests.support.site import ROOT
+from webchat.models import PreEngagementField, Webchat
+
+
+def ids(**options):
+    return sorted(message.id for message in run_checks(**options) if message.id.startswith("webchat."))
+
+
+def test_a_sound_configuration_has_no_complaint():
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"TWILIO_API_KEY_SECRET": ""}, ["webchat.W001"]),
+        ({"TWILIO_ACCOUNT_SID": "", "TWILIO_AUTH_TOKEN": ""}, ["webchat.W001"]),
+        ({"TWILIO_ACCOUNT_SID": "xyz"}, ["webchat.W002"]),
+        ({"TWILIO_API_KEY_SID": "AC" + "0" * 32}, ["webchat.W002"]),
+        ({"WEBCHAT_BEFORE_START": "shop.absent.before_start"}, ["webchat.E008"]),
+        ({"WEBCHAT_BEFORE_START": "config.settings.BASE_DIR"}, ["webchat.E008"]),
+        ({"TWILIO_SANDBOX_URL": "http://sandbox.example:8001"}, ["webchat.E002"]),
+        ({"SERVED_OVER_TLS": True}, ["webchat.E003"]),
+        ({"SERVED_OVER_TLS": True, "TWILIO_SANDBOX_URL": ""}, []),
+        ({"WEBCHAT_LIMITS": "none"}, ["webchat.E004"]),
+        ({"WEBCHAT_LIMITS": "off"}, []),
+        ({"WEBCHAT_LIMITS": "off", "TWILIO_SANDBOX_URL": ""}, ["webchat.E005"]),
+    ],
+    ids=str,
+)
+def test_each_fault_has_its_id_and_says_what_to_do(settings, change, expected):
+    for name, value in change.items():
+        setattr(settings, name, value)
+    assert ids() == expected
+    assert all(message.hint for message in run_checks() if message.id in expected)
+
+
+@pytest.mark.django_db
+def test_rows_are_checked_against_todays_code_and_user_model():
+    webchat = make_webchat()
+    Webchat.objects.filter(pk=webchat.pk).update(address_sid="")
+    PreEngagementField.objects.filter(name="email").update(match="account", user_lookup="shoe_size")
+    assert ids(databases=["default"]) == ["webchat.E006", "webchat.E007"]
+
+
+# --- The environment, before there are settings ------------------------------------------------------------------------
+
+
+def manage(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "DJANGO_SECRET_KEY": "k" * 50} | environment
+    command = (sys.executable, "-W", "ignore", "manage.py", *command)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "DJANGO_SECRET_KEY=",
+        "PUBLIC_BASE_URL=www.example.com",
+        "PUBLIC_BASE_URL=https://www.example.com/shop",
+        "DATABASE_URL=nonsense",
+        "CACHE_URL=foo",
+        "EMAIL_URL=nope",
+        "TRUSTED_PROXY_COUNT=one",
+        "TRUSTED_PROXY_COUNT=-1",
+        "WEBCHAT_THREADS=0",
+        "WEBCHAT_KEEP_ANSWERS_DAYS=-1",
+        "WEBCHAT_KEEP_SESSIONS_DAYS=0",
+    ],
+)
+def test_a_variable_that_cannot_be_is_named_in_one_line(setting):
+    name, _, value = setting.partition("=")
+    refused = manage("check", **{name: value})
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    [line] = refused.stderr.splitlines()
+    assert name in line
+
+
+@pytest.mark.parametrize("url", ["postgres://u:p4ss@127.0.0.1:9/x", "sqlite:////nonexistent/folder/db.sqlite3"])
+def test_a_database_that_is_not_there_is_said_in_words(url):
+    checked = manage("check", "--database", "default", DATABASE_URL=url)
+    assert checked.returncode == 1
+    assert "DATABASE_URL" in checked.stderr
+    ordered = manage("webchat_worker", "--once", DATABASE_URL=url)
+    assert ordered.returncode == 1
+    assert "DATABASE_URL" in ordered.stderr
+    for output in (checked.stderr, ordered.stderr):
+        assert "Traceback" not in output
+        assert "p4ss" not in output
+    assert "Traceback" in manage("webchat_worker", "--once", "--traceback", DATABASE_URL=url).stderr
