@@ -2,6 +2,7 @@
 # make test   everything that must hold
 # make check  the quick part of it
 # make thorough  what is like something in make test, in another browser window or library: once before a release
+# make build  what the browser gets, for a machine without Node: the SDK bundle, and our own scripts minified
 # make flex-ui  Twilio's Flex Webchat UI 2.x, to be served by the site itself
 #
 # Each sets up what it needs: a virtual environment, Node unless there is one, the browser SDK, a browser for the tests.
@@ -26,12 +27,12 @@ unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG 
 TEST_VARIABLES = DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 TEST_ENV = env $(TEST_VARIABLES)
 
-.PHONY: help run test check lint types unit browser bench bench-widget thorough fuzz kills lock clean flex-ui
+.PHONY: help run test check lint types unit browser bench bench-widget thorough fuzz kills lock clean build flex-ui
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-run: .venv/.site static/webchat/sdk/conversations.js
+run: .venv/.site build
 	@exec $(BIN)/python -m config.demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 
 test: check unit browser
@@ -97,7 +98,7 @@ lock:
 	npm install --ignore-scripts --package-lock-only
 
 clean:
-	rm -rf .cache .venv node_modules staticfiles static/webchat/sdk static/webchat/flex-ui .demo
+	rm -rf .cache .venv build node_modules staticfiles static/webchat/sdk static/webchat/flex-ui .demo
 
 .venv/.created:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
@@ -144,6 +145,9 @@ node_modules/.ready: .venv/.node package-lock.json
 
 static/webchat/sdk/conversations.js: node_modules/.ready webchat/sdk/bundle.mjs
 	@$(WITH_NODE) node webchat/sdk/bundle.mjs >/dev/null
+
+build: static/webchat/sdk/conversations.js node_modules/.ready
+	@$(WITH_NODE) node webchat/browser/minify.mjs
 
 flex-ui: $(FLEX_UI)
 

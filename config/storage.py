@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
+import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
 from re import Match
 from typing import Any
 
@@ -11,15 +12,13 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-_FOLDER = "webchat/"
-_BUNDLE = "webchat/sdk/"
 # Whole, as Twilio made it: its checksum is known, and it names a source map that nobody has.
 _AS_IT_IS = "webchat/flex-ui/"
 
 
 class ModuleManifestStorage(CompressedManifestStaticFilesStorage):
-    """What is written in static/webchat is what runs, less what only its readers need: comments, indentation, long local
-    names, a third of what a visitor loads. esbuild parses the files for that; it is there already, for the SDK."""
+    """Serves what stands in static/webchat, less what only its readers need: comments, indentation, long local names,
+    a third of what a visitor loads. `make build` minified the files (webchat/browser/minify.mjs)."""
 
     # Without it a cached old module could import a new one under its plain name.
     support_js_module_import_aggregation = True
@@ -31,30 +30,24 @@ class ModuleManifestStorage(CompressedManifestStaticFilesStorage):
         return converter
 
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
-        ours = [
-            name
-            for name in paths
-            if name.startswith(_FOLDER) and not name.startswith((_BUNDLE, _AS_IT_IS)) and name.endswith((".js", ".css"))
-        ]
-        if ours and not dry_run:
-            self._minify(ours)
-            paths = {**paths, **{name: (self, name) for name in ours}}
+        """Raises ImproperlyConfigured for a source that was not minified since it was changed."""
+        ours = [name for name in paths if _is_ours(name)]
+        for name in [] if dry_run else ours:
+            storage, path = paths[name]
+            with storage.open(path) as source:
+                Path(self.path(name)).write_bytes(_minified(name, source.read()))
+        paths = {**paths, **{name: (self, name) for name in ours}}
         yield from super().post_process(paths, dry_run, **options)  # type: ignore[no-untyped-call]
 
-    def _minify(self, names: list[str]) -> None:
-        """Rewrites the collected copies. Raises ImproperlyConfigured without esbuild."""
-        esbuild = next(settings.BASE_DIR.glob("node_modules/@esbuild/*/bin/esbuild"), None)
-        if esbuild is None:
-            raise ImproperlyConfigured("esbuild is missing: run npm ci --ignore-scripts, then collectstatic again.")
-        # No tsconfig.json: wherever STATIC_ROOT is, the bytes and thus the names are the same.
-        flags = ["--minify", "--charset=utf8", "--tsconfig-raw={}", "--log-level=error", "--allow-overwrite"]
-        subprocess.run(  # noqa: S603
-            [
-                esbuild,
-                *flags,
-                f"--outbase={self.path(_FOLDER)}",
-                f"--outdir={self.path(_FOLDER)}",
-                *(self.path(name) for name in names),
-            ],
-            check=True,
-        )
+
+def _is_ours(name: str) -> bool:
+    of_others = name.startswith(("webchat/sdk/", _AS_IT_IS))
+    return name.startswith("webchat/") and name.endswith((".js", ".css")) and not of_others
+
+
+def _minified(name: str, source: bytes) -> bytes:
+    file = Path(settings.MINIFIED) / (hashlib.sha256(source).hexdigest() + PurePosixPath(name).suffix)
+    try:
+        return file.read_bytes()
+    except FileNotFoundError as error:
+        raise ImproperlyConfigured(f"{name} is not minified: run make build, then collectstatic again.") from error

@@ -20,6 +20,7 @@ from webchat.sandbox import account
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
+MINIFY = ROOT / "webchat/browser/minify.mjs"
 TIMEOUT = 30  # seconds, for the start
 
 
@@ -33,7 +34,8 @@ def collected_static() -> Path:
     """The folder with the collected static files. It takes many seconds, so the first process of the tests that comes
     does it for all, until a source changes."""
     digest = hashlib.sha256()
-    for file in sorted([ROOT / "config/storage.py", ROOT / "requirements.txt", *(ROOT / "static").rglob("*")]):
+    sources = [ROOT / "config/storage.py", MINIFY, ROOT / "requirements.txt", *(ROOT / "static").rglob("*")]
+    for file in sorted(sources):
         if file.is_file():
             digest.update(f"{file.relative_to(ROOT)} {file.stat().st_mtime_ns} {file.stat().st_size}\n".encode())
     folder = CACHE / f"static-{digest.hexdigest()[:16]}"
@@ -44,8 +46,15 @@ def collected_static() -> Path:
             settings = {"DJANGO_SETTINGS_MODULE": "config.settings", "DJANGO_DEBUG": "0", "STATIC_ROOT": str(folder)}
             command = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
             environment = {**os.environ, "DJANGO_SECRET_KEY": "tests-only-" + "0" * 50, **settings}
+            minify()
             subprocess.run(command, cwd=ROOT, env=environment, check=True)
     return folder
+
+
+def minify() -> None:
+    """What `make build` does to our scripts and styles."""
+    node = Path((ROOT / ".venv/.node").read_text().strip()) / "node"
+    subprocess.run([node, MINIFY], cwd=ROOT, check=True)
 
 
 class SiteServer:
