@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.support.browser import installed
+from tests.support.engines import Chromium, Engine, Firefox, FirefoxProcess, WebKit
 from tests.support.sandbox import SandboxServer
 from tests.support.site import SiteServer
 
@@ -68,3 +70,30 @@ def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Pa
         folder.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=folder / f"{request.node.name[:100]}.png")
     assert problems == []
+
+
+@pytest.fixture(scope="session")
+def firefox_process() -> Iterator[FirefoxProcess]:
+    if not shutil.which(FirefoxProcess.COMMAND):
+        pytest.skip(f"{FirefoxProcess.COMMAND} is not installed")
+    with FirefoxProcess() as process:
+        yield process
+
+
+@pytest.fixture(params=["chromium", "firefox", "webkit"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A visitor's window in each of the three engines, or in those of
+    `@pytest.mark.parametrize("engine", ["firefox"], indirect=True)`. Fails the test on a problem of the page."""
+    match request.param:
+        case "chromium":
+            yield Chromium(request.getfixturevalue("page"))
+        case "firefox":
+            with Firefox(request.getfixturevalue("firefox_process")) as engine:
+                yield engine
+                assert engine.problems == []
+        case "webkit":
+            if not shutil.which(WebKit.COMMAND):
+                pytest.skip(f"{WebKit.COMMAND} is not installed")
+            with WebKit() as engine:
+                yield engine
+                assert engine.problems == []
