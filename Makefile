@@ -143,8 +143,8 @@ node_modules/.ready: .venv/.node package-lock.json
 	$(WITH_NODE) npm ci --ignore-scripts --silent
 	touch $@
 
-static/webchat/sdk/conversations.js: node_modules/.ready webchat/sdk/bundle.mjs
-	@$(WITH_NODE) node webchat/sdk/bundle.mjs >/dev/null
+static/webchat/sdk/conversations.js: node_modules/.ready webchat/browser/bundle.mjs
+	@$(WITH_NODE) node webchat/browser/bundle.mjs >/dev/null
 
 build: static/webchat/sdk/conversations.js node_modules/.ready
 	@$(WITH_NODE) node webchat/browser/minify.mjs

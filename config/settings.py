@@ -107,7 +107,9 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "config.accounts",
+    "config.demo",
     "webchat",
+    "webchat.legacy",
 ]
 
 MIDDLEWARE = [

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import translation
 
 from tests.support.sandbox import SandboxServer
-from webchat.outage import breaker
+from webchat.protection.outage import breaker
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,9 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connection
 from django.utils.module_loading import import_string
 
-from webchat import matching
+from webchat.fields import lookups
 from webchat.flex import credentials
-from webchat.flex.base import is_sid
+from webchat.flex.gateway import is_sid
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -137,7 +137,7 @@ def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **k
                 )
         for field in PreEngagementField.objects.exclude(match="").select_related("webchat"):
             try:
-                matching.validate_lookup(field.user_lookup)
+                lookups.validate_lookup(field.user_lookup)
             except ValidationError as error:
                 messages.append(
                     Error(

@@ -13,5 +13,5 @@ urlpatterns = [
     path("<slug:slug>/panel/", views.panel, name="panel"),
     path("<slug:slug>/end/", views.end, name="end"),
     path("<slug:slug>/theme.css", views.theme, name="theme"),
-    path("<slug:slug>/flex-ui/", include("webchat.flex_ui.urls")),
+    path("<slug:slug>/flex-ui/", include("webchat.legacy.urls")),
 ]

@@ -17,14 +17,14 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from webchat import proof, tickets
 from webchat.api.errors import SESSION_STATUS, TRY_AGAIN
-from webchat.events import note_refusal
-from webchat.flex.gateway import FlexError
-from webchat.forms import PreEngagementForm
+from webchat.audit import note_refusal
+from webchat.chats.start import bind_form, read_key, start_chat
+from webchat.flex import FlexError
+from webchat.forms.form import PreEngagementForm
 from webchat.models import ChatSession, Webchat
 from webchat.models.session import SessionError
-from webchat.starting import bind_form, read_key, start_chat
+from webchat.protection import form_keys, proof_of_work
 from webchat.visitors import Visitor, remember, visitor_of
 
 # The key belongs to something else, or to no form of ours.
@@ -54,7 +54,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "error": refusal.error,
         "session": None,
-        **_envelope(webchat, key or tickets.issue(visitor)),
+        **_envelope(webchat, key or form_keys.issue(visitor)),
     }
     response = _render(request, "webchat/page.html", visitor, context, refusal.status)
     if refusal.retry_after:
@@ -130,13 +130,13 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[s
     else:
         context["state"] = "form"
         context["form"] = PreEngagementForm(webchat, user=visitor.user, context=request.GET.get("context", ""))
-        context |= _envelope(webchat, tickets.issue(visitor))
+        context |= _envelope(webchat, form_keys.issue(visitor))
     return context
 
 
 def _envelope(webchat: Webchat, key: str) -> dict[str, str]:
     """What a form carries beside the answers."""
-    return {"idempotency_key": key, "puzzle": proof.puzzle(key) if webchat.wants_proof else ""}
+    return {"idempotency_key": key, "puzzle": proof_of_work.puzzle(key) if webchat.wants_proof else ""}
 
 
 def _mark(request: HttpRequest, visitor: Visitor) -> str:

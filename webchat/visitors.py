@@ -12,7 +12,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 
-from webchat.limits import network_of
+from webchat.protection.limits import network_of
 
 if TYPE_CHECKING:
     from webchat.models import ChatSession

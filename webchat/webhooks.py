@@ -13,7 +13,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from webchat.events import note_webhook
+from webchat.audit import note_webhook
 from webchat.flex.signatures import is_from_twilio
 from webchat.models import ChatSession
 

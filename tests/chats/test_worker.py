@@ -18,11 +18,12 @@ from django.db import OperationalError, connection
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.visitor import VisitorClient
-from webchat import limits, upkeep
+from webchat.chats import worker
 from webchat.management.commands import webchat_worker
 from webchat.models import ChatSession, LimitCounter
 from webchat.models.session import AGE_CAP, LEASE
-from webchat.outage import FAILURES, breaker
+from webchat.protection import limits
+from webchat.protection.outage import FAILURES, breaker
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +42,7 @@ def later(span):
 
 def work():
     breaker.forget()
-    return upkeep.pass_once()
+    return worker.pass_once()
 
 
 def cut_short(sandbox, webchat, *, created):
@@ -61,7 +62,7 @@ def cut_short(sandbox, webchat, *, created):
 @pytest.mark.parametrize("created", [True, False])
 def test_a_start_that_nobody_came_back_for_is_settled_and_its_channel_closed(webchat, sandbox, created):
     visitor, session = cut_short(sandbox, webchat, created=created)
-    with later(LEASE + upkeep.ABANDONED + HALT):
+    with later(LEASE + worker.ABANDONED + HALT):
         assert work() == 1
         assert work() == 0
         channels = [one for one in sandbox.conversations() if session.identity in str(sandbox.participants(one["sid"]))]
@@ -78,18 +79,18 @@ def test_a_start_that_nobody_came_back_for_is_settled_and_its_channel_closed(web
 def test_a_start_that_may_still_be_repeated_is_left_alone(webchat, sandbox):
     cut_short(sandbox, webchat, created=True)
     assert work() == 0
-    with later(LEASE + upkeep.ABANDONED - HALT):
+    with later(LEASE + worker.ABANDONED - HALT):
         assert work() == 0
 
 
 def test_a_start_that_cannot_be_looked_up_is_settled_when_twilio_is_back(webchat, sandbox):
     _visitor, session = cut_short(sandbox, webchat, created=True)
     sandbox.fault("GET", "/v1/*", status=503)
-    with later(LEASE + upkeep.ABANDONED + HALT):
+    with later(LEASE + worker.ABANDONED + HALT):
         work()
         session.refresh_from_db()
         assert session.status == "starting"
-    with later(2 * (LEASE + upkeep.ABANDONED + HALT)):
+    with later(2 * (LEASE + worker.ABANDONED + HALT)):
         work()
     session.refresh_from_db()
     assert session.status == "failed"
@@ -97,7 +98,7 @@ def test_a_start_that_cannot_be_looked_up_is_settled_when_twilio_is_back(webchat
 
 def test_a_visitor_who_comes_back_while_it_is_settled_waits_and_then_starts(webchat, sandbox):
     visitor, session = cut_short(sandbox, webchat, created=True)
-    with later(LEASE + upkeep.ABANDONED + HALT):
+    with later(LEASE + worker.ABANDONED + HALT):
         session.begin_attempt()
         assert visitor.start(ANSWERS).status_code == 409
         session.settle()
@@ -270,7 +271,7 @@ def test_a_question_is_not_sent_to_nobody(webchat, sandbox):
     sandbox.fault("POST", "/v1/Conversations/*", status=500, times=100)
     VisitorClient().start(ANSWERS)
     sandbox.clear_log()
-    with later(upkeep.QUESTION_TRIES + HALT):
+    with later(worker.QUESTION_TRIES + HALT):
         work()
     assert not [call for call in sandbox.log() if call["method"] == "POST"]
 
@@ -299,7 +300,7 @@ def test_an_end_that_twilio_did_not_take_is_made_up_for(webchat, sandbox):
         assert ChatSession.objects.get().close_pending
         sandbox.clear_faults()
         assert work() == 0  # not at once again
-    with later(LEASE + upkeep.HOLD + 2 * HALT):
+    with later(LEASE + worker.HOLD + 2 * HALT):
         assert work() == 1
     assert sandbox.desk(credentials["channel_sid"])["state"] == "closed"
     assert not ChatSession.objects.get().close_pending
@@ -318,9 +319,9 @@ def test_an_end_that_no_webhook_told_is_noticed(webchat, sandbox, closed):
     credentials = VisitorClient().start(ANSWERS).json()
     if closed:
         sandbox.desk(credentials["channel_sid"], "complete", author="Robin")
-    with later(LEASE + upkeep.LOOK - HALT):
+    with later(LEASE + worker.LOOK - HALT):
         assert work() == 0
-    with later(LEASE + upkeep.LOOK + HALT):
+    with later(LEASE + worker.LOOK + HALT):
         assert [work(), work()] == [1, 0]
     session = ChatSession.objects.get()
     assert (session.status, session.ended_by) == (("ended", "agent") if closed else ("active", ""))
@@ -355,7 +356,7 @@ def test_several_workers_do_each_thing_once(sandbox, settings):
 
     def one_worker():
         try:
-            done.append(upkeep.pass_once())
+            done.append(worker.pass_once())
         finally:
             connection.close()
 
@@ -379,7 +380,7 @@ def texts_of_all_rows():
 
 
 def test_answers_are_forgotten_after_a_month_and_sessions_after_three(webchat, sandbox, monkeypatch):
-    monkeypatch.setattr(upkeep, "PRUNE_BATCH", 2)
+    monkeypatch.setattr(worker, "PRUNE_BATCH", 2)
     for number in range(5):
         visitor = VisitorClient()
         session_id = visitor.start(ANSWERS).json()["session_id"]
@@ -387,25 +388,25 @@ def test_answers_are_forgotten_after_a_month_and_sessions_after_three(webchat, s
             visitor.end(session_id)
     day = timedelta(days=1)
     with later(29 * day):
-        upkeep.prune()
+        worker.prune()
         assert ANSWERS["email"] in texts_of_all_rows()
     ChatSession.objects.update(status="ended")
     with later(31 * day):
-        assert upkeep.prune() >= 5
-        assert upkeep.prune() == 0
+        assert worker.prune() >= 5
+        assert worker.prune() == 0
         rows = texts_of_all_rows()
         assert not [canary for canary in ANSWERS.values() if canary in rows]
         assert "M\\u00fcller" not in rows
         assert ChatSession.objects.count() == 5
     with later(91 * day):
-        assert upkeep.prune() == 5
+        assert worker.prune() == 5
     assert ChatSession.objects.count() == 0
 
 
 def test_a_running_chat_is_not_pruned(webchat, sandbox):
     VisitorClient().start(ANSWERS)
     with later(timedelta(days=100)):
-        upkeep.prune()
+        worker.prune()
     assert ChatSession.objects.get().question
 
 
@@ -414,10 +415,10 @@ def test_the_site_sets_how_long_it_keeps_what(webchat, sandbox, settings):
     visitor = VisitorClient()
     visitor.end(visitor.start(ANSWERS).json()["session_id"])
     with later(timedelta(days=1, minutes=1)):
-        upkeep.prune()
+        worker.prune()
     assert ChatSession.objects.get().answers == {}
     with later(timedelta(days=2, minutes=1)):
-        upkeep.prune()
+        worker.prune()
     assert not ChatSession.objects.exists()
 
 
@@ -464,7 +465,7 @@ def test_it_survives_a_failing_database(monkeypatch):
         os.kill(os.getpid(), signal.SIGTERM)
         return 0
 
-    monkeypatch.setattr(upkeep, "pass_once", failing_once)
+    monkeypatch.setattr(worker, "pass_once", failing_once)
     monkeypatch.setattr(webchat_worker, "PAUSE", 0.01)
     monkeypatch.setattr(webchat_worker, "close_old_connections", lambda: None)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -141,8 +141,8 @@ def test_signing_out_in_one_tab_leaves_nothing_to_read_in_another(page: Page, si
     other.get_by_role("button", name="Sign out").click()
     # The worker's part, if Twilio was too slow for the sign-out to wait for it.
     site.shell(
-        "from webchat import upkeep; from django.utils import timezone;"
-        "ChatSession.objects.filter(close_pending=True).update(lease_until=timezone.now()); upkeep.pass_once()"
+        "from webchat import worker; from django.utils import timezone;"
+        "ChatSession.objects.filter(close_pending=True).update(lease_until=timezone.now()); worker.pass_once()"
     )
     expect(page.get_by_text("My secret question")).to_have_count(0, timeout=15_000)
     expect(widget.form).to_be_visible()

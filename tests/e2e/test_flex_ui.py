@@ -18,7 +18,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, exp
 from tests.e2e.test_journey import sign_in
 from tests.support.site import ROOT, SiteServer
 from tests.support.widget import AGENT, ANSWERS, Widget
-from webchat.flex_ui.page import CDN_URL, STATIC_NAME
+from webchat.legacy.page import CDN_URL, STATIC_NAME
 
 TYPED = {"friendlyName": ANSWERS["name"], "email": ANSWERS["email"], "question": ANSWERS["question"]}
 UI_FILE = "**/webchat/flex-ui/twilio-flex-webchat*.js"

@@ -115,7 +115,7 @@ class Chat:
 
 @pytest.fixture(scope="module")
 def page_url(sandbox: SandboxServer) -> Iterator[str]:
-    assert BUNDLE.exists(), "the SDK bundle is missing: node webchat/sdk/bundle.mjs"
+    assert BUNDLE.exists(), "the SDK bundle is missing: node webchat/browser/bundle.mjs"
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(PageHandler, sandbox))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -58,9 +58,9 @@ class CrashPoints(AppConfig):
 
     def ready(self) -> None:
         from webchat.flex.conversations import ConversationsGateway
-        from webchat.flex.transport import _Connection
-        from webchat.flex.web_channels import WebChannels
+        from webchat.flex.http import _Connection
         from webchat.flex.web_chats import WebChats
+        from webchat.legacy.gateway import WebChannels
         from webchat.models import ChatSession, channel, session
 
         if lease := os.environ.get("CRASH_LEASE"):

@@ -31,10 +31,10 @@ from tests.support.faulty_server import (
 )
 from tests.support.site import free_port
 from tests.support.visitor import VisitorClient
-from webchat import upkeep
+from webchat.chats import worker
 from webchat.models import ChatSession
 from webchat.models.session import LEASE
-from webchat.outage import breaker
+from webchat.protection.outage import breaker
 
 pytestmark = pytest.mark.django_db
 
@@ -282,7 +282,7 @@ def test_an_end_is_an_end_at_once_and_twilio_hears_of_it_later(twilio: FaultySer
     twilio._faults.clear()
     breaker.forget()
     with time_machine.travel(datetime.now(UTC) + LEASE + timedelta(seconds=1)):
-        upkeep.pass_once()
+        worker.pass_once()
     assert closed_by_then or twilio.created[0].state == "closed"
     assert not ChatSession.objects.get().close_pending
 

@@ -12,7 +12,7 @@ import requests
 from tests.faults.conftest import THREADS
 from tests.support.site import SiteServer
 from tests.support.site_visitor import SiteVisitor
-from webchat.outage import FAILURES, PAUSE
+from webchat.protection.outage import FAILURES, PAUSE
 
 STARTS, PROCESSES = 30, 2
 # The bars are for a machine of one's own: 0.05 and 0.3 s.

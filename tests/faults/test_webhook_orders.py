@@ -16,10 +16,10 @@ from tests.support.factories import ANSWERS, make_webchat
 from tests.support.site import SiteServer
 from tests.support.site_visitor import SiteVisitor
 from tests.support.visitor import VisitorClient
-from webchat import upkeep
+from webchat.chats import worker
 from webchat.models import ChatSession
 from webchat.models.session import LEASE
-from webchat.outage import breaker
+from webchat.protection.outage import breaker
 
 ORDERS = [*itertools.permutations(["commit", "closed", "closed again", "inactive"]), ("commit",)]
 
@@ -44,9 +44,9 @@ def test_a_chat_that_was_completed_ends_whatever_the_order(sandbox: Any, setting
     }
     for event in order:
         events[event]()
-    with time_machine.travel(datetime.now(UTC) + LEASE + upkeep.LOOK + timedelta(seconds=1)):
+    with time_machine.travel(datetime.now(UTC) + LEASE + worker.LOOK + timedelta(seconds=1)):
         breaker.forget()
-        upkeep.pass_once()
+        worker.pass_once()
         assert visitor.renew(str(session.pk)).status_code == 410
     session.refresh_from_db()
     assert (session.status, session.ended_by, session.close_pending) == ("ended", "agent", False)

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webchat.fields.names import clean_person_name, validate_line, validate_person_name, validate_text
+from webchat.fields.person_names import clean_person_name, validate_line, validate_person_name, validate_text
 
 REAL = [
     # Latin, with every apostrophe that keyboards have

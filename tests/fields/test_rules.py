@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.support.factories import make_field, make_webchat
 from webchat.fields import autofill, patterns
 from webchat.fields.formfields import as_date
-from webchat.forms import PreEngagementForm
+from webchat.forms.form import PreEngagementForm
 from webchat.models import PreEngagementField, Webchat
 
 Field = PreEngagementField

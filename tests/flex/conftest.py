@@ -9,11 +9,11 @@ import pytest
 
 from tests.support.faulty_server import FaultyServer
 from tests.support.sandbox import SandboxServer
-from webchat.flex.base import Destination, Engagement
 from webchat.flex.client import BoundedHttpClient, client_on
-from webchat.flex.transport import Limits
-from webchat.flex.web_channels import WebChannels
+from webchat.flex.gateway import Destination, Engagement
+from webchat.flex.http import Limits
 from webchat.flex.web_chats import WebChats
+from webchat.legacy.gateway import WebChannels
 from webchat.sandbox import account
 
 APIS: dict[str, type[WebChats] | type[WebChannels]] = {"conversations": WebChats, "web_channels": WebChannels}

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.support.factories import make_webchat
-from webchat.flex.webhook_config import EVENT
+from webchat.flex.webhook_settings import EVENT
 from webchat.management.commands.check_flex import twilio_can_post_to
 from webchat.sandbox import account
 

@@ -32,11 +32,10 @@ from tests.support.faulty_server import (
     refusal,
     reset,
 )
+from webchat.flex import Engagement, FlexError, gateway_for
 from webchat.flex import client as client_module
-from webchat.flex.base import Engagement, FlexError
 from webchat.flex.client import BoundedHttpClient, client_on, twilio_client
-from webchat.flex.gateway import gateway_for
-from webchat.flex.transport import Limits
+from webchat.flex.http import Limits
 from webchat.sandbox import account
 
 Reason = FlexError.Reason
@@ -390,7 +389,8 @@ import sys
 from django.conf import settings
 settings.configure(TWILIO_ACCOUNT_SID="AC", TWILIO_AUTH_TOKEN="t", TWILIO_API_KEY_SID="SK", TWILIO_API_KEY_SECRET="s",
                    TWILIO_REGION="us1", TWILIO_SANDBOX_URL="http://127.0.0.1:9", WEBCHAT_THREADS=1)
-from webchat.flex import gateway, signatures, tokens
+from webchat import flex
+from webchat.flex import signatures, tokens
 before = set(sys.modules)
 for api in ("conversations", "web_channels"):
     flex = gateway.gateway_for(gateway.Destination(api, "IS", "IG", "FO"))

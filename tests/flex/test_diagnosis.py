@@ -14,7 +14,7 @@ from pytest_django import Settings
 from tests.flex.conftest import GatewayTo, destination
 from tests.support.faulty_server import FaultyServer, answering, hang, refusal, sid
 from tests.support.sandbox import SandboxServer
-from webchat.flex.gateway import gateway_for
+from webchat.flex import gateway_for
 from webchat.sandbox import account
 
 IS = account.CHAT_SERVICE_SID

@@ -31,9 +31,9 @@ from tests.support.faulty_server import (
     sid,
 )
 from tests.support.sandbox import SandboxServer
-from webchat.flex.base import Channel, Engagement, FlexError
-from webchat.flex.gateway import gateway_for
-from webchat.flex.transport import Limits
+from webchat.flex import gateway_for
+from webchat.flex.gateway import Channel, Engagement, FlexError
+from webchat.flex.http import Limits
 from webchat.sandbox import account
 
 Reason = FlexError.Reason

@@ -10,8 +10,7 @@ import pytest
 import time_machine
 from pytest_django import Settings
 
-from webchat.flex import credentials
-from webchat.flex.base import FlexError
+from webchat.flex import FlexError, credentials
 from webchat.flex.tokens import mint, sdk_options
 from webchat.sandbox import account
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.factories import make_field, make_webchat
-from webchat.fields import exchange
+from webchat.forms import exchange
 from webchat.models import PreEngagementField, Webchat
 
 pytestmark = pytest.mark.django_db

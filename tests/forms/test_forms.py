@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
-from webchat.forms import DATA_MAX_BYTES, PreEngagementForm
+from webchat.forms.form import DATA_MAX_BYTES, PreEngagementForm
 from webchat.models import PreEngagementField
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from django.test import RequestFactory
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.visitor import VisitorClient
-from webchat.context import sign_context
+from webchat.forms.page_context import sign_context
 from webchat.models import ChatSession
 
 pytestmark = pytest.mark.django_db

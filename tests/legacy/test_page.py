@@ -15,8 +15,8 @@ from django.template import engines
 from django.test import Client, RequestFactory
 
 from tests.support.factories import Role, Type, make_field, make_user, make_webchat
-from webchat.flex_ui import page
-from webchat.flex_ui.fields import left_out
+from webchat.legacy import page
+from webchat.legacy.fields import left_out
 from webchat.models import PreEngagementField, Webchat
 from webchat.sandbox import account
 

@@ -20,7 +20,7 @@ def main(start: float, rounds: int, threads: int) -> None:
     django.setup()
     from django.db import connection
 
-    from webchat.limits import Limit
+    from webchat.protection.limits import Limit
 
     limit = Limit("burst", ALLOWED, SECONDS)
     got = [0] * rounds

@@ -19,9 +19,9 @@ from tests.protection.limit_burst import ALLOWED
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.redis_server import RedisServer
 from tests.support.visitor import VisitorClient
-from webchat import counters, limits
-from webchat.limits import Limit, network_of
 from webchat.models import ChatSession, LimitCounter
+from webchat.protection import counters, limits
+from webchat.protection.limits import Limit, network_of
 
 pytestmark = pytest.mark.django_db
 

@@ -11,10 +11,10 @@ from django.db import connection
 
 from tests.support.factories import ANSWERS, make_webchat
 from tests.support.visitor import VisitorClient
-from webchat import outage
-from webchat.flex.gateway import FlexError
+from webchat.flex import FlexError
 from webchat.models import ChatSession, Outage
-from webchat.outage import FAILURES, PAUSE, WINDOW, Breaker, Bulkhead
+from webchat.protection import outage
+from webchat.protection.outage import FAILURES, PAUSE, WINDOW, Breaker, Bulkhead
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
 from tests.support.visitor import VisitorClient
-from webchat.limits import MEMBER_BY_VALUE
 from webchat.models import ChatSession, PreEngagementField
+from webchat.protection.limits import MEMBER_BY_VALUE
 
 pytestmark = pytest.mark.django_db
 

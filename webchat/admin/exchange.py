@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from webchat.admin.preview import webchat_or_404
-from webchat.fields import exchange
+from webchat.forms import exchange
 from webchat.models import PreEngagementField, Webchat
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
-from webchat.forms import PreEngagementForm
+from webchat.forms.form import PreEngagementForm
 from webchat.models import Webchat
 
 if TYPE_CHECKING:

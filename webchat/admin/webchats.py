@@ -16,10 +16,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from webchat import attachments
-from webchat.admin import exchange, legacy, preview
+from webchat.admin import exchange, preview
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.colours import WHITE, contrast
-from webchat.fields.advice import advice
+from webchat.forms.advice import advice
+from webchat.legacy import admin as legacy
 from webchat.models import Webchat
 
 

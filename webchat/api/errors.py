@@ -13,8 +13,8 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 
-from webchat.events import note_refusal
-from webchat.flex.gateway import FlexError
+from webchat.audit import note_refusal
+from webchat.flex import FlexError
 from webchat.models.session import ChatSession, SessionError
 
 logger = logging.getLogger(__name__)

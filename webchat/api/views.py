@@ -23,9 +23,9 @@ from rest_framework.views import APIView
 from webchat.api.errors import Invalid
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, BoundedMultiPartParser, bounded
 from webchat.api.serializers import CredentialsSerializer, EndedSerializer, ErrorSerializer, credentials
-from webchat.forms import PreEngagementForm
+from webchat.chats.start import bind_form, read_key, start_chat
+from webchat.forms.form import PreEngagementForm
 from webchat.models import ChatSession, Webchat
-from webchat.starting import bind_form, read_key, start_chat
 from webchat.visitors import Visitor, remember, visitor_of
 
 Json = Mapping[str, Any]

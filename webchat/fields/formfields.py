@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from phonenumber_field.formfields import PhoneNumberField
 
 from webchat.fields import autofill, patterns
-from webchat.fields.names import clean_person_name, validate_line, validate_person_name, validate_text
+from webchat.fields.person_names import clean_person_name, validate_line, validate_person_name, validate_text
 
 if TYPE_CHECKING:
     from webchat.models import PreEngagementField

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from webchat import matching
-from webchat.fields import autofill, formfields, patterns
+from webchat.fields import autofill, formfields, lookups, patterns
 
 if TYPE_CHECKING:
     from webchat.models import PreEngagementField
@@ -62,7 +61,7 @@ def _of_match(row: PreEngagementField) -> Errors:
     if row.type in (*row.BOX_TYPES, row.Type.HIDDEN):
         return {"match": _("A field of this type cannot be compared with the site's users.")}
     try:
-        matching.validate_lookup(row.user_lookup)
+        lookups.validate_lookup(row.user_lookup)
     except ValidationError as error:
         return {"user_lookup": error}
     return {}

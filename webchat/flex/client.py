@@ -27,9 +27,9 @@ from twilio.rest import (
 )
 
 from webchat.flex import credentials
-from webchat.flex.base import FlexError
 from webchat.flex.deadline import deadline_at
-from webchat.flex.transport import Answer, Budget, Limits, NotSentError, Transport
+from webchat.flex.gateway import FlexError
+from webchat.flex.http import Answer, Budget, Limits, NotSentError, Transport
 
 Reason = FlexError.Reason
 

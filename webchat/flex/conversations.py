@@ -14,9 +14,9 @@ from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 from twilio.rest.conversations.v1.conversation import ConversationContext, ConversationInstance
 
-from webchat.flex.base import Channel, Destination, Engagement, FlexError, is_sid
 from webchat.flex.client import twilio_client
 from webchat.flex.diagnosis import diagnose
+from webchat.flex.gateway import Channel, Destination, Engagement, FlexError, is_sid
 
 # REST fires neither webhooks nor Studio without it.
 WEBHOOKS = "true"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from webchat.flex.base import FlexError
+from webchat.flex.gateway import FlexError
 
 
 def missing() -> list[str]:

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from twilio.rest import Client
 
 from webchat.flex import credentials
-from webchat.flex.base import Destination, FlexError, is_sid
 from webchat.flex.client import client_on
+from webchat.flex.gateway import Destination, FlexError, is_sid
 from webchat.flex.tokens import CLOCK_TOLERANCE
 
 

@@ -1,20 +1,112 @@
-"""The way from the site to Twilio Flex: gateway_for() a destination."""
+"""What the site and Twilio Flex have to say to each other: what goes in, what comes out, what can go wrong."""
 
 from __future__ import annotations
 
-from webchat.flex.base import Channel, Destination, Engagement, FlexError, Gateway
-from webchat.flex.deadline import deadline, time_left
-from webchat.flex.web_channels import WebChannels
-from webchat.flex.web_chats import WebChats
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeGuard
 
-__all__ = ["Channel", "Destination", "Engagement", "FlexError", "Gateway", "deadline", "gateway_for", "time_left"]
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the chats of one webchat go. The SIDs that its API does not need may be blank."""
+
+    api: str  # "conversations" (POST /v2/WebChats) or "web_channels" (POST /v1/WebChannels)
+    chat_service_sid: str  # IS…
+    address_sid: str  # IG…, for conversations
+    flex_flow_sid: str  # FO…, for web_channels
 
 
-def gateway_for(destination: Destination) -> Gateway:
-    match destination.api:
-        case "conversations":
-            return WebChats(destination)
-        case "web_channels":
-            return WebChannels(destination)
-        case unknown:
-            raise ValueError(f"no such API: {unknown}")
+@dataclass(frozen=True, slots=True)
+class Engagement:
+    """What we send to open a channel.
+
+    `identity` is made by us, one for each chat, and is what a channel whose answer got lost is found by.
+    `pre_engagement_data` is plain JSON; Twilio takes less than 16 KB of it (error 45731).
+    """
+
+    identity: str
+    chat_friendly_name: str
+    customer_friendly_name: str
+    pre_engagement_data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """An open channel: its CH… SID, and the identity that the visitor has in it and needs a token for."""
+
+    sid: str
+    identity: str
+
+
+class FlexError(Exception):
+    """The only exception that leaves this package.
+
+    Its text is ours and short, fit for logs; what Twilio said about the error is not kept. `status` is the HTTP
+    status, `twilio_code` is from https://www.twilio.com/docs/api/errors, `retry_after` is in seconds.
+    """
+
+    class Reason(StrEnum):
+        NOT_CONFIGURED = "not configured"
+        UNREACHABLE = "unreachable"  # never sent: refused, unknown host, no connection in time, no valid TLS
+        BUSY = "busy"  # 429: Twilio never processed it
+        REFUSED = "refused"  # certain, and not done
+        GONE = "gone"  # the legacy API, or what it needs, is no longer there
+        EXISTS = "exists"  # the unique name is taken: find() it
+        UNCLEAR = "unclear"  # it may have happened: look before doing it again
+
+    def __init__(
+        self,
+        reason: Reason,
+        *,
+        status: int | None = None,
+        twilio_code: int | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(reason, status, twilio_code)
+        self.reason = reason
+        self.status = status
+        self.twilio_code = twilio_code
+        self.retry_after = retry_after
+
+    @property
+    def outcome_is_known(self) -> bool:
+        return self.reason is not FlexError.Reason.UNCLEAR
+
+    def __str__(self) -> str:
+        facts = [f"HTTP {self.status}"] if self.status else []
+        facts += [f"Twilio code {self.twilio_code}"] if self.twilio_code else []
+        return f"{self.reason} ({', '.join(facts)})" if facts else str(self.reason)
+
+
+class Gateway(Protocol):
+    """One generation of Twilio's API. Each verb raises FlexError and nothing else, each call to Twilio ends within the
+    client's deadline."""
+
+    def open(self, engagement: Engagement) -> Channel:
+        """Creates a channel. Not idempotent: after an UNCLEAR error, find() it before it is opened again."""
+
+    def find(self, identity: str) -> Channel | None:
+        """The channel that was opened for this identity, unless it is absent or over."""
+
+    def post_message(self, channel: Channel, body: str) -> None:
+        """Says something as the visitor, so that Studio starts and an agent is found. Not idempotent."""
+
+    def has_message_of(self, channel: Channel) -> bool:
+        """Whether the visitor has said anything yet."""
+
+    def close(self, channel_sid: str) -> None:
+        """Ends the chat. A channel that is over or absent is closed: no error."""
+
+    def has_ended(self, channel_sid: str) -> bool:
+        """Whether the chat is over, or its channel is absent."""
+
+    def diagnose(self) -> list[str]:
+        """What is wrong with the configuration, in sentences for staff that say what to do. Empty: nothing."""
+
+
+def is_sid(value: object, prefix: str) -> TypeGuard[str]:
+    """Whether a value has the shape of Twilio's SIDs: the prefix and 32 hexadecimal digits."""
+    return isinstance(value, str) and re.fullmatch(prefix + "[0-9a-fA-F]{32}", value) is not None

@@ -16,7 +16,7 @@ from twilio.jwt.access_token import AccessToken
 from twilio.jwt.access_token.grants import ChatGrant
 
 from webchat.flex import credentials
-from webchat.flex.base import FlexError, is_sid
+from webchat.flex.gateway import FlexError, is_sid
 
 # Twilio's clock may be behind ours by this much before a new token is "not yet valid" (error 20105).
 CLOCK_TOLERANCE = 30

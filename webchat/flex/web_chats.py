@@ -5,7 +5,6 @@ https://www.twilio.com/docs/flex/developer/conversations/webchats-resource
 
 from __future__ import annotations
 
-from webchat.flex.base import Channel, Engagement, FlexError
 from webchat.flex.conversations import (
     NOT_THERE,
     ConversationsGateway,
@@ -15,6 +14,7 @@ from webchat.flex.conversations import (
     require_our_account,
     trusted_shape,
 )
+from webchat.flex.gateway import Channel, Engagement, FlexError
 
 
 class WebChats(ConversationsGateway):

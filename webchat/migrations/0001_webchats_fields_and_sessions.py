@@ -3,7 +3,7 @@
 import django.core.validators
 import django.db.models.deletion
 import uuid
-import webchat.fields.names
+import webchat.fields.person_names
 import webchat.models.channel
 from django.conf import settings
 from django.db import migrations, models
@@ -223,7 +223,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         help_text="What the visitor reads. For a consent: the whole text that is agreed to.",
                         max_length=500,
-                        validators=[webchat.fields.names.validate_line],
+                        validators=[webchat.fields.person_names.validate_line],
                         verbose_name="label",
                     ),
                 ),
@@ -268,7 +268,10 @@ class Migration(migrations.Migration):
                 (
                     "help_text",
                     models.CharField(
-                        blank=True, max_length=300, validators=[webchat.fields.names.validate_line], verbose_name="help"
+                        blank=True,
+                        max_length=300,
+                        validators=[webchat.fields.person_names.validate_line],
+                        verbose_name="help",
                     ),
                 ),
                 (
@@ -276,7 +279,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         max_length=80,
-                        validators=[webchat.fields.names.validate_line],
+                        validators=[webchat.fields.person_names.validate_line],
                         verbose_name="placeholder",
                     ),
                 ),
@@ -286,7 +289,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="One a line: a label, or value | label.",
                         max_length=4000,
-                        validators=[webchat.fields.names.validate_text],
+                        validators=[webchat.fields.person_names.validate_text],
                         verbose_name="choices",
                     ),
                 ),
@@ -296,7 +299,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="What stands there at first. A checkbox: yes or no.",
                         max_length=200,
-                        validators=[webchat.fields.names.validate_line],
+                        validators=[webchat.fields.person_names.validate_line],
                         verbose_name="default",
                     ),
                 ),
@@ -341,7 +344,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Say what is expected: “A letter, a hyphen and four to six digits.”",
                         max_length=200,
-                        validators=[webchat.fields.names.validate_line],
+                        validators=[webchat.fields.person_names.validate_line],
                         verbose_name="when it does not fit",
                     ),
                 ),

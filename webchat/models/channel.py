@@ -11,10 +11,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from webchat.flex.gateway import Channel, FlexError, Gateway, deadline
+from webchat.flex import Channel, FlexError, Gateway, deadline
 from webchat.models.compiled import change
 from webchat.models.webchat import Webchat
-from webchat.outage import breaker
+from webchat.protection.outage import breaker
 
 logger = logging.getLogger(__name__)
 

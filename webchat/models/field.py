@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from webchat.fields import autofill, formfields, patterns, rules
-from webchat.fields.names import validate_line, validate_text
+from webchat.fields.person_names import validate_line, validate_text
 from webchat.models.compiled import Select
 from webchat.models.webchat import Webchat
 

@@ -12,15 +12,15 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from webchat.flex.gateway import Engagement, FlexError, deadline
+from webchat.flex import Engagement, FlexError, deadline
 from webchat.flex.tokens import Token, mint
 from webchat.models.channel import LEASE, OneChannel, SessionError, new_identity
 from webchat.models.compiled import Select, change, insert
 from webchat.models.webchat import Webchat
-from webchat.outage import breaker
+from webchat.protection.outage import breaker
 
 if TYPE_CHECKING:
-    from webchat.forms import Answers
+    from webchat.forms.form import Answers
     from webchat.visitors import Visitor
 
 __all__ = ["AGE_CAP", "LEASE", "ChatSession", "ChatSessionQuerySet", "SessionError", "new_identity"]

@@ -15,14 +15,14 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from webchat import limits
-from webchat.flex.gateway import Channel, Destination, FlexError, Gateway, deadline, gateway_for, time_left
+from webchat.flex import Channel, Destination, FlexError, Gateway, deadline, gateway_for, time_left
 from webchat.models.compiled import Select
 from webchat.models.configuration import Configuration
-from webchat.outage import breaker, bulkhead
+from webchat.protection import limits
+from webchat.protection.outage import breaker, bulkhead
 
 if TYPE_CHECKING:
-    from webchat.forms import Answers
+    from webchat.forms.form import Answers
     from webchat.models.session import ChatSession
     from webchat.visitors import Visitor
 
@@ -122,7 +122,7 @@ class Webchat(Configuration):
 
     def _open_at_successor(self, session: ChatSession, gone: FlexError) -> Channel:
         """The legacy API is no longer there: the chat goes to the address, where the webchat has one. Else raises."""
-        from webchat.events import note_legacy_gone
+        from webchat.audit import note_legacy_gone
 
         note_legacy_gone(self, gone)
         if not self.address_sid:

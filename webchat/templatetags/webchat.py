@@ -14,8 +14,8 @@ from django.template.base import FilterExpression, Parser, Token, token_kwargs
 from django.template.context import Context
 from django.template.loader import render_to_string
 
-from webchat.context import sign_context
-from webchat.flex_ui import page
+from webchat.forms.page_context import sign_context
+from webchat.legacy import page
 from webchat.models import Webchat
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
-from webchat.flex.gateway import FlexError
-from webchat.flex.webhook_config import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
+from webchat.flex import FlexError
+from webchat.flex.webhook_settings import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
 from webchat.models import Webchat
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from webchat import upkeep
+from webchat.chats import worker
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            upkeep.pass_once()
-            upkeep.prune()
+            worker.pass_once()
+            worker.prune()
             return
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -40,12 +40,12 @@ class Command(BaseCommand):
         while not stopping.is_set():
             close_old_connections()
             try:
-                busy = upkeep.pass_once()
+                busy = worker.pass_once()
                 if time.monotonic() - pruned_at >= PRUNE_EVERY:
-                    upkeep.prune()
+                    worker.prune()
                     pruned_at = time.monotonic()
             except DatabaseError as error:
                 # It comes back; so does the worker.
                 logger.error("worker: the database failed: %s", type(error).__name__)
                 busy = 0
-            stopping.wait(0 if busy >= upkeep.BATCH else PAUSE)
+            stopping.wait(0 if busy >= worker.BATCH else PAUSE)

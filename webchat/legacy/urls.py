@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from webchat.flex_ui import views
+from webchat.legacy import views
 
 urlpatterns = [
     path("token", views.TokenView.as_view(), name="flex-ui-token"),

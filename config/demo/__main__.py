@@ -18,7 +18,7 @@ from pathlib import Path
 
 from webchat.sandbox import account
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".demo"
 
 BANNER = """

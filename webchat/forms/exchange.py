@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from webchat.fields import twilio_fields
+from webchat.forms import twilio_fields
 from webchat.models import PreEngagementField, Webchat
 
 Type, Role = PreEngagementField.Type, PreEngagementField.Role

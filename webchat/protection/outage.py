@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import transaction
 
-from webchat.flex.gateway import FlexError
+from webchat.flex import FlexError
 from webchat.models.outage import Outage
 
 logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from twilio.rest import Client
 from twilio.rest.conversations.v1.service.configuration.webhook import WebhookContext
 
-from webchat.flex.base import FlexError, is_sid
 from webchat.flex.client import twilio_client
+from webchat.flex.gateway import FlexError, is_sid
 
 EVENT = "onConversationStateUpdated"
 

@@ -11,7 +11,7 @@ from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, Valida
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from webchat import limits
+from webchat.protection import limits
 
 if TYPE_CHECKING:
     from webchat.models.field import PreEngagementField

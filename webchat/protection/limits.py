@@ -16,8 +16,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from webchat import counters
 from webchat.models.counter import LimitCounter
+from webchat.protection import counters
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from webchat import matching
-from webchat.context import context_data
+from webchat.fields import lookups
+from webchat.forms.page_context import context_data
 from webchat.models import PreEngagementField, Webchat
 
 Type, Role, Match = PreEngagementField.Type, PreEngagementField.Role, PreEngagementField.Match
@@ -80,7 +80,7 @@ class PreEngagementForm(forms.Form):
         if self.user is None:
             return {}
         values = {
-            row.name: matching.value_of(self.user, row.user_lookup)
+            row.name: lookups.value_of(self.user, row.user_lookup)
             for row in self.rows
             if row.match in (Match.ACCOUNT, Match.REQUIRE)
         }
@@ -129,12 +129,12 @@ class PreEngagementForm(forms.Form):
         }
         if not required:
             return
-        matching.take_guess(required, self.network)
-        if not (all(required.values()) and matching.matches_one_user(required, self.user)):
+        lookups.take_guess(required, self.network)
+        if not (all(required.values()) and lookups.matches_one_user(required, self.user)):
             raise ValidationError(
                 _("We cannot find an account with these details. Please check them."), code="no_account"
             )
-        matching.give_guess_back(required, self.network)
+        lookups.give_guess_back(required, self.network)
 
     def _ask_the_site(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
         """What the site's own hook says: a ValidationError, or more for the agent."""
@@ -154,7 +154,7 @@ class PreEngagementForm(forms.Form):
             customer_friendly_name=data["friendlyName"],
             question=self._of_role(Role.QUESTION, data),
             digest=salted_hmac("webchat.answers", _as_json(own), algorithm="sha256").hexdigest(),
-            account_matches=matching.matching_names(self._annotated(), data),
+            account_matches=lookups.matching_names(self._annotated(), data),
             consents=[
                 {"name": row.name, "text": row.label, "given_at": timezone.now().isoformat(timespec="seconds")}
                 for row in self.rows

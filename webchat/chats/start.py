@@ -10,11 +10,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from webchat import proof, tickets
-from webchat.flex.gateway import FlexError
-from webchat.forms import PreEngagementForm
+from webchat.flex import FlexError
+from webchat.forms.form import PreEngagementForm
 from webchat.models import ChatSession, Webchat
 from webchat.models.session import SessionError
+from webchat.protection import form_keys, proof_of_work
 from webchat.visitors import Visitor
 
 _KEY = re.compile(r"[\x21-\x7e]{8,128}")
@@ -56,7 +56,7 @@ def start_chat(
     require_open(webchat)
     # Who is signed in has a limit of their own, and may have nothing to fill in; an identity was made for this browser.
     if webchat.require_form and visitor.user is None and not identity:
-        tickets.check(key, visitor)
+        form_keys.check(key, visitor)
     if webchat.wants_proof:
-        proof.check(str(form.data.get("proof_of_work") or ""), key)
+        proof_of_work.check(str(form.data.get("proof_of_work") or ""), key)
     return webchat.start(visitor, key, form.answers(), identity)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
-from twilio.rest.flex_api.v1.web_channel import WebChannelInstance
 
-from webchat.flex.base import Channel, Engagement, FlexError, is_sid
 from webchat.flex.conversations import (
     NOT_THERE,
     ConversationsGateway,
@@ -24,6 +23,7 @@ from webchat.flex.conversations import (
     pre_engagement_json,
     require_our_account,
 )
+from webchat.flex.gateway import Channel, Engagement, FlexError, is_sid
 
 GONE_STATUS = {403, 404, 410}
 # Not found: the API, the channel, the Flex Flow. https://www.twilio.com/docs/api/errors
@@ -96,8 +96,8 @@ class WebChannels(ConversationsGateway):
         return None
 
 
-def _seen(found: WebChannelInstance) -> WebChannel:
-    """Raises FlexError(UNCLEAR) for what is no channel of our account."""
+def _seen(found: Any) -> WebChannel:
+    """What twilio-python read of an answer. Raises FlexError(UNCLEAR) for what is no channel of our account."""
     require_our_account(found.account_sid)
     if not is_sid(found.sid, "CH"):
         raise FlexError(FlexError.Reason.UNCLEAR)

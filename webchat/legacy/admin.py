@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from webchat.admin.preview import webchat_or_404
-from webchat.fields.advice import Advice
-from webchat.flex.gateway import FlexError, gateway_for
-from webchat.flex_ui.fields import left_out
+from webchat.flex import FlexError, gateway_for
+from webchat.forms.advice import Advice
+from webchat.legacy.fields import left_out
 from webchat.models import Webchat
 from webchat.models.configuration import validate_address_sid
 

@@ -22,20 +22,20 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webchat import limits
 from webchat.api.errors import Invalid
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, bounded
 from webchat.api.views import VisitorView, require_valid
-from webchat.flex.gateway import FlexError
+from webchat.chats.start import bind_form, require_open, start_chat
+from webchat.flex import FlexError
 from webchat.flex.tokens import Token, identity_in, mint
-from webchat.flex_ui.engagement import read_answers
-from webchat.flex_ui.identities import is_identity_of, new_identity
+from webchat.legacy.answers import read_answers
+from webchat.legacy.identities import is_identity_of, new_identity
 from webchat.models import ChatSession, Webchat
 from webchat.models.session import SessionError
-from webchat.starting import bind_form, require_open, start_chat
+from webchat.protection import limits
 from webchat.visitors import Visitor, remember
 
-logger = structlog.get_logger("webchat.flex_ui")
+logger = structlog.get_logger("webchat.legacy")
 
 # Seconds that a token lives before it has a channel; the UI asks for a longer one as soon as the chat runs.
 FORM_SECONDS = 600

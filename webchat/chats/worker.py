@@ -14,10 +14,10 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from webchat import limits
-from webchat.flex.gateway import FlexError
+from webchat.flex import FlexError
 from webchat.models.session import AGE_CAP, ChatSession, ChatSessionQuerySet
-from webchat.outage import breaker
+from webchat.protection import limits
+from webchat.protection.outage import breaker
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import structlog
 
-from webchat.flex.gateway import FlexError
-from webchat.limits import Limit
+from webchat.flex import FlexError
 from webchat.models.session import ChatSession, SessionError
 from webchat.models.webchat import Webchat
+from webchat.protection.limits import Limit
 
 logger = structlog.get_logger("webchat.security")
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from webchat.fields import twilio_fields
-from webchat.forms import PreEngagementForm
+from webchat.forms import twilio_fields
+from webchat.forms.form import PreEngagementForm
 from webchat.models import PreEngagementField, Webchat
 
 Type, Role = PreEngagementField.Type, PreEngagementField.Role

@@ -17,8 +17,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from webchat.flex.tokens import sdk_options
-from webchat.flex_ui.fields import pre_engagement_config
-from webchat.forms import PreEngagementForm
+from webchat.forms.form import PreEngagementForm
+from webchat.legacy.fields import pre_engagement_config
 from webchat.models import Webchat
 from webchat.visitors import cookie_name
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
-from webchat.flex.gateway import Engagement, FlexError
-from webchat.flex.web_channels import WebChannel, WebChannels
+from webchat.flex import Engagement, FlexError
+from webchat.legacy.gateway import WebChannel, WebChannels
 from webchat.models import Webchat
 
 
