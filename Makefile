@@ -66,7 +66,8 @@ unit: .venv/.dev static/webchat/sdk/conversations.js $(FLEX_UI)
 	$(WITH_NODE) npm test --silent
 
 browser: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
-	@export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
+	@$(BIN)/python -m tests.support.engines
+	export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
 	$(call pytest,tests/e2e)
 
 thorough: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)

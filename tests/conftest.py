@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
+from tests.support.missing import count_skipped
 from tests.support.sandbox import SandboxServer
 from webchat.protection.outage import breaker
 
@@ -54,3 +55,8 @@ def pytest_runtest_makereport(
     report = yield
     report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what, number in count_skipped(terminalreporter.getreports("skipped")).items():
+        terminalreporter.write_line(f"{number} TESTS DID NOT RUN: this machine has no {what}", red=True, bold=True)

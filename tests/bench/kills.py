@@ -154,7 +154,7 @@ def main() -> int:
             server = stack.enter_context(postgres.server())
             databases["postgres"] = stack.enter_context(postgres.new_database(server, "kill_bench"))
         elif options.database != "sqlite":
-            print(postgres.MISSING, file=sys.stderr)
+            print(f"not on this machine: {postgres.NAME}", file=sys.stderr)
         for name, url in databases.items():
             if options.database in (name, "both"):
                 outcome = run(folder / name, url, options.kills, options.lease)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.support.browser import installed
 from tests.support.engines import Chromium, Engine, Firefox, FirefoxProcess, WebKit
+from tests.support.missing import skip_without
 from tests.support.sandbox import SandboxServer
 from tests.support.site import SiteServer
 
@@ -74,8 +74,8 @@ def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Pa
 
 @pytest.fixture(scope="session")
 def firefox_process() -> Iterator[FirefoxProcess]:
-    if not shutil.which(FirefoxProcess.COMMAND):
-        pytest.skip(f"{FirefoxProcess.COMMAND} is not installed")
+    if not FirefoxProcess.installed():
+        skip_without("Firefox ESR (apt-get install firefox-esr)")
     with FirefoxProcess() as process:
         yield process
 
@@ -92,8 +92,8 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
                 yield engine
                 assert engine.problems == []
         case "webkit":
-            if not shutil.which(WebKit.COMMAND):
-                pytest.skip(f"{WebKit.COMMAND} is not installed")
+            if not WebKit.installed():
+                skip_without(f"WebKit (apt-get install {' '.join(WebKit.PACKAGES)})")
             with WebKit() as engine:
                 yield engine
                 assert engine.problems == []

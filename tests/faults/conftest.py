@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import postgres
+from tests.support.missing import skip_without
 from tests.support.sandbox import SandboxServer
 from tests.support.site import SiteServer
 
@@ -16,7 +17,7 @@ THREADS = 8
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     if not postgres.is_there():
-        pytest.skip(postgres.MISSING)
+        skip_without(postgres.NAME)
     with postgres.server() as url:
         yield url
 

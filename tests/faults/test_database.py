@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.support.postgres import MISSING, PrivateServer, binaries, new_database
+from tests.support.missing import skip_without
+from tests.support.postgres import NAME, PrivateServer, binaries, new_database
 from tests.support.sandbox import SandboxServer
 from tests.support.site import SiteServer
 from tests.support.site_visitor import SiteVisitor
@@ -21,7 +22,7 @@ SOON = 4.5
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PrivateServer]:
     if not binaries():
-        pytest.skip(MISSING)
+        skip_without(NAME)
     with PrivateServer() as server:
         yield server
 

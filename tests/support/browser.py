@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+from tests.support.missing import apt_install, run
 
 # The same browser without windows: a quarter faster.
 SHELL = "chromium-headless-shell"
@@ -26,23 +27,14 @@ def playwrights_own() -> str | None:
     return path if Path(path).exists() else None
 
 
-def run(*command: str) -> bool:
-    print("$", *command, file=sys.stderr)
-    return subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0
-
-
 def find() -> str:
     if path := installed() or playwrights_own():
         return path
-    is_root = os.geteuid() == 0
-    with_libraries = ["--with-deps"] if is_root else []
+    with_libraries = ["--with-deps"] if os.geteuid() == 0 else []
     if run(sys.executable, "-m", "playwright", "install", *with_libraries, "chromium") and (path := playwrights_own()):
         return path
-    if is_root and run("apt-get", "update", "-qq"):
-        apt = ("apt-get", "install", "-y", "-qq")
-        _ = run(*apt, "chromium", SHELL) or run(*apt, "chromium")  # not every distribution has the other
-        path = installed()
-    if not path:
+    _ = apt_install("chromium", SHELL) or apt_install("chromium")  # not every distribution has the other
+    if not (path := installed()):
         sys.exit("The browser tests need Chromium: sudo apt-get install chromium")
     return path
 

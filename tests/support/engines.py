@@ -2,6 +2,8 @@
 
 Firefox speaks WebDriver BiDi by itself. WebKitGTK, the engine of Safari on Linux, is driven by WebKitWebDriver.
 Playwright drives Chromium, but neither of the other two as Debian and Ubuntu ship them.
+
+`python -m tests.support.engines` installs Firefox and WebKit where they are missing and apt may be used.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import aiohttp
 import requests
 from playwright.sync_api import Page
 
+from tests.support.missing import apt_install
 from tests.support.site import free_port
 
 TIMEOUT = 20  # seconds, for a condition of the page; a command to a browser may take twice as long
@@ -154,7 +157,7 @@ def key_presses(keys: str) -> dict[str, Any]:
 class FirefoxProcess:
     """A running Firefox without windows on a screen, and a connection to it. `with FirefoxProcess() as process:`"""
 
-    COMMAND = "firefox-esr"
+    PACKAGES = ("firefox-esr",)
     # Without a screen Firefox reports no pointer: the widget then takes the visitor to be without a mouse.
     PREFERENCES = {"ui.primaryPointerCapabilities": 6, "ui.allPointerCapabilities": 6, "app.normandy.enabled": False}
 
@@ -162,11 +165,16 @@ class FirefoxProcess:
         self.errors: list[tuple[str, str]] = []  # the window, and what its console says
         self._numbers = itertools.count(1)
 
+    @staticmethod
+    def installed() -> str | None:
+        """Its path: that of the environment variable FIREFOX, or the machine's own."""
+        return os.environ.get("FIREFOX") or shutil.which("firefox-esr")
+
     def __enter__(self) -> Self:
         self._profile = Path(tempfile.mkdtemp(prefix="firefox-"))
         lines = [f'user_pref("{name}", {json.dumps(value)});\n' for name, value in self.PREFERENCES.items()]
         (self._profile / "user.js").write_text("".join(lines))
-        command = [self.COMMAND, "--headless", "--no-remote", "--remote-debugging-port", "0"]
+        command = [self.installed(), "--headless", "--no-remote", "--remote-debugging-port", "0"]
         command += ["--profile", str(self._profile)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr
@@ -281,13 +289,18 @@ class WebKit(Engine):
     Its console is not to be had: `problems` are those since a page has loaded, by events.
     """
 
-    COMMAND = "WebKitWebDriver"
+    PACKAGES = ("webkit2gtk-driver", "xvfb", "xauth")
+
+    @staticmethod
+    def installed() -> str | None:
+        """The path of its driver, where it has a screen as well."""
+        return shutil.which("WebKitWebDriver") if os.environ.get("DISPLAY") or shutil.which("xvfb-run") else None
 
     def __enter__(self) -> Self:
         self._problems: list[str] = []
         browser = next(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))
         port = free_port()
-        command = [self.COMMAND, f"--port={port}"]
+        command = [self.installed(), f"--port={port}"]
         if not os.environ.get("DISPLAY"):
             command = ["xvfb-run", "--auto-servernum", "--server-args=-screen 0 1280x900x24", *command]
         self._process = subprocess.Popen(
@@ -360,3 +373,9 @@ class WebKit(Engine):
 
     def screenshot(self) -> bytes:
         return base64.b64decode(self._send("GET", "/screenshot"))
+
+
+if __name__ == "__main__":
+    for engine in (FirefoxProcess, WebKit):
+        if not engine.installed():
+            apt_install(*engine.PACKAGES)

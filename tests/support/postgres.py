@@ -17,7 +17,7 @@ import psycopg
 
 from tests.support.site import free_port
 
-MISSING = "no PostgreSQL: neither TEST_POSTGRES_URL nor a postgres binary is there"
+NAME = "PostgreSQL (apt-get install postgresql, or TEST_POSTGRES_URL)"
 
 
 def binaries() -> Path | None:
@@ -37,7 +37,7 @@ class PrivateServer:
 
     def __init__(self) -> None:
         folder = binaries()
-        assert folder is not None, MISSING
+        assert folder is not None, NAME
         self.folder = folder
         # PostgreSQL does not run as root.
         self.user = None

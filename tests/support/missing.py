@@ -1,0 +1,44 @@
+"""Real servers and browsers that a machine may lack. Tests that need one are skipped without it, and loudly.
+
+The end of the run says how many tests were skipped for each. With CI=true they fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from typing import NoReturn
+
+import pytest
+
+MARK = "not on this machine: "
+
+
+def skip_without(what: str) -> NoReturn:
+    """Ends the test that needs `what`, for example "Firefox (apt-get install firefox-esr)"."""
+    reason = MARK + what
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def count_skipped(reports: list[pytest.TestReport]) -> Counter[str]:
+    """How many of the skipped tests lacked what."""
+    reasons = [report.longrepr[2] for report in reports if isinstance(report.longrepr, tuple)]
+    return Counter(reason.split(MARK, 1)[1] for reason in reasons if MARK in reason)
+
+
+def apt_install(*packages: str) -> bool:
+    """Installs packages of Debian or Ubuntu where this process may; whether they are there now."""
+    if os.geteuid() != 0:
+        return False
+    install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
+    return run("apt-get", "update", "-qq") and run(*install)
+
+
+def run(*command: str) -> bool:
+    """Runs a command whose output goes to stderr; whether it succeeded."""
+    print("$", *command, file=sys.stderr)
+    return subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0
