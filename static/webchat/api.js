@@ -62,6 +62,24 @@ export function backOff(attempt, random = Math.random) {
 }
 
 /**
+ * Asks until it is answered, with growing pauses.
+ * @template T
+ * @param {() => Promise<T>} ask
+ * @param {(error: unknown) => boolean} isWorthIt whether to ask again after this failure
+ * @returns {Promise<T | undefined>} undefined when it was not worth it any more
+ */
+export async function persistently(ask, isWorthIt) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isWorthIt(error)) return undefined;
+    }
+    await sleep(backOff(attempt));
+  }
+}
+
+/**
  * @param {string | null} header seconds or an HTTP date
  * @param {number} [now]
  * @returns {number | null} seconds

@@ -95,6 +95,9 @@ export class Panel {
     this.host.child("presence").hidden = true;
     if (state === "form") {
       this.#form = new StartForm(part(body, "form", HTMLFormElement), this.templates, this.#api, {
+        preload: () => this.#prefetch(),
+        ready: () => this.host.load("chat"),
+        prove: async (puzzle) => (await this.host.load("proof-of-work")).solve(puzzle),
         started: (credentials) => this.#started(credentials),
         stale: (form) => this.#replaceForm(form),
         failed: (error) => this.host.emit("error", { code: error.code }),
@@ -110,7 +113,7 @@ export class Panel {
 
   /** Another form, with a fresh key and CSRF token, in the place of one that the server no longer takes. */
   async #replaceForm(/** @type {StartForm} */ stale) {
-    const [body, { fill }] = await Promise.all([this.#fetch(), import("./refill.js")]);
+    const [body, { fill }] = await Promise.all([this.#fetch(), this.host.load("refill")]);
     const typed = stale.answers();
     this.#show(body);
     if (!this.#form) return;
@@ -134,9 +137,15 @@ export class Panel {
     this.host.emit("started", { session_id });
   }
 
+  /** What a chat takes, while there is time. Asked for again when it is needed. */
+  #prefetch() {
+    this.host.fetchModule("chat").catch(() => {});
+    this.host.fetchModule("sdk").catch(() => {});
+  }
+
   async #resume({ again = false } = {}) {
     this.#view.replaceChildren(this.templates.clone("loading"));
-    import("./chat/chat.js").catch(() => {}); // Meanwhile; asked for again when it is needed.
+    this.#prefetch();
     try {
       await this.#begin(await this.#api.current(), { focus: false });
     } catch (error) {
@@ -168,7 +177,7 @@ export class Panel {
 
   /** @param {Credentials} credentials @param {{focus: boolean}} options */
   async #begin(credentials, { focus }) {
-    const { Chat } = await import("./chat/chat.js");
+    const { Chat } = await this.host.load("chat");
     if (this.#disposed) return;
     this.#form = undefined;
     this.#view.replaceChildren(this.templates.clone("chat"));
@@ -189,7 +198,7 @@ export class Panel {
     await this.#reload();
     if (this.#form && this.#kept && this.#kept.visitor === this.#body.dataset.visitor) {
       // Without it the form is empty, no more.
-      const answers = await import("./refill.js").catch(() => null);
+      const answers = await this.host.load("refill").catch(() => null);
       if (this.#form) answers?.fillPersonal(this.#form.form, this.#kept.answers);
     }
     this.shown({ focus: true });

@@ -23,6 +23,9 @@ export class StartForm {
    * @param {Templates} templates
    * @param {Api} api
    * @param {object} on
+   * @param {() => void} on.preload the visitor has begun to write, and will most likely chat
+   * @param {() => Promise<unknown>} on.ready resolves when all is there that shows a chat: none is opened before
+   * @param {(puzzle: string) => Promise<string>} on.prove solves a proof of work
    * @param {(credentials: Credentials) => Promise<void>} on.started
    * @param {(form: StartForm) => Promise<void>} on.stale the key or the CSRF token is no longer good
    * @param {(error: ApiError) => void} on.failed
@@ -38,8 +41,7 @@ export class StartForm {
       event.preventDefault();
       this.submit();
     });
-    // Somebody who types will most likely chat: what that takes travels while they write.
-    form.addEventListener("input", () => this.#preload(), { once: true });
+    form.addEventListener("input", on.preload, { once: true });
     this.errors.addEventListener("click", (event) => this.#goToField(event));
   }
 
@@ -72,7 +74,9 @@ export class StartForm {
     if (this.#busy) return;
     this.#setBusy(true);
     try {
-      await this.#prove();
+      await Promise.all([this.#prove(), this.on.ready()]).catch((error) => {
+        throw error instanceof ApiError ? error : new ApiError("network");
+      });
       const data = /** @type {any} */ (this.answers());
       const body = new URLSearchParams(data);
       body.set("location", location.href);
@@ -94,8 +98,7 @@ export class StartForm {
   async #prove() {
     const proof = this.form.querySelector("[data-webchat-puzzle]");
     if (!(proof instanceof HTMLInputElement) || proof.value) return;
-    const { solve } = await import("./proof-of-work.js");
-    proof.value = await solve(proof.dataset.webchatPuzzle ?? "");
+    proof.value = await this.on.prove(proof.dataset.webchatPuzzle ?? "");
   }
 
   /** @param {ApiError} error */
@@ -170,11 +173,5 @@ export class StartForm {
     part(button, "label").hidden = busy;
     part(button, "busy").hidden = !busy;
     part(this.form, "progress").textContent = busy ? this.templates.text("starting") : "";
-  }
-
-  #preload() {
-    const template = this.form.querySelector("template[data-webchat-sdk]");
-    if (template instanceof HTMLTemplateElement) document.head.append(template.content);
-    import("./chat/chat.js").catch(() => {}); // Asked for again when it is needed.
   }
 }

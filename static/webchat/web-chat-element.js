@@ -1,7 +1,11 @@
 // <web-chat>: what a page view costs. What it needs after the click, it imports then.
 
-/** @import {Panel} from "./panel.js" */
+/**
+ * @import {Modules} from "#types"
+ * @import {Panel} from "./panel.js"
+ */
 
+const FILE_TIMEOUT_MS = 30_000;
 const PHONE = matchMedia("(max-width: 640px)");
 
 /**
@@ -21,6 +25,8 @@ export class WebChatElement extends HTMLElement {
   #inert = [];
   /** @type {AbortController | undefined} */
   #listening;
+  /** @type {Map<string, Promise<string>>} */
+  #fetched = new Map();
 
   static define() {
     if (!customElements.get("web-chat")) customElements.define("web-chat", this);
@@ -63,9 +69,7 @@ export class WebChatElement extends HTMLElement {
       return;
     }
     this.#bound = true;
-    // Ahead of the click; if it fails, the click says so.
-    const prefetch = () => this.#prepare().catch(() => {});
-    for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, prefetch, { once: true });
+    for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, () => this.#prefetch(), { once: true });
     if (this.mode === "launcher") {
       this.child("link").hidden = true;
       this.child("launcher").hidden = false;
@@ -201,10 +205,36 @@ export class WebChatElement extends HTMLElement {
     return document.importNode(template.content, true);
   }
 
-  #prepare() {
+  /**
+   * Brings all files of a module into the browser's cache. A fetch() that failed can be repeated; an import() that
+   * failed stays failed as long as the page lives (Firefox before 155, Chrome before 156, Safari), and what
+   * modulepreload could not load, Safari does not ask for again even after a reload.
+   * @param {keyof Modules} name of the template that lists them, without "-modules"
+   * @returns {Promise<string>} the address of the module, the first of the list
+   */
+  fetchModule(name) {
+    const known = this.#fetched.get(name);
+    if (known) return known;
+    const addresses = this.template(`${name}-modules`).textContent?.trim().split(/\s+/) ?? [];
+    const fetched = Promise.all(addresses.map(fetchFile)).then(() => addresses[0]);
+    fetched.catch(() => this.#fetched.delete(name));
+    this.#fetched.set(name, fetched);
+    return fetched;
+  }
+
+  /**
+   * @template {keyof Modules} Name
+   * @param {Name} name
+   * @returns {Promise<Modules[Name]>} rejects when a file does not come; asked again, it tries again
+   */
+  async load(name) {
+    return import(await this.fetchModule(name));
+  }
+
+  #prefetch() {
     const styles = this.querySelector("template[data-webchat-stylesheet]");
     if (styles instanceof HTMLTemplateElement) styles.replaceWith(styles.content);
-    return import("./panel.js");
+    this.fetchModule("panel").catch(() => {}); // The click asks again, and says so.
   }
 
   /** The panel's markup, asked for beside the scripts that it takes, not after them. */
@@ -229,7 +259,8 @@ export class WebChatElement extends HTMLElement {
       if (this.mode !== "page") content.replaceChildren(this.template("loading"));
       if (this.mode !== "page") this.#request();
       const late = new Promise((_, reject) => setTimeout(reject, 20_000));
-      const panel = this.#prepare().then(({ Panel }) => Panel.load(this));
+      this.#prefetch();
+      const panel = this.load("panel").then(({ Panel }) => Panel.load(this));
       this.#panel = Promise.race([panel, /** @type {Promise<never>} */ (late)]);
       this.#panel.catch(() => {
         this.#panel = undefined;
@@ -298,4 +329,10 @@ export class WebChatElement extends HTMLElement {
     if (!viewport || !this.#open || viewport.scale !== 1) return;
     this.style.setProperty("--webchat-viewport", `${viewport.height}px`);
   }
+}
+
+async function fetchFile(/** @type {string} */ address) {
+  const response = await fetch(address, { signal: AbortSignal.timeout(FILE_TIMEOUT_MS) });
+  if (!response.ok) throw new Error(`${response.status} for ${address}`);
+  await response.arrayBuffer();
 }

@@ -208,11 +208,12 @@ def test_a_script_that_did_not_come_at_first_is_asked_for_again(widget: Widget) 
 
 def test_a_script_that_never_comes_is_said_and_nothing_is_lost(widget: Widget) -> None:
     widget.page.route("**/webchat/chat/chat.*.js", lambda route: route.abort())
-    widget.goto().open().fill().submit()
-    expect(widget.errors).to_contain_text("Something went wrong on our side.")
-    expect(widget.field("question")).to_have_value("Where is my parcel?")
     before = len(widget.site.sandbox.conversations())
+    widget.goto().open().fill().submit()
+    expect(widget.errors).to_contain_text("We could not be reached.")
+    expect(widget.field("question")).to_have_value("Where is my parcel?")
+    assert len(widget.site.sandbox.conversations()) == before  # no agent waits for a visitor who cannot come
     widget.page.unroute("**/webchat/chat/chat.*.js")
     widget.errors.get_by_role("button", name="Try again").click()
     widget.expect_connected()
-    assert len(widget.site.sandbox.conversations()) == before
+    assert len(widget.site.sandbox.conversations()) == before + 1

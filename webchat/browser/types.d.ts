@@ -1,5 +1,28 @@
 // Shapes that the browser modules share, for `@import … from "#types"`. A visitor's browser has no use for them.
 
+import type * as Sdk from "@twilio/conversations";
+import type * as Alerts from "../../static/webchat/chat/alerts.js";
+import type * as Chat from "../../static/webchat/chat/chat.js";
+import type * as Download from "../../static/webchat/chat/download.js";
+import type * as OutgoingFiles from "../../static/webchat/chat/outgoing-files.js";
+import type * as ReceivedFiles from "../../static/webchat/chat/received-files.js";
+import type * as Panel from "../../static/webchat/panel.js";
+import type * as ProofOfWork from "../../static/webchat/proof-of-work.js";
+import type * as Refill from "../../static/webchat/refill.js";
+
+/** What comes after the page view, by the names of the templates that list the files. */
+export interface Modules {
+  panel: typeof Panel;
+  refill: typeof Refill;
+  "proof-of-work": typeof ProofOfWork;
+  chat: typeof Chat;
+  sdk: typeof Sdk;
+  "outgoing-files": typeof OutgoingFiles;
+  "received-files": typeof ReceivedFiles;
+  alerts: typeof Alerts;
+  download: typeof Download;
+}
+
 /** What our API answers to start, renew and current. */
 export interface Credentials {
   session_id: string;

@@ -47,7 +47,7 @@ export class Chat {
     this.session = credentials.session_id;
     this.identity = credentials.identity;
     this.notice = new ConnectionNotice(view, templates, () => this.#open());
-    this.conversation = new Conversation(credentials, () => this.#renew(), {
+    this.conversation = new Conversation(host, credentials, () => this.#renew(), {
       status: (status) => this.#showStatus(status),
       messages: (entries, live) => this.#arrived(entries, live),
       removed: (index) => this.#removed(index),
@@ -61,7 +61,7 @@ export class Chat {
       // Twilio may tell the end that we asked for before our server answers.
       ended: () => this.#finish({ by: this.#ending ? "visitor" : "agent", told: this.#ending }),
     });
-    this.transcript = new Transcript(view, templates, {
+    this.transcript = new Transcript(host, view, templates, {
       nameOf: (identity) => this.conversation.nameOf(identity),
       resend: (entry) => this.#send(entry, true),
       older: () => (this.isRunning && this.conversation.hasOlder ? this.conversation.older() : null),
@@ -260,7 +260,7 @@ export class Chat {
   // --- What few need ----------------------------------------------------------------------------------------------
 
   #prepareAlerts() {
-    this.#alerts ??= import("./alerts.js").then(
+    this.#alerts ??= this.host.load("alerts").then(
       ({ Alerts }) => new Alerts(this.host, this.view, this.templates),
       () => this.#notLoaded(),
     );
@@ -268,7 +268,7 @@ export class Chat {
 
   async #download() {
     await this.transcript.loadAll().catch(() => {});
-    const module = await import("./download.js").catch(() => this.#notLoaded());
+    const module = await this.host.load("download").catch(() => this.#notLoaded());
     if (!module) return;
     const title = this.host.child("title").textContent ?? "";
     const [first] = this.transcript.timeline.entries;

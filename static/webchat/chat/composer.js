@@ -1,6 +1,7 @@
 // Where the visitor writes. The draft outlives a reload of the tab, and no longer than the chat.
 
 import { MESSAGE_MAX_BYTES, bytesOf } from "./timeline.js";
+import { persistently } from "../api.js";
 import { part } from "../templates.js";
 
 /**
@@ -77,12 +78,11 @@ export class Composer {
 
   /** @param {HTMLElement} view */
   async #attach(view) {
-    try {
-      const { OutgoingFiles } = await import("./outgoing-files.js");
-      this.#outgoing = new OutgoingFiles(view, this.templates);
-    } catch {
-      this.host.emit("error", { code: "load_failed" });
-    }
+    const module = await persistently(
+      () => this.host.load("outgoing-files"),
+      () => view.isConnected,
+    );
+    if (module) this.#outgoing = new module.OutgoingFiles(view, this.templates);
   }
 
   #send() {

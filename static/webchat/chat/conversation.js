@@ -6,6 +6,7 @@ import { CALL_LIMIT, TwilioClient } from "./twilio-client.js";
 
 /**
  * @import {Credentials, Entry, Handlers} from "#types"
+ * @import {WebChatElement} from "../web-chat-element.js"
  * @import {Client, Conversation as TwilioConversation, Message, Paginator, Participant} from "@twilio/conversations"
  */
 
@@ -22,16 +23,19 @@ export class Conversation {
   #lastRead = -1;
 
   /**
+   * @param {WebChatElement} host
    * @param {Credentials} credentials
    * @param {() => Promise<Credentials>} renew rejects with an ApiError that `isGone` when the chat has ended
    * @param {Handlers} on
    */
-  constructor(credentials, renew, on) {
+  constructor(host, credentials, renew, on) {
+    this.host = host;
     this.identity = credentials.identity;
     this.sid = credentials.channel_sid;
     this.api = credentials.api;
     this.on = on;
     this.client = new TwilioClient(credentials, renew, {
+      loadSdk: () => host.load("sdk"),
       status: on.status,
       ready: (client) => {
         client.on("conversationLeft", ({ sid }) => sid === this.sid && this.#end());
@@ -108,7 +112,7 @@ export class Conversation {
       }
       const attributes = { client_id: clientId };
       if (files?.length) {
-        const { upload } = await import("./outgoing-files.js");
+        const { upload } = await this.host.load("outgoing-files");
         return await upload(conversation, entry, attributes, signal);
       }
       await within(CALL_LIMIT + 5000, conversation.sendMessage(text, attributes));

@@ -1,11 +1,13 @@
 // The messages on the page. Each entry is one list item of the log, drawn once: what is drawn twice is read out twice.
 
 import { Timeline, continuesGroup, initialsOf, linkify, startsDay } from "./timeline.js";
+import { persistently } from "../api.js";
 import { languageOf, part } from "../templates.js";
 
 /**
  * @import {Attachment, Entry} from "#types"
  * @import {Templates} from "../templates.js"
+ * @import {WebChatElement} from "../web-chat-element.js"
  */
 
 export class Transcript {
@@ -24,6 +26,7 @@ export class Transcript {
   #firstUnread;
 
   /**
+   * @param {WebChatElement} host
    * @param {ParentNode} view
    * @param {Templates} templates
    * @param {object} on
@@ -31,7 +34,8 @@ export class Transcript {
    * @param {(entry: Entry) => void} on.resend
    * @param {() => Promise<Entry[]> | null} on.older null when there are none
    */
-  constructor(view, templates, on) {
+  constructor(host, view, templates, on) {
+    this.host = host;
     this.templates = templates;
     this.on = on;
     this.log = part(view, "log");
@@ -246,8 +250,12 @@ export class Transcript {
 
   /** @param {HTMLElement} place @param {Attachment[]} files */
   async #drawFiles(place, files) {
-    const { drawFile } = await import("./received-files.js");
-    place.replaceChildren(...files.map((file) => drawFile(this.templates, file, this.log)));
+    const module = await persistently(
+      () => this.host.load("received-files"),
+      () => place.isConnected,
+    );
+    if (!module) return;
+    place.replaceChildren(...files.map((file) => module.drawFile(this.templates, file, this.log)));
     if (this.#atEnd) this.scrollToEnd();
   }
 

@@ -3,7 +3,7 @@
 import { ApiError, backOff, sleep, within } from "../api.js";
 
 /**
- * @import {Credentials, Status} from "#types"
+ * @import {Credentials, Modules, Status} from "#types"
  * @import {Client} from "@twilio/conversations"
  */
 
@@ -30,6 +30,7 @@ export class TwilioClient {
    * @param {Credentials} credentials
    * @param {() => Promise<Credentials>} renew rejects with an ApiError that `isGone` when the chat has ended
    * @param {object} on
+   * @param {() => Promise<Modules["sdk"]>} on.loadSdk
    * @param {(status: Status) => void} on.status
    * @param {(client: Client) => void} on.ready a client is there, though not yet what it knows
    * @param {() => void} on.gone the chat has ended
@@ -46,7 +47,7 @@ export class TwilioClient {
   /** @returns {Promise<Client | null>} null when another attempt took over */
   async connect() {
     const attempt = ++this.#attempt;
-    const { Client } = await within(CALL_LIMIT, import("../sdk/conversations.js"));
+    const { Client } = await within(CALL_LIMIT, this.on.loadSdk());
     for (let tries = 1, renewed = false; attempt === this.#attempt && !this.isOver; tries += 1) {
       this.#drop();
       const { token, sdk_options: options, region } = this.credentials;
