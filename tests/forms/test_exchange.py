@@ -192,7 +192,7 @@ def test_the_longest_text_is_read_in_bounded_time():
         ({"type": "InputItem", "attributes": {"type": "file"}}, "“file” are not supported"),
         ({"type": "ThumbsUpOrDownItem"}, "“ThumbsUpOrDownItem” are not supported"),
         ({"type": "SelectItem"}, "at least one choice"),
-        ({"type": "InputItem", "attributes": {"pattern": "(a+)+$"}}, "too long"),
+        ({"type": "InputItem", "attributes": {"pattern": "(?=a)"}}, "not supported"),
         ({"type": "InputItem", "attributes": {"type": "email", "value": "x"}}, "valid email"),
         ({"type": "InputItem", "label": "a\u202eb"}, "cannot be shown"),
         ({"type": "InputItem", "label": "", "attributes": {}}, "cannot be blank"),

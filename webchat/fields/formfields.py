@@ -110,12 +110,12 @@ class NumberField(forms.DecimalField):
 
 
 class PatternValidator:
-    def __init__(self, pattern: patterns.Pattern, message: str) -> None:
+    def __init__(self, pattern: str, message: str) -> None:
         self.pattern, self.message = pattern, message or _("Please write this in the form that is asked for.")
 
     def __call__(self, value: str) -> None:
         # A longer answer has the error of its length, and is not looked at.
-        if len(value) <= patterns.INPUT_MAX and not self.pattern.matches(value):
+        if len(value) <= patterns.ANSWER_MAX and not patterns.matches(self.pattern, value):
             raise ValidationError(self.message, code="pattern")
 
 
@@ -127,11 +127,7 @@ def formfield(row: PreEngagementField) -> forms.Field:
     field = _of_type(row)
     attributes = field.widget.attrs
     if row.pattern and row.takes_pattern:
-        pattern = patterns.parse(row.pattern)
-        field.validators.append(PatternValidator(pattern, row.pattern_message))
-        attributes |= {"pattern": pattern.source}
-        if row.pattern_message:
-            attributes["title"] = row.pattern_message
+        field.validators.append(PatternValidator(row.pattern, row.pattern_message))
     if row.placeholder and row.takes_placeholder:
         attributes["placeholder"] = row.placeholder
     if token := autofill.token_for(row.autocomplete, row.type):

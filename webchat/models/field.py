@@ -224,7 +224,7 @@ class PreEngagementField(models.Model):
         """How long an answer may be, in characters; None where the type itself says."""
         standard = self.LENGTHS.get(self.Type(self.type))
         if standard and self.pattern and self.takes_pattern:
-            standard = min(standard, patterns.INPUT_MAX)
+            standard = min(standard, patterns.ANSWER_MAX)
         return standard and min(self.max_length or standard, standard)
 
     def clean(self) -> None:
