@@ -309,7 +309,7 @@ export class WebChatElement extends HTMLElement {
     let inside = panel;
     while (inside.parentElement && inside !== document.body) {
       for (const other of inside.parentElement.children) {
-        if (other === inside || !(other instanceof HTMLElement) || other.inert || other.role === "status") continue;
+        if (other === inside || !(other instanceof HTMLElement) || other.inert || other.getAttribute("role") === "status") continue;
         other.inert = true;
         this.#inert.push(other);
       }

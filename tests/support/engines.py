@@ -31,7 +31,7 @@ from playwright.sync_api import Page
 from tests.support.missing import apt_install
 from tests.support.site import free_port
 
-TIMEOUT = 20  # seconds, for a condition of the page; a command to a browser may take twice as long
+TIMEOUT = 30  # seconds, for a condition of the page; a command to a browser may take twice as long
 # Keys without a character, as WebDriver writes them (https://www.w3.org/TR/webdriver2/#keyboard-actions).
 TAB, ENTER, ESCAPE = "\ue004", "\ue007", "\ue00c"
 
