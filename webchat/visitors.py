@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
@@ -72,10 +73,15 @@ def end_chats_at_sign_in(sender: object, request: HttpRequest, **kwargs: Any) ->
 
 
 def end_chats_at_logout(sender: object, request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
-    """The next user of this browser finds no chat of this one."""
+    """The next user of this browser finds no chat of this one.
+
+    Signs the user out before Twilio closes the chat: other tabs hear of that at once, and ask whose form to show.
+    """
     from webchat.models import ChatSession
 
     if user is not None:
+        request.session.pop(SESSION_KEY, None)
+        request.session.save()
         _end_chats(request, user, ChatSession.EndedBy.LOGOUT)
 
 

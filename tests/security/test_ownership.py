@@ -102,7 +102,7 @@ def test_who_signs_in_finds_no_earlier_chat_of_the_browser_nor_does_anybody_afte
     html = visitor.open_panel()
     assert 'data-webchat-state="form"' in html
     assert visitor.renew(own["session_id"]).status_code == 404
-    assert visitor.renew(begun["session_id"]).status_code == 410
+    assert visitor.renew(begun["session_id"]).status_code == 404
     assert not ChatSession.objects.running().exists()
 
 

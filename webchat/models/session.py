@@ -136,8 +136,10 @@ class ChatSession(OneChannel):
 
     @classmethod
     def get_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
-        """The visitor's own session. Raises DoesNotExist for an absent one and for somebody else's alike."""
-        if session := _of_user(visitor, _of_browser(id=session_id, owner=visitor.key)):
+        """The visitor's own session. Raises DoesNotExist for an absent one and for somebody else's alike, and for one
+        that a sign-in or sign-out ended: the browser may ask before it has its new cookie."""
+        session = _of_user(visitor, _of_browser(id=session_id, owner=visitor.key))
+        if session and not session.was_left_behind:
             return session
         raise cls.DoesNotExist
 
@@ -204,6 +206,12 @@ class ChatSession(OneChannel):
             return
         if not breaker.is_open and self.take_lease(LEASE):
             self.send_question(look_first=True)
+
+    @property
+    def was_left_behind(self) -> bool:
+        """It ended because another user sits there now: nobody's from then on."""
+        by = (self.EndedBy.SIGN_IN, self.EndedBy.LOGOUT)
+        return self.status == self.Status.ENDED and self.ended_by in by
 
     # --- Token and end ------------------------------------------------------------------------------------------
 
