@@ -55,24 +55,22 @@ types: .venv/.dev node_modules/.ready static/webchat/sdk/conversations.js
 	@$(TEST_ENV) $(BIN)/mypy
 	$(WITH_NODE) node_modules/.bin/tsc -p tsconfig.json
 
-# On a busy machine a real browser or server may be late once: what failed runs again, alone, and then must pass.
-define pytest
-$(BIN)/pytest --numprocesses 3 $(1) || $(BIN)/pytest --last-failed --last-failed-no-failures none $(1)
-endef
+PYTEST = $(BIN)/pytest --numprocesses 3
 
 unit: .venv/.dev static/webchat/sdk/conversations.js $(FLEX_UI)
-	@export $(TEST_VARIABLES)
-	$(call pytest,--ignore tests/e2e)
+	@$(BIN)/python -m tests.support.postgres
+	export $(TEST_VARIABLES)
+	$(PYTEST) --ignore tests/e2e
 	$(WITH_NODE) npm test --silent
 
 browser: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 	@$(BIN)/python -m tests.support.engines
 	export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
-	$(call pytest,tests/e2e)
+	$(PYTEST) tests/e2e
 
 thorough: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 	@export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
-	$(call pytest,tests/e2e -m thorough)
+	$(PYTEST) tests/e2e -m thorough
 
 # What a start and a renewal cost, in one run with what they are compared to.
 bench: .venv/.dev static/webchat/sdk/conversations.js

@@ -484,8 +484,8 @@ def test_sigterm_ends_the_process(tmp_path):
         "DATABASE_URL": f"sqlite:///{tmp_path / 'worker.sqlite3'}",
     }
     subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=environment, check=True)
-    worker = subprocess.Popen([sys.executable, "manage.py", "webchat_worker"], env=environment)
-    time.sleep(3)
-    assert worker.poll() is None
-    worker.terminate()
-    assert worker.wait(10) == 0
+    command = [sys.executable, "manage.py", "webchat_worker"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as worker:
+        assert any("worker: running" in line for line in worker.stderr)
+        worker.terminate()
+        assert worker.wait(60) == 0

@@ -133,7 +133,15 @@ def answers_late(site: SiteServer, channel: str, milliseconds: int) -> None:
         site.sandbox.fault("POST", f"/v1/Conversations/{channel}", delay_ms=milliseconds, before=False)
 
 
-@pytest.mark.parametrize("late", [0, 1500])
+def worker_closes_chats(site: SiteServer) -> None:
+    """The worker's part, where Twilio takes longer than a sign-in or sign-out waits."""
+    site.shell(
+        "from webchat.chats import worker; from django.utils import timezone;"
+        "ChatSession.objects.filter(close_pending=True).update(lease_until=timezone.now()); worker.pass_once()"
+    )
+
+
+@pytest.mark.parametrize("late", [0, 700])
 def test_signing_out_in_one_tab_leaves_nothing_to_read_in_another(page: Page, site: SiteServer, late: int) -> None:
     sign_in(page, site)
     widget = Widget(page, site).goto("/support/")
@@ -149,16 +157,18 @@ def test_signing_out_in_one_tab_leaves_nothing_to_read_in_another(page: Page, si
     other.get_by_text("Ada", exact=True).click()
     other.get_by_role("button", name="Sign out").click()
     expect(other.get_by_role("link", name="Sign in").first).to_be_visible()
+    worker_closes_chats(site)
     expect(page.get_by_text("My secret question")).to_have_count(0, timeout=15_000)
     expect(widget.field("question")).to_have_value("")
     expect(widget.field("email")).to_have_value("")
 
 
-@pytest.mark.parametrize("late", [0, 1500])
+@pytest.mark.parametrize("late", [0, 700])
 def test_signing_in_in_one_tab_leaves_nothing_to_read_in_another(page: Page, site: SiteServer, late: int) -> None:
     widget = Widget(page, site).start(question="An anonymous secret")
     answers_late(site, widget.channel, late)
     sign_in(page.context.new_page(), site)
+    worker_closes_chats(site)
     expect(page.get_by_text("An anonymous secret")).to_have_count(0, timeout=15_000)
     expect(widget.form).to_be_visible()
 

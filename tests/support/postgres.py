@@ -1,4 +1,7 @@
-"""PostgreSQL for tests: the server that TEST_POSTGRES_URL names, or a private one in a temporary folder."""
+"""PostgreSQL for tests: the server that TEST_POSTGRES_URL names, or a private one in a temporary folder.
+
+`python -m tests.support.postgres` installs it where it is missing and apt may be used.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from tests.support.missing import apt_install
 from tests.support.site import free_port
 
 NAME = "PostgreSQL (apt-get install postgresql, or TEST_POSTGRES_URL)"
@@ -99,3 +103,8 @@ def new_database(server_url: str, name: str) -> Iterator[str]:
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(drop)
+
+
+if __name__ == "__main__":
+    if not is_there():
+        apt_install("postgresql")

@@ -36,6 +36,7 @@ class Command(BaseCommand):
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        logger.info("worker: running")
         pruned_at = -float(PRUNE_EVERY)
         while not stopping.is_set():
             close_old_connections()
