@@ -10,9 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from csp.constants import HEADER, NONE
-from csp.middleware import CheckableLazyObject, CSPMiddleware, PolicyParts
-from csp.utils import build_policy
+from csp.constants import NONE
+from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -78,11 +77,11 @@ signals.bind_extra_request_failed_metadata.connect(describe_request)
 
 
 class FetchSiteMiddleware:
-    """Refuses what a browser says that another site makes it send. It stands beside the CSRF token and the Origin
-    header, for everybody and every address; what sends no Sec-Fetch-Site (no browser, or an old one) meets those.
+    """Refuses unsafe requests that, by the browser's own word, another site made: beside the CSRF token and the Origin
+    header, for every address. A client that sends no Sec-Fetch-Site (an old browser, or none) meets those two.
 
-    "none" is a visitor's own doing, such as a form that is sent again by a reload; no script can cause it, and the API
-    is for scripts. https://www.w3.org/TR/fetch-metadata/
+    `Sec-Fetch-Site: none` is a navigation by the user, such as a form that is sent again by a reload. It is allowed on
+    pages, but never on the API, which only scripts call. https://www.w3.org/TR/fetch-metadata/
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -103,33 +102,9 @@ class FetchSiteMiddleware:
         return response
 
 
-_NO_SCRIPT = {"script-src": [NONE]}
-
-
 class PolicyMiddleware(CSPMiddleware):
-    """The content security policy of the settings; where the page has no script of ours, none may run. A template tag,
-    which has no response, adds what it needs by `request.csp_update`."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        super().__init__(get_response)
-        # Most answers have no script, and so the same policy: building it takes longer than everything else here.
-        self.usual = build_policy(replace=_NO_SCRIPT) if self._is_simple() else ""
-
-    @staticmethod
-    def _is_simple() -> bool:
-        """Whether every answer has the policy of the settings, and no other."""
-        policy = getattr(settings, "CONTENT_SECURITY_POLICY", None) or {}
-        reports = getattr(settings, "CONTENT_SECURITY_POLICY_REPORT_ONLY", None)
-        return not (settings.DEBUG or reports or policy.get("EXCLUDE_URL_PREFIXES"))
-
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        is_usual = self.get_policy_parts(request, response) == PolicyParts(replace=_NO_SCRIPT)
-        if not self.usual or not is_usual or hasattr(response, "_csp_exempt"):
-            return super().process_response(request, response)
-        response.headers.setdefault(HEADER, self.usual)
-        # A nonce that is asked for now would be in no policy.
-        request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)  # type: ignore[attr-defined]
-        return response
+    """The content security policy of the settings. A page that asked for no nonce has no script of ours, so none may
+    run there. A template tag has no response to decorate: it adds sources by `request.csp_update`."""
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
@@ -138,16 +113,19 @@ class PolicyMiddleware(CSPMiddleware):
         if more := getattr(request, "csp_update", None):
             parts.update = {**(parts.update or {}), **more}
         if parts.nonce is None and "script-src" not in (parts.replace or {}):
-            parts.replace = {**(parts.replace or {}), **_NO_SCRIPT}
+            parts.replace = {**(parts.replace or {}), "script-src": [NONE]}
         return parts
 
 
 class HeadersMiddleware:
-    """The security headers of every answer, the refusals of other middleware included."""
+    """The security headers of every answer, also of those that other middleware gives in place of a page.
+
+    It stands first and uses Django's SecurityMiddleware for its answers alone: where that stands itself, it redirects
+    and asks for the Host, and the 400 of a Host that is not ours would leave without these headers.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        # Django's own place for these is further in: what it refuses itself, such as a foreign Host, would go without.
         self.security = SecurityMiddleware(get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

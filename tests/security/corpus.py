@@ -227,7 +227,7 @@ LENGTHS = [
         ("", 400, "invalid"),  # chunked, as WSGI shows it
         ("32769", 413, "too_large"),
         ("9" * 20, 413, "too_large"),
-        ("9" * 5000, 413, "too_large"),
+        ("9" * 5000, 400, "invalid"),
         ("000000000000000000000000010", 400, "invalid"),
     ]
 ]
