@@ -270,3 +270,12 @@ def test_everything_is_done_with_the_keyboard(desk: Page, empty_sandbox: Sandbox
     desk.keyboard.press("Enter")
     expect(desk.get_by_role("log")).to_contain_text("Hello")
     assert empty_sandbox.messages(sid)[-1]["body"] == "Hello"
+
+
+def test_many_chats_make_the_list_longer_and_not_the_page(desk: Page, empty_sandbox: SandboxServer) -> None:
+    for number in range(20):
+        visit(empty_sandbox, f"Visitor {number}")
+    expect(desk.get_by_role("link", name="Visitor 19")).to_be_attached()
+    choose(desk, "Visitor 0")
+    assert desk.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
+    assert desk.get_by_role("navigation", name="Chats").evaluate("(e) => e.scrollHeight - e.clientHeight") > 0
