@@ -1,5 +1,7 @@
 // Answers of one form, put into another. Imported when there is another.
 
+import { followDirection } from "./templates.js";
+
 /** @param {HTMLFormElement} form @param {FormData} answers of another form; the hidden fields stay as they are */
 export function fill(form, answers) {
   for (const field of form.elements) put(field, answers);
@@ -22,5 +24,6 @@ function put(field, answers) {
   ) {
     const value = answers.get(field.name);
     if (typeof value === "string") field.value = value;
+    followDirection(field);
   }
 }

@@ -48,6 +48,18 @@ export function part(root, name, type) {
 }
 
 /**
+ * Lets what is typed read in its own direction: else an English text ends with its full stop on the wrong side of an
+ * Arabic page. An empty field, and thus its placeholder, keeps the direction of the page.
+ * @param {EventTarget | null} field
+ */
+export function followDirection(field) {
+  if (!(field instanceof HTMLTextAreaElement || field instanceof HTMLInputElement)) return;
+  if (!field.matches("textarea, [type=text], [type=email], [type=url]")) return;
+  if (field.value) field.dir = "auto";
+  else field.removeAttribute("dir");
+}
+
+/**
  * The page's language, in the visitor's own variety of it if they have one: the page says "en", they write dates the
  * British way.
  * @param {Element} element

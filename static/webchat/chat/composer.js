@@ -2,7 +2,7 @@
 
 import { MESSAGE_MAX_BYTES, bytesOf } from "./timeline.js";
 import { persistently } from "../api.js";
-import { part } from "../templates.js";
+import { followDirection, part } from "../templates.js";
 
 /**
  * @import {Attachment} from "#types"
@@ -96,6 +96,7 @@ export class Composer {
   }
 
   #changed() {
+    followDirection(this.input);
     const room = MESSAGE_MAX_BYTES - bytesOf(this.input.value.trim());
     const tooLong = room < 0;
     const words = tooLong ? this.templates.text("too-long") : "";
