@@ -12,6 +12,6 @@ urlpatterns = [
     path("<slug:slug>/", views.page, name="page"),
     path("<slug:slug>/panel/", views.panel, name="panel"),
     path("<slug:slug>/end/", views.end, name="end"),
-    path("<slug:slug>/theme.css", views.theme, name="theme"),
+    path("<slug:slug>/launcher.css", views.stylesheet, name="stylesheet"),
     path("<slug:slug>/flex-ui/", include("webchat.legacy.urls")),
 ]

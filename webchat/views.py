@@ -9,12 +9,12 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
-from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webchat.api.errors import SESSION_STATUS, TRY_AGAIN
@@ -111,11 +111,19 @@ def end(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
-@cache_control(public=True, max_age=31_536_000, immutable=True)
-@gzip_page
-def theme(request: HttpRequest, slug: str) -> HttpResponse:
-    """The webchat's colours. The address changes with them."""
-    return HttpResponse(Webchat.get_or_404(slug).theme, content_type="text/css")
+def stylesheet(request: HttpRequest, slug: str) -> HttpResponse:
+    """The launcher's styles in the webchat's colour. Its address on a page changes with its bytes."""
+    sheet = Webchat.get_or_404(slug).stylesheet
+    body, encoding = sheet.encoded(request.headers.get("Accept-Encoding", ""))
+    response = HttpResponse(body, content_type="text/css; charset=utf-8")
+    if encoding:
+        response["Content-Encoding"] = encoding
+    patch_vary_headers(response, ["Accept-Encoding"])
+    if request.GET.get("v") == sheet.version:
+        patch_cache_control(response, public=True, max_age=31_536_000, immutable=True)
+    else:  # of another version of the site, while two are served
+        patch_cache_control(response, public=True, max_age=60)
+    return response
 
 
 def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[str, Any]:

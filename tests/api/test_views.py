@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+
+import brotli
 import pytest
 from django.db import OperationalError
 from django.test import Client
@@ -67,7 +71,7 @@ def test_what_belongs_to_one_visitor_is_stored_by_no_cache(client, sandbox, path
     assert "no-store" in client.get(path)["Cache-Control"]
 
 
-@pytest.mark.parametrize("path", ["/webchat/nope/", "/webchat/nope/panel/", "/webchat/nope/theme.css"])
+@pytest.mark.parametrize("path", ["/webchat/nope/", "/webchat/nope/panel/", "/webchat/nope/launcher.css"])
 def test_an_unknown_webchat_is_404(client, path):
     assert client.get(path).status_code == 404
 
@@ -177,15 +181,6 @@ def test_the_tag_shows_nothing_for_an_absent_or_switched_off_webchat(client):
     assert "<web-chat" not in client.get("/").content.decode()
 
 
-def test_the_theme_carries_the_brand_colour_and_a_readable_ink(client):
-    make_webchat(brand_colour="#ffdd00")
-    response = client.get("/webchat/support/theme.css")
-    assert response["Content-Type"].startswith("text/css")
-    css = response.content.decode()
-    assert "#ffdd00" in css
-    assert "#000000" in css
-
-
 def test_signed_in_visitors_see_what_their_account_answers(sandbox):
     webchat = make_webchat()
     webchat.fields.filter(name="email").update(match="account", user_lookup="email")
@@ -228,23 +223,66 @@ def test_a_database_that_fails_is_said_as_a_page(sandbox, monkeypatch):
 # --- Colours -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("scheme", "controls", "follows_device", "has_dark"),
-    [("system", "light dark", True, True), ("light", "light", False, False), ("dark", "dark", False, True)],
-)
-def test_the_colour_scheme_is_the_webchats(client, scheme, controls, follows_device, has_dark):
-    webchat = make_webchat(colour_scheme=scheme)
-    css = client.get(f"/webchat/support/theme.css?v={webchat.theme_version}").content.decode()
-    assert f"color-scheme: {controls};" in css
-    assert ("prefers-color-scheme" in css) == follows_device
-    assert ("--webchat-surface: #1c2026" in css) == has_dark
-    assert css.count("{") == css.count("}")
+STYLES = "/webchat/support/launcher.css"
+
+
+def test_the_stylesheet_carries_the_brand_colour_and_a_readable_ink(client):
+    make_webchat(brand_colour="#ffdd00")
+    response = client.get(STYLES)
+    assert response["Content-Type"] == "text/css; charset=utf-8"
+    css = response.content.decode()
+    assert ".webchat-launcher" in css
+    rule = css.split(':where(web-chat[data-webchat="support"])')[1]
+    assert rule == "{--webchat-brand:#ffdd00;--webchat-brand-ink:#000000}\n"
+
+
+def test_a_page_view_fetches_one_stylesheet_of_the_chat(client):
+    webchat = make_webchat()
+    page = re.sub(r"<template.*?</template>", "", client.get("/").content.decode(), flags=re.DOTALL)
+    sheets = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)
+    assert [one for one in sheets if "webchat" in one] == [f"{STYLES}?v={webchat.stylesheet.version}"]
+
+
+@pytest.mark.parametrize("scheme", ["system", "light", "dark"])
+@pytest.mark.parametrize("path", ["/", "/support/", "/webchat/support/"])
+def test_the_colour_scheme_is_the_webchats(client, sandbox, scheme, path):
+    make_webchat(colour_scheme=scheme)
+    html = client.get(path).content.decode()
+    for classes in re.findall(r'<web-chat [^>]*class="([^"]+)"', html):
+        assert {"webchat-system", "webchat-light", "webchat-dark"} & set(classes.split()) == {f"webchat-{scheme}"}
+    assert "<web-chat" in html
 
 
 def test_what_changes_the_colours_changes_their_address():
+    one, other = make_webchat(), make_webchat(slug="other", brand_colour="#123456")
+    assert one.stylesheet.version != other.stylesheet.version
+    before = one.stylesheet.version
+    one.brand_colour = "#123456"
+    assert one.stylesheet.version != before
+
+
+def test_only_its_own_version_is_kept_for_ever(client):
+    """While two versions of the site are served, the one may answer what a page of the other asks for."""
     webchat = make_webchat()
-    versions = {webchat.theme_version}
-    for change in ({"brand_colour": "#123456"}, {"colour_scheme": "dark"}):
-        vars(webchat).update(change)
-        versions.add(webchat.theme_version)
-    assert len(versions) == 3
+    current = client.get(f"{STYLES}?v={webchat.stylesheet.version}")
+    assert {"public", "immutable", "max-age=31536000"} == set(current["Cache-Control"].split(", "))
+    for query in ("", "?v=old"):
+        other = client.get(STYLES + query)
+        assert other.status_code == 200
+        assert set(other["Cache-Control"].split(", ")) == {"public", "max-age=60"}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"), [("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("", ""), ("zstd", "")]
+)
+def test_the_stylesheet_travels_compressed(client, accepted, encoding):
+    make_webchat()
+    plain = client.get(STYLES).content
+    response = client.get(STYLES, headers={"Accept-Encoding": accepted})
+    assert response.get("Content-Encoding", "") == encoding
+    assert "Accept-Encoding" in response["Vary"]
+    undo = {"br": brotli.decompress, "gzip": gzip.decompress, "": bytes}[encoding]
+    assert undo(response.content) == plain
+    assert int(response["Content-Length"]) == len(response.content)
+    if encoding:
+        assert len(response.content) < len(plain) / 3

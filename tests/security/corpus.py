@@ -22,7 +22,7 @@ CURRENT = f"{START}current/"
 ABSENT = "00000000-0000-4000-8000-000000000000"
 RENEW, END = f"/api/webchat/sessions/{ABSENT}/token/", f"/api/webchat/sessions/{ABSENT}/end/"
 WEBHOOK = "/webhooks/twilio/conversations/"
-PAGE, PANEL, THEME = "/webchat/support/", "/webchat/support/panel/", "/webchat/support/theme.css"
+PAGE, PANEL, STYLES = "/webchat/support/", "/webchat/support/panel/", "/webchat/support/launcher.css"
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ METHODS = [
         WEBHOOK: ["POST"],
         PAGE: ["GET", "HEAD", "POST"],
         PANEL: ["GET", "HEAD"],
-        THEME: ["GET", "HEAD"],
+        STYLES: ["GET", "HEAD"],
         "/webchat/support/end/": ["POST"],
         "/health/live": ["GET", "HEAD"],
         "/health/ready": ["GET", "HEAD"],
@@ -316,10 +316,10 @@ ADDRESSES = [
 ] + [
     Case(f"page {path[:80]!r}", "GET", path, status)
     for path, status in [
-        ("/webchat/nope/", 404), ("/webchat/nope/panel/", 404), ("/webchat/nope/theme.css", 404), ("/webchat/support", 301),
+        ("/webchat/nope/", 404), ("/webchat/nope/panel/", 404), ("/webchat/nope/launcher.css", 404), ("/webchat/support", 301),
         ("/webchat/", 404), ("/webchat/%00/", 404), ("/nope/", 404), ("/%ff%fe/", 404), ("/\\evil.example/", 404),
         ("/static/../config/settings.py", 404), ("/static/%2e%2e/manage.py", 404), ("/.env", 404), ("/.git/config", 404), ("/health/", 404),
-        ("/webchat/support/?x=" + "y" * 5_000, 200), ("/webchat/support/panel/?x=%00", 200), ("/webchat/support/theme.css?v=%ff", 200),
+        ("/webchat/support/?x=" + "y" * 5_000, 200), ("/webchat/support/panel/?x=%00", 200), ("/webchat/support/launcher.css?v=%ff", 200),
         ("/?next=//evil.example", 200), ("/accounts/reset/x/y/", 200), ("/accounts/reset/%00/%00/", 200), ("/admin/nope/", 302),
         ("/accounts/login/?next=//evil.example", 200), ("/theme.css?v=%00", 200),
     ]

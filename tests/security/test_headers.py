@@ -164,7 +164,7 @@ def test_a_nonce_that_comes_too_late_is_an_error(rf):
 
 def test_what_caches_may_keep_has_no_nonce_no_cookie_and_no_token(client):
     webchat = make_webchat()
-    for path in (f"/webchat/{webchat.slug}/theme.css", "/theme.css"):
+    for path in (f"/webchat/{webchat.slug}/launcher.css", "/theme.css"):
         response = client.get(path)
         assert "public" in response["Cache-Control"]
         assert "nonce" not in response["Content-Security-Policy"]

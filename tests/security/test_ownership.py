@@ -19,7 +19,7 @@ CHAT_URLS = {
     "webchat/<slug:slug>/",
     "webchat/<slug:slug>/panel/",
     "webchat/<slug:slug>/end/",
-    "webchat/<slug:slug>/theme.css",
+    "webchat/<slug:slug>/launcher.css",
     "webchat/<slug:slug>/flex-ui/token",
     "webchat/<slug:slug>/flex-ui/token/refresh",
     "webchat/<slug:slug>/flex-ui/web-channels",

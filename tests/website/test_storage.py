@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,20 @@ def test_the_build_minifies_every_source_and_nothing_of_others(settings):
     assert sum(sizes) < 0.75 * sum(len(path.read_bytes()) for path in ours)
     texts = [path.read_text() for path in built]
     assert [text for text in texts if "/**" in text or "\n  " in text] == []
+
+
+def test_styles_are_built_for_the_oldest_browsers(settings):
+    """Those without nesting, and without (width <= …), would take no rule of ours."""
+    minify()
+    styles = [path.read_text() for path in settings.MINIFIED.glob("*.css")]
+    assert ".webchat .webchat-launcher{" in "".join(styles)
+    for style in styles:
+        assert "&" not in style
+        assert "<=" not in style
+        depth = 0
+        for brace in re.sub(r"@(media|keyframes|property)[^{]*{", "", style):
+            depth += {"{": 1, "}": -1}.get(brace, 0)
+            assert depth <= 1
 
 
 def test_a_build_twice_gives_the_same_bytes(settings):

@@ -13,6 +13,8 @@ const sources = join(root, "static/webchat");
 const target = join(root, "build/minified");
 // Twilio's: the one is minified already, the other stays as its checksum knows it.
 const left = ["sdk", "flex-ui"];
+const { browserslist } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const oldest = browserslist.works.map((browser) => browser.replace(" ", ""));
 const loaders = { ".js": "js", ".css": "css" };
 
 mkdirSync(target, { recursive: true });
@@ -24,6 +26,8 @@ for (const name of readdirSync(sources, { recursive: true })) {
   const { code } = await transform(source.toString(), {
     loader: loaders[type],
     minify: true,
+    // What older browsers do not know is written out for them: nested rules, (width <= …).
+    target: type === ".css" ? oldest : "esnext",
     charset: "utf8",
     sourcefile: name,
     // The same bytes, and thus the same hashed name, wherever this runs.

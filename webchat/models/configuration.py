@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from django.contrib.sites.models import Site
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from webchat.attachments import KINDS, MAX_MEGABYTES, default_kinds, types_of, validate_kinds
 from webchat.colours import ink_for, validate_colour
 from webchat.flex import credentials
+from webchat.stylesheet import Stylesheet, stylesheet
 
 
 def sid_validator(prefix: str) -> RegexValidator:
@@ -207,13 +205,8 @@ class Configuration(models.Model):
         return ink_for(self.brand_colour)
 
     @property
-    def theme(self) -> str:
-        """Colours as a stylesheet, so that no page needs an inline style."""
-        return render_to_string("webchat/theme.css", {"webchat": self})
-
-    @property
-    def theme_version(self) -> str:
-        return hashlib.sha256(self.theme.encode()).hexdigest()[:8]
+    def stylesheet(self) -> Stylesheet:
+        return stylesheet(self.slug, self.brand_colour)
 
     @property
     def attachment_types(self) -> dict[str, str]:

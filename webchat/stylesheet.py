@@ -1,0 +1,70 @@
+"""The stylesheet of a page view: the launcher's, and after it the webchat's brand colour, in one request.
+
+A strict Content-Security-Policy allows no style attribute that could carry the colour, and in a stylesheet of its own it
+would cost each page view one more request.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import brotli
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.storage import staticfiles_storage
+
+from webchat.colours import ink_for
+
+SOURCES = ("webchat/css/tokens.css", "webchat/css/launcher.css")
+
+
+class Stylesheet(NamedTuple):
+    css: bytes
+    version: str  # changes with the bytes
+
+    def encoded(self, accepted: str) -> tuple[bytes, str]:
+        """The bytes to send to a browser with that Accept-Encoding header, and their encoding, "" for none."""
+        for encoding in ("br", "gzip"):
+            if re.search(rf"\b{encoding}\b", accepted):
+                return _compress(self.css, encoding), encoding
+        return self.css, ""
+
+
+def stylesheet(slug: str, brand_colour: str) -> Stylesheet:
+    """For a webchat and its colour as #rrggbb."""
+    # In development a change of the sources is seen at once.
+    return _put_together(slug, brand_colour) if settings.DEBUG else _kept(slug, brand_colour)
+
+
+def _put_together(slug: str, brand_colour: str) -> Stylesheet:
+    # Of no specificity, like all properties: a site's own "web-chat { … }" overrides them.
+    brand = (
+        f':where(web-chat[data-webchat="{slug}"])'
+        f"{{--webchat-brand:{brand_colour};--webchat-brand-ink:{ink_for(brand_colour)}}}\n"
+    )
+    css = b"".join([*map(_read, SOURCES), brand.encode()])
+    return Stylesheet(css, hashlib.sha256(css).hexdigest()[:12])
+
+
+_kept = lru_cache(maxsize=64)(_put_together)
+
+
+def _read(name: str) -> bytes:
+    """A static file as collectstatic left it: minified; its source in development and where nothing is collected."""
+    if not settings.DEBUG and staticfiles_storage.exists(name):
+        with staticfiles_storage.open(name) as file:
+            return bytes(file.read())
+    found = finders.find(name)
+    if found is None:
+        raise FileNotFoundError(name)
+    return Path(found).read_bytes()
+
+
+@lru_cache(maxsize=64)
+def _compress(css: bytes, encoding: str) -> bytes:
+    return brotli.compress(css) if encoding == "br" else gzip.compress(css, 9, mtime=0)
