@@ -180,9 +180,9 @@ def test_what_cannot_be_read_is_refused_with_its_place(text, complaint):
 
 
 def test_the_longest_text_is_read_in_bounded_time():
-    start = time.perf_counter()
+    start = time.process_time()
     exchange.read("[" + "{a:'b'}," * (exchange.TEXT_MAX // 8 - 1) + "]")
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ JSON_BODIES = [
     answers("e-mail without a domain", {"email": "ada@"}),
     answers("long e-mail", {"email": "a" * 10_000 + "@example.com"}),
     answers("name of spaces that nobody sees", {"name": "\u200b\u2060\u200d"}),
-    answers("name with an override of direction", {"name": "Ada\u202etxt.exe"}),
+    answers("name with a character of nobody", {"name": "Ada\ue000"}),
     answers("answer for Twilio's identity", {"identity": "w_0"}),
     answers("answer for the session's status", {"status": "active"}),
     answers("json in a text is text", {"question": "[" * 1_900}, status=201, code=None),

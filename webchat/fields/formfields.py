@@ -17,7 +17,14 @@ from django.utils.translation import gettext_lazy
 from phonenumber_field.formfields import PhoneNumberField
 
 from webchat.fields import autofill, patterns
-from webchat.fields.person_names import clean_person_name, validate_line, validate_person_name, validate_text
+from webchat.fields.person_names import (
+    clean_line,
+    clean_person_name,
+    clean_text,
+    validate_line,
+    validate_person_name,
+    validate_text,
+)
 
 if TYPE_CHECKING:
     from webchat.models import PreEngagementField
@@ -76,14 +83,17 @@ class PersonNameField(forms.CharField):
 class LineField(forms.CharField):
     default_validators = [validate_line]
 
+    def to_python(self, value: Any) -> str:
+        return clean_line(super().to_python(value) or "")
+
 
 class TextField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 3})
     default_validators = [validate_text]
 
     def to_python(self, value: Any) -> str:
-        # A browser counts a line break as one character and sends two.
-        return (super().to_python(value) or "").replace("\r\n", "\n")
+        # A line break is one character, as a browser counts it, though it sends two.
+        return clean_text(super().to_python(value) or "")
 
 
 class DateField(forms.DateField):
