@@ -145,6 +145,33 @@ test("brackets stay with the address only when they were opened in it", () => {
   assert.equal(links("(see https://example.com/a_(b)).")[0].text, "https://example.com/a_(b)");
 });
 
+test("an address ends before what belongs to the sentence, in any language", () => {
+  const cases = {
+    "„https://example.com/hilfe“": ["https://example.com/hilfe"],
+    "‚https://example.com/hilfe‘": ["https://example.com/hilfe"],
+    "« https://example.com/aide », «https://example.com/b»": ["https://example.com/aide", "https://example.com/b"],
+    "‹https://example.com/a›": ["https://example.com/a"],
+    "https://example.com/a، ثم https://example.com/b؟": ["https://example.com/a", "https://example.com/b"],
+    "https://example.com/a؛": ["https://example.com/a"],
+    "\u2067https://example.com/a\u2069": ["https://example.com/a"],
+    "https://example.com/faq… oder": ["https://example.com/faq"],
+    "https://example.com/a。见https://example.com/b，": ["https://example.com/a", "https://example.com/b"],
+    "《https://example.com/a》《https://example.com/b》": ["https://example.com/a", "https://example.com/b"],
+    "（https://example.com/a）「https://example.com/b」": ["https://example.com/a", "https://example.com/b"],
+    "https://example.com/a！？": ["https://example.com/a"],
+    "https://example.com/a\u200b": ["https://example.com/a"],
+    "{https://example.com/a} [https://example.com/b]": ["https://example.com/a", "https://example.com/b"],
+    "https://example.com/{id}/[x]": ["https://example.com/{id}/[x]"],
+    "**https://example.com/a** – https://example.com/b–": ["https://example.com/a", "https://example.com/b"],
+    "https://fa.example/می\u200cخواهم": ["https://fa.example/می\u200cخواهم"],
+    "https://例え.example/ü?q=ä#ß.": ["https://例え.example/ü?q=ä#ß"],
+  };
+  for (const [text, found] of Object.entries(cases)) {
+    assert.deepEqual(links(text).map((piece) => piece.text), found, text);
+    assert.equal(linkify(text).map((piece) => piece.text).join(""), text);
+  }
+});
+
 test("nothing but http and https is ever a link", () => {
   for (const text of ["javascript:alert(1)", "data:text/html,x", "ftp://example.com", "mailto:a@b.c", "http://", "https://x", "HTTPS:example"]) {
     assert.deepEqual(links(text), [], text);

@@ -104,7 +104,11 @@ export function continuesGroup(previous, entry) {
   );
 }
 
-const LINK = /\b(?:https?:\/\/|www\.)[^\s<>"]+/gi;
+// No address has these as they are: spaces, quotation marks, the full stops, commas and brackets of other scripts, an
+// ellipsis, and format characters but for the joiners, with which some languages spell.
+const LINK =
+  /\b(?:https?:\/\/|www\.)(?:[^\s<>"„“”«»‹›…،؛؟۔।、。，．；：！？｡､《》〈〉「」『』【】〔〕〖〗（）［］｛｝\p{Cf}]|[\u200c\u200d])+/giu;
+const OPENED_BY = new Map([[")", "("], ["]", "["], ["}", "{"]]);
 
 /**
  * @param {string} text
@@ -128,12 +132,16 @@ export function linkify(text) {
 
 /** Punctuation after an address belongs to the sentence; a closing bracket only if it closes none of the address. */
 function trimmed(/** @type {string} */ link) {
-  let unopened = link.split(")").length - link.split("(").length;
+  const count = (/** @type {string} */ sign) => link.split(sign).length - 1;
+  const unopened = new Map([...OPENED_BY].map(([close, open]) => [close, count(close) - count(open)]));
   let end = link.length;
   for (; end > 0; end -= 1) {
     const last = link[end - 1];
-    if (last === ")" && unopened-- <= 0) break;
-    if (!".,;:!?'’”»*_])".includes(last)) break;
+    const left = unopened.get(last);
+    if (left !== undefined) {
+      if (left <= 0) break;
+      unopened.set(last, left - 1);
+    } else if (!".,;:!?'’‘‚*_~|—–\u200c\u200d".includes(last)) break;
   }
   return link.slice(0, end);
 }
