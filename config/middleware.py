@@ -20,7 +20,7 @@ from django.urls import get_callable
 from django_structlog import middlewares, signals
 
 from config.logs import network_in_log
-from webchat.protection.limits import network_of
+from webchat.visitors import network_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")

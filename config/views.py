@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from config.theme import theme
-from webchat.api.errors import TRY_AGAIN, error_response
+from webchat.api.errors import error_response
+from webchat.errors import TRY_AGAIN_SECONDS, Code
 
 _FLEX_UI = re.compile(r"/webchat/[-\w]+/flex-ui/")
 
@@ -88,8 +89,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     is_outage = isinstance(sys.exc_info()[1], DatabaseError)
     if _is_api(request):
         if is_outage:
-            unavailable = _("The chat is not available at the moment.")
-            return error_response(request, 503, "chat_unavailable", unavailable, retry_after=TRY_AGAIN)
+            kind = Code.CHAT_UNAVAILABLE.value
+            return error_response(request, kind.status, kind.code, kind.words, retry_after=kind.retry_after)
         return error_response(request, 500, "server_error", _("Something went wrong on our side."))
     status = 503 if is_outage else 500
     values = {
@@ -99,7 +100,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     }
     response = HttpResponse(loader.get_template("500.html").render(values), status=status)
     if is_outage:
-        response["Retry-After"] = str(TRY_AGAIN)
+        response["Retry-After"] = str(TRY_AGAIN_SECONDS)
     return response
 
 

@@ -10,6 +10,7 @@ from django.utils import translation
 
 from tests.support.missing import count_skipped
 from tests.support.sandbox import SandboxServer
+from webchat.models.copies import forget_copies
 from webchat.protection.outage import breaker
 
 
@@ -29,9 +30,10 @@ def sandbox(sandbox_server: SandboxServer, settings) -> SandboxServer:
 
 
 @pytest.fixture(autouse=True)
-def forgotten_outages() -> None:
-    """No test knows of another's outage: the breaker remembers the row for a second."""
+def nothing_of_another_test_is_remembered() -> None:
+    """A process remembers for a second what the outage's row and the webchats say."""
     breaker.forget()
+    forget_copies()
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,16 @@ class WebchatConfig(AppConfig):
 
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in, user_logged_out
+        from django.db.models.signals import post_delete, post_save
 
-        from webchat import checks, visitors  # noqa: F401  (importing the checks registers them)
+        from webchat import checks
+        from webchat.chats import end
+        from webchat.models import PreEngagementField, Webchat
+        from webchat.models.copies import forget_copies_of_saved
 
-        user_logged_in.connect(visitors.end_chats_at_sign_in)
-        user_logged_out.connect(visitors.end_chats_at_logout)
+        checks.register_checks()
+        user_logged_in.connect(end.end_chats_at_sign_in)
+        user_logged_out.connect(end.end_chats_at_sign_out)
+        for model in (Webchat, PreEngagementField):
+            post_save.connect(forget_copies_of_saved, sender=model)
+            post_delete.connect(forget_copies_of_saved, sender=model)

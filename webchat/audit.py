@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import structlog
 
+from webchat.errors import ChatRefused, Code
 from webchat.flex import FlexError
-from webchat.models.session import ChatSession, SessionError
-from webchat.models.webchat import Webchat
+from webchat.models import ChatSession, Webchat
 from webchat.protection.limits import Limit
 
 logger = structlog.get_logger("webchat.security")
@@ -18,15 +18,14 @@ _ALERT = Limit("alert", 1, 600)
 def note_refusal(error: Exception, webchat: str = "") -> None:
     """Logs what a refused visitor met, if it is of interest: a limit, an unreachable Twilio, a session not theirs."""
     match error:
-        case SessionError(code="too_many"):
+        case ChatRefused(code=Code.TOO_MANY):
             logger.warning("limit_hit", webchat=webchat)
-        case SessionError(code="form_expired" | "proof_needed" | "too_early" as code):
-            logger.warning("script_suspected", webchat=webchat, code=code)
-        case FlexError(reason=FlexError.Reason.GONE):
-            logger.info("chat_unavailable", webchat=webchat, reason=str(error))  # note_legacy_gone has alerted
-        case FlexError():
-            log = logger.error if _is_news(webchat, error) else logger.info
-            log("chat_unavailable", webchat=webchat, reason=str(error))
+        case ChatRefused(code=Code.FORM_EXPIRED | Code.PROOF_NEEDED | Code.TOO_EARLY as code):
+            logger.warning("script_suspected", webchat=webchat, code=code.value.code)
+        case ChatRefused(code=Code.CHAT_UNAVAILABLE, reason=reason) if reason:
+            gone = reason.startswith(FlexError.Reason.GONE)  # note_legacy_gone has alerted
+            log = logger.error if not gone and _is_news(webchat, reason) else logger.info
+            log("chat_unavailable", webchat=webchat, reason=reason)
         case ChatSession.DoesNotExist():
             logger.warning("session_refused")
 
@@ -34,12 +33,13 @@ def note_refusal(error: Exception, webchat: str = "") -> None:
 def note_legacy_gone(webchat: Webchat, error: FlexError) -> None:
     """Alerts staff, once in ten minutes for each webchat, that Twilio no longer serves its API. `sid` is the address
     that chats go to instead, if there is one."""
-    if _is_news(webchat.slug, error):
+    if _is_news(webchat.slug, FlexError.Reason.GONE):
         logger.error("legacy_api_gone", webchat=webchat.slug, reason=str(error), sid=webchat.address_sid)
 
 
-def _is_news(webchat: str, error: FlexError) -> bool:
-    return _ALERT.take(f"{webchat} {error.reason}") is None
+def _is_news(webchat: str, reason: str) -> bool:
+    """Whether no alert of this kind was raised in the last ten minutes. `reason` begins with that of a FlexError."""
+    return _ALERT.take(f"{webchat} {reason.partition(' (')[0]}") is None
 
 
 def note_webhook(event: str, **fields: str) -> None:

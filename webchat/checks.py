@@ -8,17 +8,18 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection
 from django.utils.module_loading import import_string
 
 from webchat.fields import lookups
 from webchat.flex import credentials
 from webchat.flex.gateway import is_sid
+from webchat.models import PreEngagementField, Webchat
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-@register(Tags.security)
 def check_credentials(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     missing = credentials.missing()
     if not missing:
@@ -40,7 +41,6 @@ def check_credentials(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]
     ]
 
 
-@register(Tags.security)
 def check_sandbox(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     if not settings.TWILIO_SANDBOX_URL:
         return []
@@ -68,7 +68,6 @@ def check_sandbox(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     return messages
 
 
-@register(Tags.security)
 def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     if settings.WEBCHAT_LIMITS not in ("on", "off"):
         return [Error('WEBCHAT_LIMITS is "on" or "off".', hint="Set one of the two, or unset it.", id="webchat.E004")]
@@ -83,7 +82,6 @@ def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     return []
 
 
-@register()
 def check_hook(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     if not settings.WEBCHAT_BEFORE_START:
         return []
@@ -102,13 +100,8 @@ def check_hook(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     return []
 
 
-@register(Tags.database)
 def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> Sequence[CheckMessage]:
     """The rows that staff saved, against the code and the user model of today."""
-    from django.core.exceptions import ValidationError
-
-    from webchat.models import PreEngagementField, Webchat
-
     if not databases or "default" not in databases:
         return []
     messages: list[CheckMessage] = []
@@ -149,3 +142,11 @@ def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **k
     except DatabaseError:
         return []  # not migrated yet: there are no rows to check
     return messages
+
+
+def register_checks() -> None:
+    register(check_credentials, Tags.security)
+    register(check_sandbox, Tags.security)
+    register(check_limits, Tags.security)
+    register(check_hook)
+    register(check_webchats, Tags.database)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
-
-from webchat.protection.limits import network_of
-
-if TYPE_CHECKING:
-    from webchat.models import ChatSession
 
 _SALT = "webchat.visitor"
 _AGE = timedelta(days=1)
@@ -43,10 +38,10 @@ def cookie_name() -> str:
 def visitor_of(request: HttpRequest) -> Visitor:
     """The visitor of this request; a new one when the cookie is missing, forged or too old."""
     user = request.user if request.user.is_authenticated else None
-    return Visitor(key=_key_of(request) or secrets.token_hex(16), user=user, network=network_of(request))
+    return Visitor(key=browser_key_of(request) or secrets.token_hex(16), user=user, network=network_of(request))
 
 
-def _key_of(request: HttpRequest) -> str:
+def browser_key_of(request: HttpRequest) -> str:
     try:
         return str(signing.loads(request.COOKIES.get(cookie_name(), ""), salt=_SALT, max_age=_AGE))
     except signing.BadSignature:
@@ -65,30 +60,21 @@ def remember(response: HttpResponseBase, visitor: Visitor) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
-def end_chats_at_sign_in(sender: object, request: HttpRequest, **kwargs: Any) -> None:
-    """Who signs in does not inherit what somebody began in this browser before, nor finds it after signing out."""
-    from webchat.models import ChatSession
+def network_of(request: HttpRequest) -> str:
+    """The client's address as limits count it: IPv4 whole, IPv6 by its /64, "unknown" when it is none.
 
-    _end_chats(request, None, ChatSession.EndedBy.SIGN_IN)
-
-
-def end_chats_at_logout(sender: object, request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
-    """The next user of this browser finds no chat of this one.
-
-    Signs the user out before Twilio closes the chat: other tabs hear of that at once, and ask whose form to show.
+    X-Forwarded-For is read from the right, past TRUSTED_PROXY_COUNT proxies of ours: what is further left was written
+    by anybody.
     """
-    from webchat.models import ChatSession
-
-    if user is not None:
-        request.session.pop(SESSION_KEY, None)
-        request.session.save()
-        _end_chats(request, user, ChatSession.EndedBy.LOGOUT)
-
-
-def _end_chats(request: HttpRequest, user: AbstractBaseUser | None, by: ChatSession.EndedBy) -> None:
-    from webchat.models import ChatSession
-
-    if key := _key_of(request):
-        # Not visitor_of(): the request's user is about to change, or has.
-        for session in ChatSession.objects.of(Visitor(key=key, user=user, network="")).unfinished():
-            session.end(by)
+    address = str(request.META.get("REMOTE_ADDR") or "")
+    if settings.TRUSTED_PROXY_COUNT:
+        forwarded = request.headers.get("X-Forwarded-For", "").split(",")
+        if len(forwarded) >= settings.TRUSTED_PROXY_COUNT:
+            address = forwarded[-settings.TRUSTED_PROXY_COUNT].strip()
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
+    return str(ip)

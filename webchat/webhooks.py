@@ -14,6 +14,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from webchat.audit import note_webhook
+from webchat.chats.end import note_end
 from webchat.flex.signatures import is_from_twilio
 from webchat.models import ChatSession
 
@@ -48,4 +49,4 @@ class ConversationsWebhook(View):
         known = _CONVERSATION_SID.fullmatch(channel_sid)
         session = ChatSession.objects.running().filter(channel_sid=channel_sid).first() if known else None
         if session is not None:
-            session.ended_at_twilio()
+            note_end(session)

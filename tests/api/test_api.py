@@ -14,8 +14,9 @@ from django.test import Client
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.visitor import VisitorClient
+from webchat.chats.token import AGE_CAP
 from webchat.models import ChatSession
-from webchat.models.session import AGE_CAP, LEASE
+from webchat.models.session import LEASE
 from webchat.sandbox import account
 
 pytestmark = pytest.mark.django_db

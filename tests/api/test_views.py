@@ -205,13 +205,13 @@ def test_a_form_whose_outcome_is_in_doubt_keeps_its_key(sandbox):
 
 
 def test_a_database_that_fails_is_said_as_a_page(sandbox, monkeypatch):
-    webchat = make_webchat(unavailable_text="Not now. Call us.")
+    make_webchat(unavailable_text="Not now. Call us.")
     visitor = VisitorClient()
 
     def fail(*args, **options):
         raise OperationalError("the disk is full")
 
-    monkeypatch.setattr(type(webchat), "start", fail)
+    monkeypatch.setattr(ChatSession, "save", fail)
     response = submit(visitor, ANSWERS)
     assert response.status_code == 503
     assert response["Retry-After"]

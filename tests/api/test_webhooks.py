@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.support.factories import ANSWERS, make_webchat
 from tests.support.visitor import VisitorClient
+from webchat.chats.end import end_chat
 from webchat.models import ChatSession
 from webchat.sandbox import account
 from webchat.webhooks import ConversationsWebhook
@@ -83,7 +84,7 @@ def test_the_other_auth_token_counts_while_it_is_rotated(client, settings, sessi
 
 
 def test_repeated_and_late_events_change_nothing_more(client, settings, session):
-    session.end(ChatSession.EndedBy.VISITOR)
+    end_chat(session, ChatSession.EndedBy.VISITOR)
     for values in (closed(session), closed(session), closed(session, StateTo="active"), closed(session)):
         assert post(client, settings, values).status_code == 200
     session.refresh_from_db()

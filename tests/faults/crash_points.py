@@ -37,19 +37,19 @@ def crash(point: str, after: float = 0) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def around(owner: type, name: str, before: str = "", after: str = "") -> None:
-    """Dies before or after what this method does."""
+def around(owner: Any, name: str, before: str = "", after: str = "") -> None:
+    """Dies before or after what this function or method does."""
     original = getattr(owner, name)
 
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
         if before:
             crash(before)
-        result = original(self, *args, **kwargs)
+        result = original(*args, **kwargs)
         if after:
             crash(after)
         return result
 
-    setattr(owner, name, method)
+    setattr(owner, name, wrapped)
 
 
 class CrashPoints(AppConfig):
@@ -57,20 +57,22 @@ class CrashPoints(AppConfig):
     label = "crash_points"
 
     def ready(self) -> None:
+        from webchat.chats import question, start
         from webchat.flex.conversations import ConversationsGateway
         from webchat.flex.http import _Connection
         from webchat.flex.web_chats import WebChats
         from webchat.legacy.gateway import WebChannels
-        from webchat.models import ChatSession, channel, session
+        from webchat.models import session
 
         if lease := os.environ.get("CRASH_LEASE"):
-            session.LEASE = channel.LEASE = timedelta(seconds=float(lease))
-        around(session.ChatSessionQuerySet, "claim", before="before_row", after="after_row")
+            for module in (session, start, question):
+                module.LEASE = timedelta(seconds=float(lease))
+        around(start, "claim", before="before_row", after="after_row")
         for gateway in (WebChats, WebChannels):
             mark_creates(gateway)
             around(gateway, "open", after="after_answer")
         die_before_the_answer(_Connection)
-        around(ChatSession, "activate", before="before_commit", after="after_commit")
+        around(start, "activate", before="before_commit", after="after_commit")
         around(ConversationsGateway, "post_message", after="after_question")
 
 

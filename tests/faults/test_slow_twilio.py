@@ -12,7 +12,7 @@ import requests
 from tests.faults.conftest import THREADS
 from tests.support.site import SiteServer
 from tests.support.site_visitor import SiteVisitor
-from webchat.protection.outage import FAILURES, PAUSE
+from webchat.protection.outage import FAILURES_TO_OPEN, OPEN_SECONDS
 
 STARTS, PROCESSES = 30, 2
 # The bars are for a machine of one's own: 0.05 and 0.3 s.
@@ -65,9 +65,9 @@ def test_pages_stay_fast_and_starts_past_the_bulkhead_are_refused_until_twilio_i
     assert rows["starting"] == len(calls)
 
     # 16: by now there were failures enough, and both processes know.
-    assert len(calls) >= FAILURES
+    assert len(calls) >= FAILURES_TO_OPEN
     [(until,)] = database.execute("SELECT open_until FROM webchat_outage").fetchall()
-    assert 0 < until - time.time() <= PAUSE
+    assert 0 < until - time.time() <= OPEN_SECONDS
     time.sleep(1.1)
     sandbox.clear_log()
     for visitor in (SiteVisitor(site.url) for _ in range(8)):

@@ -17,6 +17,7 @@ from tests.support.site import SiteServer
 from tests.support.site_visitor import SiteVisitor
 from tests.support.visitor import VisitorClient
 from webchat.chats import worker
+from webchat.chats.start import activate
 from webchat.models import ChatSession
 from webchat.models.session import LEASE
 from webchat.protection.outage import breaker
@@ -37,7 +38,7 @@ def test_a_chat_that_was_completed_ends_whatever_the_order(sandbox: Any, setting
     sandbox.desk(channel.sid, "complete", author="Robin")
     session.refresh_from_db()
     events = {
-        "commit": lambda: session.activate(channel),
+        "commit": lambda: activate(session, channel),
         "closed": lambda: deliver(settings, channel, "closed"),
         "closed again": lambda: deliver(settings, channel, "closed"),
         "inactive": lambda: deliver(settings, channel, "inactive"),

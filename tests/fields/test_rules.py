@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.support.factories import make_field, make_webchat
 from webchat.fields import autofill, patterns
 from webchat.fields.formfields import as_date
-from webchat.forms.form import PreEngagementForm
+from webchat.forms.form import Page, PreEngagementForm
 from webchat.models import PreEngagementField, Webchat
 
 Field = PreEngagementField
@@ -317,7 +317,7 @@ def test_a_form_of_one_field_of_each_type_is_shown_and_sent():
         row = make_field(webchat, f"a_{type_}", type=type_, choices="a\nb", initial="x" if type_ == Type.HIDDEN else "")
         if type_ != Type.HIDDEN:
             answers[row.name] = answer_for(row, None)
-    form = PreEngagementForm(webchat, user=None, data=answers, origin="http://testserver")
+    form = PreEngagementForm(webchat, user=None, data=answers, page=Page(origin="http://testserver"))
     assert form.is_valid(), form.errors
     data = form.answers().data
     assert data["a_date"] == as_date("today").isoformat()

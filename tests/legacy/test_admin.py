@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
 from tests.support.flex_ui import FlexUi
 from tests.support.visitor import VisitorClient
+from webchat.chats.end import end_chat
 from webchat.models import ChatSession, Webchat
 from webchat.sandbox import account
 
@@ -66,7 +67,7 @@ def test_a_move_changes_the_api_and_nothing_else(admin_client, sandbox):
     assert ui.refresh().status_code == 200
     visitor = VisitorClient()
     assert visitor.start(ANSWERS).json()["api"] == "conversations"
-    session.end(ChatSession.EndedBy.VISITOR)
+    end_chat(session, ChatSession.EndedBy.VISITOR)
     assert ("POST", f"/v1/WebChannels/{sid}") in [(call["method"], call["path"]) for call in sandbox.log()]
 
 

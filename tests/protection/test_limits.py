@@ -2,55 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 from django.test import RequestFactory
-from environ import Env
 
 from tests.protection.limit_burst import ALLOWED
 from tests.support.factories import ANSWERS, make_user, make_webchat
-from tests.support.redis_server import RedisServer
 from tests.support.visitor import VisitorClient
-from webchat.models import ChatSession, LimitCounter
-from webchat.protection import counters, limits
-from webchat.protection.limits import Limit, network_of
+from webchat.models import ChatSession
+from webchat.protection import limits
+from webchat.protection.limits import Limit
+from webchat.visitors import network_of
 
 pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def in_redis(redis_server: RedisServer, settings, monkeypatch) -> RedisServer:
-    """Limits are counted in Redis."""
-    redis_server.client.flushall()
-    settings.CACHES = {"default": Env.cache_url_config(redis_server.url.replace("redis:", "rediscache:"))}
-    monkeypatch.setattr(counters, "_down_until", -math.inf)
-    return redis_server
-
-
-@pytest.fixture(params=["database", "redis"])
-def counted(request: pytest.FixtureRequest) -> None:
-    """For tests that must hold wherever the limits are counted."""
-    if request.param == "redis":
-        request.getfixturevalue("in_redis")
-
-
-@pytest.mark.usefixtures("counted")
 def test_a_limit_allows_so_many_at_once_then_says_when_there_is_one_again():
     limit = Limit("test", 3, 60)
     with time_machine.travel(NOON, tick=False):
@@ -61,7 +35,6 @@ def test_a_limit_allows_so_many_at_once_then_says_when_there_is_one_again():
         assert [limit.take("ada") for _ in range(4)] == [None, None, None, 20]
 
 
-@pytest.mark.usefixtures("counted")
 def test_keys_and_limits_do_not_share():
     one, other = Limit("one", 1, 60), Limit("other", 1, 60)
     assert [one.take("a"), one.take("b"), other.take("a")] == [None] * 3
@@ -75,21 +48,19 @@ def test_a_daily_cap_is_free_again_the_next_day():
         assert limits.take_day("day", 2) is None
 
 
-@pytest.mark.usefixtures("counted")
 def test_creates_at_twilio_keep_their_pace():
     began = time.monotonic()
     assert all(limits.wait_for_turn() for _ in range(5))
-    assert time.monotonic() - began >= 4 * limits.PACE_EACH - 0.01
+    assert time.monotonic() - began >= 4 * limits.PACE.each - 0.01
 
 
-@pytest.mark.usefixtures("counted")
 def test_a_queue_for_twilio_that_is_too_long_is_refused():
     with time_machine.travel(NOON, tick=False):
-        assert counters.advance("pace", NOON.timestamp(), 60, 0)[0]
+        for _ in range(limits.PACE.allowed):
+            assert limits.PACE.take("") is None
         assert not limits.wait_for_turn()
 
 
-@pytest.mark.usefixtures("counted")
 def test_who_takes_several_takes_all_or_none():
     wide, narrow = Limit("wide", 3, 60), Limit("narrow", 1, 60)
     assert limits.take_each((wide, "ada"), (narrow, "ada")) is None
@@ -97,79 +68,19 @@ def test_who_takes_several_takes_all_or_none():
     assert [wide.take("ada") for _ in range(3)] == [None, None, 20]
 
 
-@pytest.mark.parametrize("cache", ["locmemcache://", "redis"])
-def test_four_processes_at_once_get_exactly_the_limit_each_time(cache, redis_server, tmp_path):
+def test_four_processes_at_once_get_exactly_the_limit_each_time(tmp_path):
     rounds, processes, threads = 20, 4, 13
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "DATABASE_URL": f"sqlite:///{tmp_path / 'limits.sqlite3'}",
-        "CACHE_URL": redis_server.url.replace("redis:", "rediscache:") if cache == "redis" else cache,
     }
-    redis_server.client.flushall()
     subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=environment, check=True)
     start = time.time() + 4
     command = [sys.executable, "-m", "tests.protection.limit_burst", str(start), str(rounds), str(threads)]
     running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
     outputs = [[int(number) for number in process.communicate(timeout=60)[0].split()] for process in running]
     assert [sum(round_) for round_ in zip(*outputs, strict=True)] == [ALLOWED] * rounds
-    assert bool(redis_server.client.dbsize()) == (cache == "redis")
-
-
-# --- Redis ------------------------------------------------------------------------------------------------------------
-
-
-def test_redis_forgets_what_no_longer_limits_anybody(in_redis):
-    assert Limit("test", 2, 60).take("ada") is None
-    (key,) = in_redis.client.keys()
-    assert 25 <= in_redis.client.ttl(key) <= 30
-    assert b"ada" not in key
-    assert not LimitCounter.objects.exists()
-
-
-def test_a_daily_cap_is_never_left_to_redis(in_redis):
-    assert limits.take_day("day", 1) is None
-    in_redis.client.flushall()
-    assert limits.take_day("day", 1)
-
-
-@pytest.mark.parametrize("outage", ["killed", "frozen"])
-def test_without_redis_the_database_counts(in_redis, outage, caplog):
-    limit = Limit("test", 2, 60)
-    assert limit.take("ada") is None
-    if outage == "killed":
-        in_redis.kill()
-    else:
-        in_redis.freeze()
-    try:
-        began = time.monotonic()
-        assert [bool(limit.take("ada")) for _ in range(5)] == [False, False, True, True, True]
-        assert time.monotonic() - began < 1
-        assert [record.levelname for record in caplog.records] == ["ERROR"]
-    finally:
-        if outage == "killed":
-            in_redis.start()
-        else:
-            in_redis.thaw()
-
-
-def test_redis_counts_again_when_it_is_back(in_redis, monkeypatch):
-    monkeypatch.setattr(counters, "PAUSE", 0)
-    limit = Limit("test", 1, 60)
-    in_redis.kill()
-    assert limit.take("ada") is None
-    in_redis.start()
-    assert limit.take("ada") is None
-    assert limit.take("ada")
-
-
-def test_a_chat_starts_while_redis_is_away(in_redis, sandbox):
-    make_webchat()
-    in_redis.kill()
-    try:
-        assert VisitorClient().start(ANSWERS).status_code == 201
-    finally:
-        in_redis.start()
 
 
 # --- At the start of a chat ------------------------------------------------------------------------------------------
@@ -181,7 +92,6 @@ def refused(response):
     return int(response["Retry-After"])
 
 
-@pytest.mark.usefixtures("counted")
 def test_one_browser_starts_five_chats_then_waits(sandbox):
     make_webchat()
     visitor = VisitorClient()
@@ -193,7 +103,6 @@ def test_one_browser_starts_five_chats_then_waits(sandbox):
     assert VisitorClient().start(ANSWERS).status_code == 201
 
 
-@pytest.mark.usefixtures("counted")
 def test_a_repeated_submit_is_counted_once(sandbox):
     make_webchat()
     visitor = VisitorClient()

@@ -11,10 +11,11 @@ from django.db import connection
 
 from tests.support.factories import ANSWERS, make_webchat
 from tests.support.visitor import VisitorClient
+from webchat.errors import ChatRefused, Code
 from webchat.flex import FlexError
 from webchat.models import ChatSession, Outage
 from webchat.protection import outage
-from webchat.protection.outage import FAILURES, PAUSE, WINDOW, Breaker, Bulkhead
+from webchat.protection.outage import FAILURE_WINDOW_SECONDS, FAILURES_TO_OPEN, OPEN_SECONDS, Breaker, Bulkhead
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +26,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 @pytest.fixture
 def fresh(monkeypatch):
     """Breakers of several processes: none believes what it read before."""
-    monkeypatch.setattr(outage, "FRESH", -1)
+    monkeypatch.setattr(outage, "REREAD_SECONDS", -1)
 
 
 def fail(breaker, reason=Reason.UNREACHABLE, **facts):
@@ -37,10 +38,10 @@ def fail(breaker, reason=Reason.UNREACHABLE, **facts):
 def refused(breaker):
     """The seconds to wait, when the breaker lets nobody through."""
     called = False
-    with pytest.raises(FlexError) as failure, breaker.passage():
+    with pytest.raises(ChatRefused) as failure, breaker.passage():
         called = True
     assert not called
-    assert failure.value.reason is Reason.UNREACHABLE
+    assert failure.value.code is Code.CHAT_UNAVAILABLE
     return failure.value.retry_after
 
 
@@ -50,7 +51,7 @@ def succeed(breaker):
 
 
 def open_it(breaker):
-    for _ in range(FAILURES):
+    for _ in range(FAILURES_TO_OPEN):
         fail(breaker)
 
 
@@ -58,18 +59,18 @@ def open_it(breaker):
 def test_failures_in_a_row_open_it_for_every_process(fresh, reason):
     one, other = Breaker(), Breaker()
     with time_machine.travel(NOW, tick=False):
-        for _ in range(FAILURES - 1):
+        for _ in range(FAILURES_TO_OPEN - 1):
             fail(one, reason)
         assert not other.is_open
         fail(other, reason)
         assert one.is_open
-        assert [refused(one), refused(other)] == [PAUSE, PAUSE]
+        assert [refused(one), refused(other)] == [OPEN_SECONDS, OPEN_SECONDS]
 
 
 def test_failures_far_apart_do_not(fresh):
     breaker = Breaker()
-    for number in range(3 * FAILURES):
-        with time_machine.travel(NOW + timedelta(seconds=number * WINDOW / 3), tick=False):
+    for number in range(3 * FAILURES_TO_OPEN):
+        with time_machine.travel(NOW + timedelta(seconds=number * FAILURE_WINDOW_SECONDS / 3), tick=False):
             fail(breaker)
     assert not breaker.is_open
 
@@ -81,9 +82,9 @@ def test_failures_far_apart_do_not(fresh):
 def test_a_refusal_is_an_answer_and_no_outage(fresh, reason, status):
     """One webchat that is set up wrongly must not close the others."""
     breaker = Breaker()
-    for _ in range(FAILURES - 1):
+    for _ in range(FAILURES_TO_OPEN - 1):
         fail(breaker)
-    for _ in range(FAILURES):
+    for _ in range(FAILURES_TO_OPEN):
         fail(breaker, reason, status=status)
     assert not Outage.objects.exists()
     succeed(breaker)
@@ -100,7 +101,7 @@ def test_after_the_pause_one_probe_goes_through_and_its_success_closes_it(fresh)
     one, other = Breaker(), Breaker()
     with time_machine.travel(NOW, tick=False) as clock:
         open_it(one)
-        clock.shift(PAUSE + 1)
+        clock.shift(OPEN_SECONDS + 1)
         with one.passage():
             assert refused(other) >= 1
             assert refused(one) >= 1
@@ -112,12 +113,12 @@ def test_a_probe_that_fails_opens_it_again_and_one_that_died_is_forgotten(fresh)
     breaker = Breaker()
     with time_machine.travel(NOW, tick=False) as clock:
         open_it(breaker)
-        clock.shift(PAUSE + 1)
+        clock.shift(OPEN_SECONDS + 1)
         fail(breaker)
-        assert refused(breaker) == PAUSE
-        clock.shift(PAUSE + 1)
+        assert refused(breaker) == OPEN_SECONDS
+        clock.shift(OPEN_SECONDS + 1)
         assert breaker._enter()  # and is never heard of again
-        clock.shift(outage.PROBE + 1)
+        clock.shift(outage.PROBE_SECONDS + 1)
         succeed(breaker)
     assert not Outage.objects.exists()
 
@@ -128,7 +129,7 @@ def test_failures_that_come_late_do_not_prolong_it(fresh):
         slow = breaker.passage()
         slow.__enter__()
         open_it(breaker)
-        clock.shift(PAUSE - 1)
+        clock.shift(OPEN_SECONDS - 1)
         assert not slow.__exit__(FlexError, FlexError(Reason.UNCLEAR), None)
         assert refused(breaker) == 1
 
@@ -144,7 +145,7 @@ def test_while_all_is_well_a_process_reads_once_a_second_and_writes_nothing(djan
 def test_of_many_that_come_after_the_pause_exactly_one_is_the_probe(fresh):
     with time_machine.travel(NOW, tick=False) as clock:
         open_it(Breaker())
-        clock.shift(PAUSE + 1)
+        clock.shift(OPEN_SECONDS + 1)
         barrier, passed = threading.Barrier(8), []
 
         def come():
@@ -153,7 +154,7 @@ def test_of_many_that_come_after_the_pause_exactly_one_is_the_probe(fresh):
                 with Breaker().passage():
                     passed.append(True)
                     threading.Event().wait(0.3)
-            except FlexError:
+            except ChatRefused:
                 pass
             finally:
                 connection.close()
@@ -174,9 +175,9 @@ def test_half_of_the_threads_may_wait_and_the_next_one_is_refused_at_once(settin
     bulkhead = Bulkhead()
     with bulkhead.passage():
         with bulkhead.passage():
-            with pytest.raises(FlexError) as failure, bulkhead.passage():
+            with pytest.raises(ChatRefused) as failure, bulkhead.passage():
                 pass
-            assert (failure.value.reason, failure.value.retry_after) == (Reason.BUSY, outage.BULKHEAD_RETRY)
+            assert (failure.value.reason, failure.value.retry_after) == ("busy", outage.BULKHEAD_RETRY_SECONDS)
         with bulkhead.passage():
             pass
 
@@ -205,17 +206,17 @@ def test_an_outage_is_over_with_the_first_chat_that_starts(sandbox, settings, fr
     sandbox.fault("*", "/v*", status=503, times=100)
     with time_machine.travel(NOW) as clock:
         visitor.open_panel()
-        for number in range(FAILURES):
+        for number in range(FAILURES_TO_OPEN):
             assert visitor.start(ANSWERS, key=f"key-number-{number}").status_code == 503
         calls = len(sandbox.log())
         response = visitor.start(ANSWERS, key="one-more-key")
         assert response.status_code == 503
-        assert PAUSE - 2 <= int(response["Retry-After"]) <= PAUSE
+        assert OPEN_SECONDS - 2 <= int(response["Retry-After"]) <= OPEN_SECONDS
         assert len(sandbox.log()) == calls
         assert ChatSession.objects.filter(status="failed").count() == 1
 
         sandbox.clear_faults()
-        clock.shift(PAUSE + 1)
+        clock.shift(OPEN_SECONDS + 1)
         assert visitor.start(ANSWERS, key="one-more-key").status_code == 201
         assert visitor.start(ANSWERS, key="key-number-0").status_code == 201
     assert not Outage.objects.exists()

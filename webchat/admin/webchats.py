@@ -19,6 +19,7 @@ from webchat import attachments
 from webchat.admin import exchange, preview
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.colours import WHITE, contrast
+from webchat.flex import gateway_for
 from webchat.forms.advice import advice
 from webchat.legacy import admin as legacy
 from webchat.models import Webchat
@@ -135,7 +136,7 @@ class WebchatAdmin(admin.ModelAdmin):
     @admin.action(description=_("Test the connection to Twilio"))
     def test_connection(self, request: HttpRequest, webchats: QuerySet[Webchat]) -> None:
         for webchat in webchats:
-            problems = webchat.gateway(webchat.api).diagnose()
+            problems = gateway_for(webchat.destination(webchat.api)).diagnose()
             for problem in problems:
                 self.message_user(request, f"{webchat}: {problem}", messages.ERROR)
             if not problems:

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.http import QueryDict
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.common import no_append_slash
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
@@ -20,12 +19,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webchat.api.errors import Invalid
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, BoundedMultiPartParser, bounded
 from webchat.api.serializers import CredentialsSerializer, EndedSerializer, ErrorSerializer, credentials
-from webchat.chats.start import bind_form, read_key, start_chat
-from webchat.forms.form import PreEngagementForm
-from webchat.models import ChatSession, Webchat
+from webchat.chats.end import end_chat
+from webchat.chats.question import post_lost_question
+from webchat.chats.start import submit
+from webchat.chats.token import issue_token
+from webchat.errors import ChatRefused, Code
+from webchat.models import ChatSession
+from webchat.models.copies import webchat_named
 from webchat.visitors import Visitor, remember, visitor_of
 
 Json = Mapping[str, Any]
@@ -47,8 +49,6 @@ _SLUG = OpenApiParameter("slug", {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$
 class VisitorView(APIView):
     """Knows the visitor, and gives answers that no cache may keep."""
 
-    unavailable_text = ""
-
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response.headers["Cache-Control"] = "no-store"
         return super().finalize_response(request, response, *args, **kwargs)
@@ -65,7 +65,7 @@ class ChatView(VisitorView):
     """CSRF for everybody, signed in or not."""
 
     def answer(self, session: ChatSession, visitor: Visitor, status: int = 200) -> Response:
-        response = Response(credentials(session, session.renew(), settings.TWILIO_REGION), status=status)
+        response = Response(credentials(session, issue_token(session), settings.TWILIO_REGION), status=status)
         remember(response, visitor)
         return response
 
@@ -91,14 +91,8 @@ class SessionsView(ChatView):
     )
     @method_decorator(sensitive_variables())
     def post(self, request: Request, slug: str) -> Response:
-        webchat = Webchat.get_or_404(slug)
-        self.unavailable_text = gettext(webchat.unavailable_text)
-        visitor = self.visitor()
-        data = as_texts(request.data)
-        form = bind_form(request._request, webchat, visitor, data)
-        key = read_key(request._request, data)
-        require_valid(form)
-        session, started = start_chat(webchat, visitor, key, form)
+        webchat, visitor = webchat_named(slug), self.visitor()
+        session, started = submit(request._request, webchat, visitor, as_texts(request.data))
         return self.answer(session, visitor, 201 if started else 200)
 
 
@@ -111,10 +105,10 @@ class CurrentSessionView(ChatView):
     )
     def get(self, request: Request, slug: str) -> Response:
         visitor = self.visitor()
-        session = ChatSession.running_of(visitor, Webchat.get_or_404(slug))
+        session = ChatSession.running_of(visitor, webchat_named(slug))
         if session is None:
             raise ChatSession.DoesNotExist
-        session.send_lost_question()
+        post_lost_question(session)
         return self.answer(session, visitor)
 
 
@@ -128,7 +122,7 @@ class TokenView(ChatView):
     def post(self, request: Request, session_id: uuid.UUID) -> Response:
         visitor = self.visitor()
         session = ChatSession.get_of(visitor, session_id)
-        session.send_lost_question()
+        post_lost_question(session)
         return self.answer(session, visitor)
 
 
@@ -141,24 +135,16 @@ class EndView(ChatView):
     )
     def post(self, request: Request, session_id: uuid.UUID) -> Response:
         session = ChatSession.get_of(self.visitor(), session_id)
-        session.end(ChatSession.EndedBy.VISITOR)
+        end_chat(session, ChatSession.EndedBy.VISITOR)
         return Response({"session_id": str(session.pk), "status": ChatSession.Status.ENDED.value})
 
 
-def require_valid(form: PreEngagementForm) -> None:
-    """Raises Invalid with what is wrong."""
-    if not form.is_valid():
-        errors = {name: [str(error) for error in errors] for name, errors in form.errors.items()}
-        whole = errors.pop("__all__", [])
-        raise Invalid(" ".join(whole) or _("Please check the marked answers."), errors)
-
-
 def as_texts(data: Any) -> Json:
-    """The body as a form takes it: JSON's own types as the text that a browser would send."""
+    """The body as a form takes it: JSON's own types as the text that a browser would send. Raises ChatRefused(INVALID)."""
     if isinstance(data, QueryDict):
         return data
     answers = {name: value for name, value in data.items() if value is not None}
     if nested := [name for name, value in answers.items() if isinstance(value, dict | list)]:
         not_a_text = [gettext("An answer is a text, a number, true or false.")]
-        raise Invalid(_("Please check the marked answers."), {name[:40]: not_a_text for name in nested})
+        raise ChatRefused(Code.INVALID, fields={name[:40]: not_a_text for name in nested})
     return {name: value if isinstance(value, str | bool) else str(value) for name, value in answers.items()}

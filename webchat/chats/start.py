@@ -1,62 +1,294 @@
-"""A visitor's submit, from page and API alike: which form, under which key, and whether a chat may start at all."""
+"""The start of a chat: open → form → gates → row → channel → token, top-down.
+
+One door for page, API and Flex Webchat UI: submit(). The row is committed with its key before Twilio is called, and no
+transaction is open while Twilio is called. An unclear outcome of the create is looked up by identity before anything is
+created again. So submits that repeat make one channel, and a killed process loses none.
+"""
 
 from __future__ import annotations
 
+import logging
+import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from webchat.flex import FlexError
-from webchat.forms.form import PreEngagementForm
+from webchat.audit import note_legacy_gone
+from webchat.chats import end
+from webchat.chats.question import post_question
+from webchat.errors import ChatRefused, Code
+from webchat.fields import lookups
+from webchat.flex import GATEWAYS, Channel, FlexError, deadline, gateway_for, time_left
+from webchat.forms.form import Answers, Page, PreEngagementForm
 from webchat.models import ChatSession, Webchat
-from webchat.models.session import SessionError
-from webchat.protection import form_keys, proof_of_work
+from webchat.models.clock import database_now
+from webchat.models.session import LEASE, new_identity
+from webchat.protection import form_keys, limits, proof_of_work
+from webchat.protection.outage import breaker, bulkhead
 from webchat.visitors import Visitor
+
+logger = logging.getLogger(__name__)
+
+Reason = FlexError.Reason
+Status = ChatSession.Status
+
+# What a start waits for its channel, all calls together, and what a create needs of it.
+OPEN_SECONDS = 5
+CREATE_SECONDS = 2
 
 _KEY = re.compile(r"[\x21-\x7e]{8,128}")
 
 
-def bind_form(request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Mapping[str, Any]) -> PreEngagementForm:
-    return PreEngagementForm(
-        webchat,
-        user=visitor.user,
-        data=data,
-        origin=f"{request.scheme}://{request.get_host()}",
-        page_url=request.headers.get("Referer", ""),
-        network=visitor.network,
-    )
+# --- From the form to the row ----------------------------------------------------------------------------------------
 
 
-def read_key(request: HttpRequest, data: Mapping[str, Any] | None = None) -> str:
-    """The submit's idempotency key, a ticket if it comes with a form of ours, from the header or the form's hidden field. Raises SessionError(invalid)."""
-    posted = (request.POST if data is None else data).get("idempotency_key")
-    key = request.headers.get("Idempotency-Key") or posted or ""
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise SessionError("invalid", _("Send an Idempotency-Key header of 8 to 128 visible characters, new per form."))
-    return key
+def submit(
+    request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Mapping[str, Any], identity: str = ""
+) -> tuple[ChatSession, bool]:
+    """Starts the chat of a form that was sent, once per visitor and key, however often it is sent.
+
+    `identity` is the one that the visitor has a token for already: it is the key then. Returns the active session, and
+    whether this call started it. Raises ChatRefused; FormInvalid, which is one, has the form with what is wrong. Then
+    the same form may be sent again, unless the refusal's code says otherwise.
+    """
+    require_open(webchat)
+    form = bind_form(request, webchat, visitor, data)
+    key = identity or read_key(request, data)
+    form.require_valid()
+    pass_gates(webchat, visitor, key, form, identity)
+    answers = form.answers(lambda told: ask_the_site(form, told))
+    return start(webchat, visitor, key, answers, identity)
 
 
 def require_open(webchat: Webchat) -> None:
-    """Raises SessionError and FlexError where no chat can start at all."""
+    """Raises ChatRefused(CHAT_UNAVAILABLE) where no chat can start at all."""
     if not webchat.enabled:
-        raise SessionError("chat_unavailable", gettext(webchat.closed_text))
-    if not webchat.is_configured:
-        raise FlexError(FlexError.Reason.NOT_CONFIGURED)
+        raise ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.closed_text))
+    if not webchat.is_configured or webchat.api not in GATEWAYS:
+        raise _unavailable(webchat, FlexError.Reason.NOT_CONFIGURED)
 
 
-def start_chat(
-    webchat: Webchat, visitor: Visitor, key: str, form: PreEngagementForm, identity: str = ""
-) -> tuple[ChatSession, bool]:
-    """Starts the chat of a valid form, for the identity that the visitor has a token for, if any. Raises SessionError
-    and FlexError."""
-    require_open(webchat)
-    # Who is signed in has a limit of their own, and may have nothing to fill in; an identity was made for this browser.
+def bind_form(request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Mapping[str, Any]) -> PreEngagementForm:
+    page = Page(origin=f"{request.scheme}://{request.get_host()}", url=request.headers.get("Referer", ""))
+    return PreEngagementForm(webchat, user=visitor.user, data=data, page=page)
+
+
+def read_key(request: HttpRequest, data: Mapping[str, Any]) -> str:
+    """The idempotency key of a submit, from its header or the form's hidden field. Raises ChatRefused(BAD_KEY)."""
+    key = request.headers.get("Idempotency-Key") or data.get("idempotency_key") or ""
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise ChatRefused(Code.BAD_KEY)
+    return key
+
+
+def pass_gates(webchat: Webchat, visitor: Visitor, key: str, form: PreEngagementForm, identity: str) -> None:
+    """What a valid form must pass before it costs anything. Raises ChatRefused."""
+    # Signed-in users have a limit of their own, and their form may be empty. Flex Webchat UI has no form of ours, and
+    # its identity was made for this browser.
     if webchat.require_form and visitor.user is None and not identity:
         form_keys.check(key, visitor)
     if webchat.wants_proof:
         proof_of_work.check(str(form.data.get("proof_of_work") or ""), key)
-    return webchat.start(visitor, key, form.answers(), identity)
+    if told := form.member_answers:
+        require_member(form, told, visitor)
+
+
+def require_member(form: PreEngagementForm, told: Mapping[str, str], visitor: Visitor) -> None:
+    """Raises FormInvalid with one error for everything that can be wrong, so that it tells nothing about any account."""
+    limits.take_guess(told, visitor.network)
+    if not (all(told.values()) and lookups.matches_one_user(told, visitor.user)):
+        text = _("We cannot find an account with these details. Please check them.")
+        raise form.refuse(ValidationError(text, code="no_account"))
+    limits.give_guess_back(told, visitor.network)
+
+
+def ask_the_site(form: PreEngagementForm, told: dict[str, Any]) -> Mapping[str, Any]:
+    """What the site's own hook adds for the agent. Raises FormInvalid with what the hook refuses."""
+    if not settings.WEBCHAT_BEFORE_START:
+        return {}
+    before_start = import_string(settings.WEBCHAT_BEFORE_START)
+    try:
+        return before_start(webchat=form.webchat, user=form.user, answers=told) or {}
+    except ValidationError as error:
+        raise form.refuse(error) from error
+
+
+# --- From the row to the channel -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Attempt:
+    """One try to open the channel of a session. `in_doubt`: an earlier one may have opened a channel that nobody knows
+    of, so it is looked for before one is created."""
+
+    session: ChatSession
+    in_doubt: bool = False
+
+
+def start(
+    webchat: Webchat, visitor: Visitor, key: str, answers: Answers, identity: str = ""
+) -> tuple[ChatSession, bool]:
+    """Opens a channel at Flex for these answers. Raises ChatRefused."""
+    attempt = claim(webchat, visitor, key, answers, identity)
+    session = attempt.session
+    if session.is_active:
+        return session, False
+    try:
+        with bulkhead.passage():
+            with breaker.passage(), deadline(OPEN_SECONDS):
+                channel = open_channel(attempt)
+            activate(session, channel)
+            post_question(session)
+    except FlexError as error:
+        note_failure(attempt, str(error), is_certain=error.outcome_is_known)
+        raise _unavailable(webchat, str(error), error.retry_after) from error
+    except ChatRefused as refused:
+        if refused.code is not Code.CHAT_UNAVAILABLE:
+            raise
+        note_failure(attempt, refused.reason, is_certain=True)
+        raise _unavailable(webchat, refused.reason, refused.retry_after) from refused
+    return session, True
+
+
+def claim(webchat: Webchat, visitor: Visitor, key: str, answers: Answers, identity: str) -> Attempt:
+    """The committed row for this visitor's key: new and ours to start, ours to try again, or already active.
+
+    The limits are taken with the row, so that what is refused costs nothing and a repeated submit is counted once.
+    Raises ChatRefused: IN_PROGRESS, SESSION_ENDED, KEY_REUSED, and TOO_MANY for a new row past a limit.
+    """
+    session = ChatSession(
+        webchat=webchat,
+        api=webchat.api,
+        identity=identity or new_identity(),
+        user_id=visitor.user_id,
+        owner=visitor.key,
+        key=key,
+        answers_digest=answers.digest,
+        answers=answers.data,
+        account_matches=answers.account_matches,
+        consents=answers.consents,
+        customer_friendly_name=answers.customer_friendly_name,
+        question=answers.question,
+    )
+    try:
+        with transaction.atomic():
+            # Now that the database lets us write: the wait for that is not part of the lease.
+            session.created_at = database_now()
+            session.lease_until = session.created_at + LEASE
+            session.save(force_insert=True)
+            limits.take_start(webchat, visitor)
+        return Attempt(session)
+    except IntegrityError:
+        earlier = ChatSession.objects.select_related("webchat").get(owner=visitor.key, key=key)
+    return take_over(earlier, webchat, visitor, answers)
+
+
+def take_over(session: ChatSession, webchat: Webchat, visitor: Visitor, answers: Answers) -> Attempt:
+    """An earlier attempt of the same submit, made this caller's own unless it is active. Raises ChatRefused."""
+    told = (session.webchat_id, session.user_id, session.answers_digest)
+    if told != (webchat.pk, visitor.user_id, answers.digest):
+        raise ChatRefused(Code.KEY_REUSED)
+    if session.status == Status.ENDED:
+        raise ChatRefused(Code.SESSION_ENDED)
+    if session.is_active:
+        return Attempt(session)
+    in_doubt = session.status == Status.STARTING
+    if (in_doubt and session.lease_until > database_now()) or not session.begin_attempt():
+        raise ChatRefused(Code.IN_PROGRESS)
+    return Attempt(session, in_doubt)
+
+
+def open_channel(attempt: Attempt) -> Channel:
+    """Creates at most once: after an unclear outcome it only looks, now and in whichever attempt comes next."""
+    session = attempt.session
+    gateway = gateway_for(session.destination)
+    if attempt.in_doubt:
+        if channel := gateway.find(session.identity):
+            return channel
+        attempt.in_doubt = False
+    if limits.are_on() and not limits.wait_for_turn():
+        raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=math.ceil(limits.PACE.seconds), reason=Reason.BUSY)
+    if time_left() < CREATE_SECONDS:
+        raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=1, reason=Reason.BUSY)
+    try:
+        return gateway.open(session.engagement)
+    except FlexError as error:
+        if error.reason is Reason.GONE:
+            return open_at_successor(attempt, error)
+        if error.reason not in (Reason.EXISTS, Reason.UNCLEAR):
+            raise
+        attempt.in_doubt = True
+        with suppress(FlexError):
+            if channel := gateway.find(session.identity):
+                return channel
+            # Nothing is on its way after EXISTS: the name belongs to a chat that is over.
+            attempt.in_doubt = error.reason is Reason.UNCLEAR
+        raise
+
+
+def open_at_successor(attempt: Attempt, gone: FlexError) -> Channel:
+    """The legacy API is no longer there: the chat goes to the webchat's address, if it has one. Else raises FlexError."""
+    session = attempt.session
+    note_legacy_gone(session.webchat, gone)
+    if not session.webchat.address_sid:
+        raise gone
+    if not session.change_attempt(api=Webchat.Api.CONVERSATIONS):
+        raise ChatRefused(Code.IN_PROGRESS)
+    logger.warning("chat session %s goes to the webchat's address: the legacy API is gone", session.pk)
+    return open_channel(attempt)
+
+
+def activate(session: ChatSession, channel: Channel) -> None:
+    """Keeps the channel. Raises ChatRefused when the session was ended or started by another attempt meanwhile."""
+    now = database_now()
+    if not session.change_attempt(
+        status=Status.ACTIVE,
+        channel_sid=channel.sid,
+        identity=channel.identity,
+        chat_service_sid=session.webchat.chat_service_sid,
+        started_at=now,
+        lease_until=now + LEASE,  # for the question
+        failure="",
+    ):
+        give_up(session, channel)
+    logger.info("chat session %s started", session.pk)
+
+
+def give_up(session: ChatSession, channel: Channel) -> NoReturn:
+    """The channel comes too late. It is closed, unless the attempt that overtook this one has found it."""
+    session.refresh_from_db()
+    logger.warning("chat session %s was %s before its channel was there", session.pk, session.status)
+    if session.status == Status.ENDED and not session.channel_sid:
+        session.change(channel_sid=channel.sid, close_pending=True)
+        end.try_to_close(session)
+    elif session.status != Status.STARTING and session.channel_sid != channel.sid:
+        end.close_extra(session, channel)
+    raise ChatRefused(Code.SESSION_ENDED if session.status == Status.ENDED else Code.IN_PROGRESS)
+
+
+def note_failure(attempt: Attempt, failure: str, *, is_certain: bool) -> None:
+    """Where no channel can be there, the same submit may be tried again at once; where Twilio may still be making one,
+    only when the lease is over."""
+    session = attempt.session
+    changes: dict[str, Any] = {"failure": failure[:200]}
+    if is_certain:
+        changes["lease_until"] = database_now()
+        if not attempt.in_doubt:
+            changes["status"] = Status.FAILED
+    session.change_attempt(**changes)
+    logger.warning("chat session %s did not start: %s", session.pk, failure)
+
+
+def _unavailable(webchat: Webchat, reason: str, retry_after: int | None = None) -> ChatRefused:
+    text = gettext(webchat.unavailable_text)
+    return ChatRefused(Code.CHAT_UNAVAILABLE, text, retry_after=retry_after, reason=reason)

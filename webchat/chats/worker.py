@@ -12,10 +12,14 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone
 
-from webchat.flex import FlexError
-from webchat.models.session import AGE_CAP, ChatSession, ChatSessionQuerySet
+from webchat.chats.end import close_channel, end_chat, end_if_over
+from webchat.chats.question import post_question
+from webchat.chats.token import AGE_CAP
+from webchat.flex import FlexError, gateway_for
+from webchat.models import ChatSession
+from webchat.models.clock import database_now
+from webchat.models.session import ChatSessionQuerySet
 from webchat.protection import limits
 from webchat.protection.outage import breaker
 
@@ -44,40 +48,51 @@ def pass_once() -> int:
 def settle_starts() -> int:
     """Starts that ended without a certain outcome: their channel, if there is one, is closed. It is never handed to
     anybody: an agent would be called to a visitor who has left. A visitor who comes back after all starts anew."""
-    abandoned = ChatSession.objects.filter(status=Status.STARTING, lease_until__lte=timezone.now() - ABANDONED)
-    return _each(abandoned, ChatSession.settle, ChatSession.begin_attempt)
+    abandoned = ChatSession.objects.filter(status=Status.STARTING, lease_until__lte=database_now() - ABANDONED)
+    return _each(abandoned, settle, ChatSession.begin_attempt)
+
+
+def settle(session: ChatSession) -> None:
+    """The caller has begun this attempt. Raises FlexError, after which it remains to be done."""
+    gateway = gateway_for(session.destination)
+    channel = gateway.find(session.identity)
+    if channel:
+        gateway.close(channel.sid)
+    failure = "abandoned, channel closed" if channel else "abandoned"
+    if session.change_attempt(status=Status.FAILED, failure=failure):
+        logger.info("chat session %s was %s", session.pk, failure)
 
 
 def send_questions() -> int:
     """Chats that no agent hears of, since their first message did not get through."""
-    unsent = _due(Status.ACTIVE).filter(question_sent_at=None, started_at__gt=timezone.now() - QUESTION_TRIES)
+    unsent = _due(Status.ACTIVE).filter(question_sent_at=None, started_at__gt=database_now() - QUESTION_TRIES)
     return _each(unsent.exclude(question=""), _send_question)
 
 
 def _send_question(session: ChatSession) -> None:
-    session.send_question(look_first=True)
+    post_question(session, look_first=True)
     if not session.question_sent_at:
-        session.end_if_over()
+        end_if_over(session)
 
 
 def end_old_chats() -> int:
-    old = _due(Status.ACTIVE).filter(started_at__lt=timezone.now() - AGE_CAP)
-    return _each(old, lambda session: session.end(ChatSession.EndedBy.AGE))
+    old = _due(Status.ACTIVE).filter(started_at__lt=database_now() - AGE_CAP)
+    return _each(old, lambda session: end_chat(session, ChatSession.EndedBy.AGE))
 
 
 def close_channels() -> int:
     """Chats that have ended here and not yet at Twilio."""
-    return _each(_due(Status.ENDED).filter(close_pending=True), ChatSession.close_channel)
+    return _each(_due(Status.ENDED).filter(close_pending=True), close_channel)
 
 
 def end_chats_over() -> int:
     """Chats that have ended at Twilio, and no webhook came or it came too early."""
-    running = ChatSession.objects.running().filter(lease_until__lte=timezone.now() - LOOK)
-    return _each(running, ChatSession.end_if_over)
+    running = ChatSession.objects.running().filter(lease_until__lte=database_now() - LOOK)
+    return _each(running, end_if_over)
 
 
 def _due(status: str) -> ChatSessionQuerySet:
-    return ChatSession.objects.filter(status=status, lease_until__lte=timezone.now())
+    return ChatSession.objects.filter(status=status, lease_until__lte=database_now())
 
 
 def _hold(session: ChatSession) -> bool:
@@ -125,7 +140,7 @@ def _reserved(due: ChatSessionQuerySet, reserve: Callable[[ChatSession], bool]) 
 def prune() -> int:
     """Forgets what people told the form, then the sessions, then the limits' memory; in batches, each of which stands
     for itself. Returns the number of rows."""
-    now = timezone.now()
+    now = database_now()
     answers_days = settings.WEBCHAT_KEEP_ANSWERS_DAYS
     sessions_days = settings.WEBCHAT_KEEP_SESSIONS_DAYS
     over = ChatSession.objects.exclude(status=Status.ACTIVE).order_by()

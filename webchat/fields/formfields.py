@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from phonenumber_field.formfields import PhoneNumberField
 
 from webchat.fields import autofill, patterns
+from webchat.fields.kinds import Row, Type
 from webchat.fields.person_names import (
     clean_line,
     clean_person_name,
@@ -25,9 +26,6 @@ from webchat.fields.person_names import (
     validate_person_name,
     validate_text,
 )
-
-if TYPE_CHECKING:
-    from webchat.models import PreEngagementField
 
 # As many digits as a double keeps: numbers travel as JSON.
 DIGITS_MAX = 15
@@ -132,7 +130,7 @@ class PatternValidator:
 _LINES: dict[str, type[forms.CharField]] = {"name": PersonNameField, "email": forms.EmailField, "textarea": TextField}
 
 
-def formfield(row: PreEngagementField) -> forms.Field:
+def formfield(row: Row) -> forms.Field:
     """The form field of a row that was cleaned. Days that count from today are those of the site's time zone."""
     field = _of_type(row)
     attributes = field.widget.attrs
@@ -145,7 +143,7 @@ def formfield(row: PreEngagementField) -> forms.Field:
     return field
 
 
-def _of_type(row: PreEngagementField) -> forms.Field:
+def _of_type(row: Row) -> forms.Field:
     common: dict[str, Any] = {
         "label": row.label,
         "required": row.required,
@@ -153,27 +151,27 @@ def _of_type(row: PreEngagementField) -> forms.Field:
         "initial": row.initial or None,
     }
     match row.type:
-        case row.Type.PHONE:
+        case Type.PHONE:
             return PhoneNumberField(max_length=row.longest, **common)
-        case row.Type.NUMBER:
+        case Type.NUMBER:
             return _number_field(row, common)
-        case row.Type.DATE:
+        case Type.DATE:
             return _date_field(row, common)
-        case row.Type.SELECT:
+        case Type.SELECT:
             blank = ("", row.placeholder or gettext_lazy("Please choose"))
             return forms.ChoiceField(choices=[blank, *row.choice_pairs()], **common)
-        case row.Type.RADIO:
+        case Type.RADIO:
             return forms.ChoiceField(choices=row.choice_pairs(), widget=forms.RadioSelect, **common)
-        case row.Type.CHECKBOX:
+        case Type.CHECKBOX:
             return forms.BooleanField(**common | {"initial": is_yes(row.initial)})
-        case row.Type.CONSENT:
+        case Type.CONSENT:
             return forms.BooleanField(**common | {"initial": False, "required": True})
         case _:
             line = _LINES.get(row.type, LineField)
             return line(max_length=row.longest, min_length=row.min_length, **common)
 
 
-def _number_field(row: PreEngagementField, common: dict[str, Any]) -> NumberField:
+def _number_field(row: Row, common: dict[str, Any]) -> NumberField:
     return NumberField(
         min_value=as_number(row.minimum) if row.minimum else None,
         max_value=as_number(row.maximum) if row.maximum else None,
@@ -183,7 +181,7 @@ def _number_field(row: PreEngagementField, common: dict[str, Any]) -> NumberFiel
     )
 
 
-def _date_field(row: PreEngagementField, common: dict[str, Any]) -> DateField:
+def _date_field(row: Row, common: dict[str, Any]) -> DateField:
     common["initial"] = as_date(row.initial) if row.initial else None
     field = DateField(**common)
     if row.minimum:

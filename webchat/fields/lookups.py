@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -11,10 +11,7 @@ from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, Valida
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from webchat.protection import limits
-
-if TYPE_CHECKING:
-    from webchat.models.field import PreEngagementField
+from webchat.fields.kinds import Row
 
 # Reading or comparing these would turn the form into an oracle for secrets.
 _FORBIDDEN = frozenset({"password"})
@@ -66,30 +63,7 @@ def matches_one_user(answers: Mapping[str, str], user: AbstractBaseUser | None =
     return get_user_model()._default_manager.filter(**conditions, is_active=True).exists()
 
 
-def take_guess(answers: Mapping[str, str], network: str) -> None:
-    """Counts a try at a members-only form before it is looked up, by address and by each value. Raises
-    SessionError(too_many) the same way whether the values are anybody's or not."""
-    from webchat.models.session import SessionError
-
-    if not limits.are_on():
-        return
-    if wait := limits.take_each(*_guess_limits(answers, network)):
-        raise SessionError("too_many", _("Too many tries. Please wait a while and try again."), wait)
-
-
-def give_guess_back(answers: Mapping[str, str], network: str) -> None:
-    """A member's own details are no guess."""
-    if limits.are_on():
-        for limit, key in _guess_limits(answers, network):
-            limit.give_back(key)
-
-
-def _guess_limits(answers: Mapping[str, str], network: str) -> list[tuple[limits.Limit, str]]:
-    values = [f"{path}={value.strip().casefold()}" for path, value in sorted(answers.items())]
-    return [(limits.MEMBER_BY_ADDRESS, network), *((limits.MEMBER_BY_VALUE, value) for value in values)]
-
-
-def matching_names(rows: Iterable[PreEngagementField], answers: Mapping[str, object]) -> list[str]:
+def matching_names(rows: Iterable[Row], answers: Mapping[str, object]) -> list[str]:
     """The names of the annotated fields whose answer an active account has."""
     return [
         row.name

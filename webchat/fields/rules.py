@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from webchat.fields import autofill, formfields, lookups, patterns
-
-if TYPE_CHECKING:
-    from webchat.models import PreEngagementField
+from webchat.fields.kinds import BOX_TYPES, CHOICE_TYPES, LENGTH_TYPES, RANGE_TYPES, ROLE_TYPES, Row, Type
 
 Errors = dict[str, Any]
 
@@ -24,12 +22,12 @@ RESERVED_NAMES = frozenset(
 _CHOICE_MAX = 200  # characters
 
 
-def problems(row: PreEngagementField) -> Errors:
+def problems(row: Row) -> Errors:
     """What is wrong with a field of a known type, by the name of the column."""
     errors = _of_name(row) | _of_role(row) | _of_match(row) | range_problems(row)
-    if row.type in row.CHOICE_TYPES:
+    if row.type in CHOICE_TYPES:
         errors |= _of_choices(row)
-    if row.type in row.LENGTH_TYPES:
+    if row.type in LENGTH_TYPES:
         errors |= _of_lengths(row)
     if not autofill.fits(row.autocomplete, row.type):
         errors["autocomplete"] = _("A browser cannot fill that into a field of this type.")
@@ -37,28 +35,24 @@ def problems(row: PreEngagementField) -> Errors:
     return errors or _of_initial(row)
 
 
-def _of_name(row: PreEngagementField) -> Errors:
+def _of_name(row: Row) -> Errors:
     if row.name in RESERVED_NAMES:
         return {"name": _("“%(name)s” is a key of the site's own. Choose another name.") % {"name": row.name}}
-    saved = type(row).objects.filter(pk=row.pk).first() if row.pk else None
-    if saved and saved.name != row.name:
-        text = _("The name stays “%(name)s”: Studio flows may read it. Add a new field instead.")
-        return {"name": text % {"name": saved.name}}
     return {}
 
 
-def _of_role(row: PreEngagementField) -> Errors:
-    fitting = row.ROLE_TYPES.get(row.role)
+def _of_role(row: Row) -> Errors:
+    fitting = ROLE_TYPES.get(row.role)
     if not fitting or row.type in fitting:
         return {}
     types = ", ".join(str(type_.label) for type_ in fitting)
     return {"role": _("A field with this role is of one of the types: %(types)s.") % {"types": types}}
 
 
-def _of_match(row: PreEngagementField) -> Errors:
+def _of_match(row: Row) -> Errors:
     if not row.match:
         return {}
-    if row.type in (*row.BOX_TYPES, row.Type.HIDDEN):
+    if row.type in (*BOX_TYPES, Type.HIDDEN):
         return {"match": _("A field of this type cannot be compared with the site's users.")}
     try:
         lookups.validate_lookup(row.user_lookup)
@@ -67,7 +61,7 @@ def _of_match(row: PreEngagementField) -> Errors:
     return {}
 
 
-def _of_choices(row: PreEngagementField) -> Errors:
+def _of_choices(row: Row) -> Errors:
     values = [value for value, _label in row.choice_pairs()]
     if not values:
         return {"choices": _("Write at least one choice.")}
@@ -82,7 +76,7 @@ def _of_choices(row: PreEngagementField) -> Errors:
     return {}
 
 
-def _of_lengths(row: PreEngagementField) -> Errors:
+def _of_lengths(row: Row) -> Errors:
     longest, shortest = row.longest or 0, row.min_length or 0
     if shortest > longest:
         text = _("The shortest answer is longer than the longest one, %(longest)d characters.")
@@ -96,9 +90,9 @@ def _of_lengths(row: PreEngagementField) -> Errors:
     return {}
 
 
-def range_problems(row: PreEngagementField) -> Errors:
+def range_problems(row: Row) -> Errors:
     """Of a number's or a date's range. A range with a fixed day and one that counts from today can end some day."""
-    if row.type not in row.RANGE_TYPES:
+    if row.type not in RANGE_TYPES:
         return {}
     errors: Errors = {}
     limits: dict[str, Any] = {}
@@ -113,22 +107,22 @@ def range_problems(row: PreEngagementField) -> Errors:
     return errors
 
 
-def _limit(row: PreEngagementField, text: str) -> Any:
-    if row.type == row.Type.DATE:
+def _limit(row: Row, text: str) -> Any:
+    if row.type == Type.DATE:
         return formfields.as_date(text)
     # A limit must be an answer itself, or there may be none between the two.
     formfields.NumberField(max_digits=formfields.DIGITS_MAX, decimal_places=row.decimal_places).clean(text)
     return formfields.as_number(text)
 
 
-def _of_initial(row: PreEngagementField) -> Errors:
-    if row.type == row.Type.HIDDEN and not row.initial:
+def _of_initial(row: Row) -> Errors:
+    if row.type == Type.HIDDEN and not row.initial:
         return {"initial": _("Hidden context needs a value.")}
-    if row.type == row.Type.CONSENT and row.initial:
+    if row.type == Type.CONSENT and row.initial:
         return {"initial": _("A consent is never given in advance.")}
-    if row.type == row.Type.CHECKBOX and row.initial.lower() not in (*formfields.YES, *formfields.NO):
+    if row.type == Type.CHECKBOX and row.initial.lower() not in (*formfields.YES, *formfields.NO):
         return {"initial": _("Write yes or no.")}
-    if row.initial and row.type not in row.BOX_TYPES:
+    if row.initial and row.type not in BOX_TYPES:
         try:
             field = row.formfield()
             field.clean(field.initial)

@@ -16,7 +16,7 @@ from twilio.rest.conversations.v1.conversation import ConversationContext, Conve
 
 from webchat.flex.client import twilio_client
 from webchat.flex.diagnosis import diagnose
-from webchat.flex.gateway import Channel, Destination, Engagement, FlexError, is_sid
+from webchat.flex.gateway import Channel, Destination, FlexError, is_sid
 
 # REST fires neither webhooks nor Studio without it.
 WEBHOOKS = "true"
@@ -114,8 +114,3 @@ def require_our_account(account_sid: object) -> None:
     """Raises FlexError(UNCLEAR) for an answer about another account: no token is made for its channel."""
     if account_sid != settings.TWILIO_ACCOUNT_SID:
         raise FlexError(FlexError.Reason.UNCLEAR)
-
-
-def pre_engagement_json(engagement: Engagement) -> str:
-    """As compact as JSON gets: Twilio counts its size."""
-    return json.dumps(dict(engagement.pre_engagement_data), ensure_ascii=False, separators=(",", ":"))

@@ -10,11 +10,10 @@ from webchat.flex.conversations import (
     ConversationsGateway,
     is_closed,
     opened,
-    pre_engagement_json,
     require_our_account,
     trusted_shape,
 )
-from webchat.flex.gateway import Channel, Engagement, FlexError
+from webchat.flex.gateway import Channel, Engagement, FlexError, pre_engagement_json
 
 
 class WebChats(ConversationsGateway):
@@ -24,7 +23,7 @@ class WebChats(ConversationsGateway):
             address_sid=self.destination.address_sid,
             chat_friendly_name=engagement.chat_friendly_name,
             customer_friendly_name=engagement.customer_friendly_name,
-            pre_engagement_data=pre_engagement_json(engagement),
+            pre_engagement_data=pre_engagement_json(engagement.pre_engagement_data),
             identity=engagement.identity,
         )
         return opened(webchat.conversation_sid, webchat.identity)

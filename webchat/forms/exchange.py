@@ -17,10 +17,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from webchat.fields.kinds import Role, Type
 from webchat.forms import twilio_fields
 from webchat.models import PreEngagementField, Webchat
-
-Type, Role = PreEngagementField.Type, PreEngagementField.Role
 
 TEXT_MAX = 32_000  # characters
 _COMMENTS = re.compile(r"(?:\s|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)

@@ -1,10 +1,12 @@
-"""The pre-engagement form: filled from the rows that staff composed, the only validator for page and API alike."""
+"""The pre-engagement form: filled from the rows that staff composed, the only validator for page and API alike.
+
+To validate it has no effects: no limit is taken, nobody is asked. What a start must pass beside it is in chats/start.py.
+"""
 
 from __future__ import annotations
 
-import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,15 +17,15 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from webchat.errors import ChatRefused, Code
 from webchat.fields import lookups
+from webchat.fields.kinds import Match, Role, Type
+from webchat.flex.gateway import pre_engagement_json
 from webchat.forms.page_context import context_data
 from webchat.models import PreEngagementField, Webchat
-
-Type, Role, Match = PreEngagementField.Type, PreEngagementField.Role, PreEngagementField.Match
 
 # What a form post may carry beside the answers.
 ENVELOPE = frozenset({"csrfmiddlewaretoken", "idempotency_key", "location", "referrer", "context", "proof_of_work"})
@@ -51,6 +53,25 @@ class Answers:
     consents: list[dict[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where the form is sent from: `origin` is this site's as the visitor reached it, `url` the page of the form unless
+    the form names it."""
+
+    origin: str = ""
+    url: str = ""
+
+
+class FormInvalid(ChatRefused):
+    """The answers cannot be taken. `form` has them, and what is wrong with each."""
+
+    def __init__(self, form: PreEngagementForm) -> None:
+        fields = {name: [str(error) for error in errors] for name, errors in form.errors.items()}
+        whole = fields.pop("__all__", [])
+        super().__init__(Code.INVALID, " ".join(whole) or None, fields=fields)
+        self.form = form
+
+
 class PreEngagementForm(forms.Form):
     def __init__(
         self,
@@ -58,17 +79,14 @@ class PreEngagementForm(forms.Form):
         *,
         user: AbstractBaseUser | None,
         data: Mapping[str, Any] | None = None,
-        origin: str = "",
-        page_url: str = "",
-        network: str = "",
+        page: Page = Page(),
         context: str = "",
     ) -> None:
-        """`origin` is this site's as the visitor reached it, `page_url` the page of the form unless `data` names it,
-        `network` where the request comes from as limits count it, `context` what the page template signed."""
+        """`context` is what the page template signed, unless the form itself carries it."""
         super().__init__(data, auto_id=f"webchat-{webchat.slug}-%s")
-        self.webchat, self.user, self.origin, self.page_url, self.network = webchat, user, origin, page_url, network
+        self.webchat, self.user, self.page = webchat, user, page
         self.context = str((data or {}).get("context") or "") or context
-        self.site_context: dict[str, Any] = {}
+        self.page_context: dict[str, Any] = {}
         self.rows = PreEngagementField.of_form(webchat, signed_in=user is not None)
         self.account_answers = self._read_account()
         for row in self.rows:
@@ -106,11 +124,7 @@ class PreEngagementForm(forms.Form):
         for name, value in cleaned.items():
             if isinstance(value, str):
                 cleaned[name] = unicodedata.normalize("NFC", value)
-        if not self.errors:
-            self._require_member(cleaned)
-            self.site_context = context_data(self.context, self.user) | self._ask_the_site(cleaned)
-        if not self.errors and len(_as_json(self._data(cleaned)).encode()) > DATA_MAX_BYTES:
-            raise ValidationError(_("Your answers are too long. Please shorten them."), code="too_long")
+        self.page_context = context_data(self.context, self.user)
         return cleaned
 
     def _refuse_unknown(self) -> None:
@@ -120,40 +134,41 @@ class PreEngagementForm(forms.Form):
                 _("This form has no field “%(names)s”."), code="unknown", params={"names": ", ".join(unknown[:5])}
             )
 
-    def _require_member(self, cleaned: Mapping[str, Any]) -> None:
-        """One error for everything that can be wrong, so that it tells nothing about any account."""
-        required = {
-            row.user_lookup: str(_plain(cleaned.get(row.name)) or "")
+    # --- What follows from valid answers ------------------------------------------------------------------------
+
+    def require_valid(self) -> None:
+        """Raises FormInvalid with what is wrong."""
+        if not self.is_valid():
+            raise FormInvalid(self)
+
+    def refuse(self, error: ValidationError | str) -> FormInvalid:
+        """The refusal of a valid form for a reason that is not in the form itself."""
+        self.add_error(None, error)
+        return FormInvalid(self)
+
+    @property
+    def member_answers(self) -> dict[str, str]:
+        """What a members-only form must say of one account, by user lookup; empty when it asks nothing like that."""
+        return {
+            row.user_lookup: str(_plain(self.cleaned_data.get(row.name)) or "")
             for row in self.rows
             if row.match == Match.REQUIRE and row.name not in self.account_answers
         }
-        if not required:
-            return
-        lookups.take_guess(required, self.network)
-        if not (all(required.values()) and lookups.matches_one_user(required, self.user)):
-            raise ValidationError(
-                _("We cannot find an account with these details. Please check them."), code="no_account"
-            )
-        lookups.give_guess_back(required, self.network)
 
-    def _ask_the_site(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
-        """What the site's own hook says: a ValidationError, or more for the agent."""
-        if not settings.WEBCHAT_BEFORE_START:
-            return {}
-        before_start = import_string(settings.WEBCHAT_BEFORE_START)
-        return dict(before_start(webchat=self.webchat, user=self.user, answers=self._data(cleaned)) or {})
-
-    # --- What follows from valid answers ------------------------------------------------------------------------
-
-    def answers(self) -> Answers:
-        """Only after is_valid()."""
+    def answers(self, ask_the_site: Callable[[dict[str, Any]], Mapping[str, Any]] = lambda told: {}) -> Answers:
+        """What the form leads to. `ask_the_site` takes what Flex will get and returns more of the site's own; what it
+        raises passes through. Raises FormInvalid for more than Twilio takes."""
         data = self._data(self.cleaned_data)
         own = {row.name: data.get(row.name) for row in self.rows}
+        if context := self.page_context | dict(ask_the_site(data)):
+            data["context"] = context
+        if len(pre_engagement_json(data).encode()) > DATA_MAX_BYTES:
+            raise self.refuse(ValidationError(_("Your answers are too long. Please shorten them."), code="too_long"))
         return Answers(
             data=data,
             customer_friendly_name=data["friendlyName"],
             question=self._of_role(Role.QUESTION, data),
-            digest=salted_hmac("webchat.answers", _as_json(own), algorithm="sha256").hexdigest(),
+            digest=salted_hmac("webchat.answers", pre_engagement_json(own), algorithm="sha256").hexdigest(),
             account_matches=lookups.matching_names(self._annotated(), data),
             consents=[
                 {"name": row.name, "text": row.label, "given_at": timezone.now().isoformat(timespec="seconds")}
@@ -175,13 +190,11 @@ class PreEngagementForm(forms.Form):
             else:
                 data[row.name] = _plain(cleaned.get(row.name))
         data["friendlyName"] = self._customer_friendly_name(data)
-        pages = (str(self.data.get("location") or ""), self.page_url)
-        data["location"] = next((_clip(page) for page in pages if _origin(page) == self.origin), "")
+        addresses = (str(self.data.get("location") or ""), self.page.url)
+        data["location"] = next((_clip(one) for one in addresses if _origin(one) == self.page.origin), "")
         data["referrer"] = _clip(str(self.data.get("referrer") or ""))
         data["locale"] = get_language() or settings.LANGUAGE_CODE
         data["verified"] = sorted(self.account_answers)
-        if self.site_context:
-            data["context"] = self.site_context
         return data
 
     def _customer_friendly_name(self, data: Mapping[str, Any]) -> str:
@@ -195,10 +208,6 @@ class PreEngagementForm(forms.Form):
 
     def _of_role(self, role: str, data: Mapping[str, Any]) -> str:
         return next((str(data[row.name]) for row in self.rows if row.role == role and data.get(row.name)), "")
-
-
-def _as_json(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
 def _plain(value: Any) -> str | bool | int | float | None:

@@ -9,11 +9,11 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from webchat.fields import kinds
+from webchat.fields.kinds import Role, Type
 from webchat.fields.rules import RESERVED_NAMES
 from webchat.models import PreEngagementField
 from webchat.models.field import name_from_label
-
-Type, Role = PreEngagementField.Type, PreEngagementField.Role
 
 _INPUTS = {
     "text": Type.TEXT,
@@ -70,7 +70,7 @@ def read(item: Any) -> tuple[PreEngagementField, list[str]]:
     return row, notes
 
 
-def _type(item: dict[str, Any], attributes: dict[str, Any]) -> PreEngagementField.Type:
+def _type(item: dict[str, Any], attributes: dict[str, Any]) -> Type:
     kind = as_text(item.get("type"))
     if kind in _ITEMS:
         return _ITEMS[kind]
@@ -86,7 +86,7 @@ def _type(item: dict[str, Any], attributes: dict[str, Any]) -> PreEngagementFiel
 
 def _take_name(row: PreEngagementField, given: str, notes: list[str]) -> None:
     row.role = _ROLES.get(given, Role.NONE)
-    if row.role and row.type not in row.ROLE_TYPES[row.role]:
+    if row.role and row.type not in kinds.ROLE_TYPES[row.role]:
         notes.append(_("A field of this type cannot have the role that its name stands for."))
         row.role = Role.NONE
     if row.role == Role.CUSTOMER_NAME:

@@ -20,7 +20,7 @@ from webchat.flex import FlexError, gateway_for
 from webchat.forms.advice import Advice
 from webchat.legacy.fields import left_out
 from webchat.models import Webchat
-from webchat.models.configuration import validate_address_sid
+from webchat.models.webchat import validate_address_sid
 
 if TYPE_CHECKING:
     from webchat.admin.webchats import WebchatAdmin

@@ -11,11 +11,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from webchat.fields.kinds import Role, Type
 from webchat.forms import twilio_fields
 from webchat.forms.form import PreEngagementForm
 from webchat.models import PreEngagementField, Webchat
-
-Type, Role = PreEngagementField.Type, PreEngagementField.Role
 
 # The name that the UI takes CustomerFriendlyName from.
 FRIENDLY_NAME = "friendlyName"

@@ -20,10 +20,9 @@ from webchat.flex.conversations import (
     is_over,
     may_be_over,
     opened,
-    pre_engagement_json,
     require_our_account,
 )
-from webchat.flex.gateway import Channel, Engagement, FlexError, is_sid
+from webchat.flex.gateway import Channel, Engagement, FlexError, is_sid, pre_engagement_json
 
 GONE_STATUS = {403, 404, 410}
 # Not found: the API, the channel, the Flex Flow. https://www.twilio.com/docs/api/errors
@@ -56,7 +55,7 @@ class WebChannels(ConversationsGateway):
                 customer_friendly_name=engagement.customer_friendly_name,
                 chat_friendly_name=engagement.chat_friendly_name,
                 chat_unique_name=engagement.identity,
-                pre_engagement_data=pre_engagement_json(engagement),
+                pre_engagement_data=pre_engagement_json(engagement.pre_engagement_data),
             )
         except FlexError as error:
             raise _legacy(error) from error

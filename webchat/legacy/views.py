@@ -15,23 +15,22 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
 from django.views.decorators.common import no_append_slash
 from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webchat.api.errors import Invalid
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, bounded
-from webchat.api.views import VisitorView, require_valid
-from webchat.chats.start import bind_form, require_open, start_chat
-from webchat.flex import FlexError
-from webchat.flex.tokens import Token, identity_in, mint
+from webchat.api.views import VisitorView
+from webchat.chats.start import require_open, submit
+from webchat.chats.token import issue_token, make_token
+from webchat.errors import ChatRefused, Code
+from webchat.flex.tokens import Token, identity_in
 from webchat.legacy.answers import read_answers
 from webchat.legacy.identities import is_identity_of, new_identity
 from webchat.models import ChatSession, Webchat
-from webchat.models.session import SessionError
+from webchat.models.copies import webchat_named
 from webchat.protection import limits
 from webchat.visitors import Visitor, remember
 
@@ -75,14 +74,9 @@ class FlexUiView(VisitorView):
         )
         return response
 
-    def webchat(self, slug: str) -> Webchat:
-        webchat = Webchat.get_or_404(slug)
-        self.unavailable_text = gettext(webchat.unavailable_text)
-        return webchat
-
     def open_webchat(self, slug: str) -> Webchat:
         """One whose pages carry the UI, and which takes chats."""
-        webchat = self.webchat(slug)
+        webchat = webchat_named(slug)
         if not webchat.carries_flex_ui:
             raise Http404
         require_open(webchat)
@@ -108,16 +102,15 @@ class TokenView(FlexUiView):
         webchat, visitor = self.open_webchat(slug), self.visitor()
         self.take_limits(visitor)
         identity = new_identity(webchat, visitor)
-        return self.token_answer(identity, mint(identity, webchat.chat_service_sid, FORM_SECONDS), visitor)
+        return self.token_answer(identity, make_token(identity, webchat.chat_service_sid, FORM_SECONDS), visitor)
 
     @staticmethod
     def take_limits(visitor: Visitor) -> None:
         if not limits.are_on():
             return
-        wait = PER_BROWSER.take(f"{visitor.key} {visitor.network}") or PER_ADDRESS.take(visitor.network)
+        wait = limits.take_each((PER_BROWSER, f"{visitor.key} {visitor.network}"), (PER_ADDRESS, visitor.network))
         if wait:
-            text = gettext("Too many chats were started from here. Please try again later.")
-            raise SessionError("too_many", text, wait)
+            raise ChatRefused(Code.TOO_MANY, retry_after=wait)
 
 
 class RefreshView(FlexUiView):
@@ -127,11 +120,11 @@ class RefreshView(FlexUiView):
 
     @method_decorator(sensitive_variables())
     def post(self, request: Request, slug: str) -> Response:
-        webchat, visitor = self.webchat(slug), self.visitor()
+        webchat, visitor = webchat_named(slug), self.visitor()
         token = cast(dict[str, Any], request.data).get("token")
         identity = _identity_in(token if isinstance(token, str) else "")
-        session = ChatSession.objects.of(visitor).filter(webchat=webchat).get(identity=identity)
-        return self.token_answer(identity, session.renew(), visitor)
+        session = ChatSession.objects.owned_by(visitor).filter(webchat=webchat).get(identity=identity)
+        return self.token_answer(identity, issue_token(session), visitor)
 
 
 class WebChannelsView(FlexUiView):
@@ -146,9 +139,7 @@ class WebChannelsView(FlexUiView):
         if not is_identity_of(identity, webchat, visitor):
             raise Refused("the token was not made for this webchat, this browser and its user")
         answers = read_answers(webchat, visitor.user is not None, cast(dict[str, Any], request.data))
-        form = bind_form(request._request, webchat, visitor, answers)
-        require_valid(form)
-        session, started = start_chat(webchat, visitor, identity, form, identity)
+        session, started = submit(request._request, webchat, visitor, answers, identity)
         response = Response(web_channel(session), status=201 if started else 200)
         remember(response, visitor)
         return response
@@ -190,11 +181,9 @@ def _identity_in(token: str) -> str:
 def _reason(error: Exception) -> str:
     """Why, without a word of what was sent."""
     match error:
-        case Refused() | FlexError():
+        case ChatRefused(fields=fields) if fields is not None:
+            return f"the form refuses: {', '.join(sorted(fields)) or 'the answers as a whole'}"
+        case ChatRefused() | Refused():
             return str(error)
-        case SessionError():
-            return error.code
-        case Invalid():
-            return f"the form refuses: {', '.join(sorted(error.fields)) or 'the answers as a whole'}"
         case _:
             return type(error).__name__

@@ -1,8 +1,9 @@
+"""Rows and their states. They call nobody: what needs Twilio is in chats/."""
+
 from __future__ import annotations
 
-from webchat.models.counter import LimitCounter
 from webchat.models.field import PreEngagementField
-from webchat.models.outage import Outage
+from webchat.models.protection import LimitCounter, Outage
 from webchat.models.session import ChatSession
 from webchat.models.webchat import Webchat
 

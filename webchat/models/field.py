@@ -10,9 +10,8 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from webchat.fields import autofill, formfields, patterns, rules
+from webchat.fields import autofill, formfields, kinds, patterns, rules
 from webchat.fields.person_names import validate_line, validate_text
-from webchat.models.compiled import Select
 from webchat.models.webchat import Webchat
 
 validate_field_name = RegexValidator(
@@ -25,54 +24,14 @@ class PreEngagementFieldQuerySet(models.QuerySet["PreEngagementField"]):
         return self.get(webchat__slug=slug, name=name)
 
 
-_of_webchat = Select(lambda: PreEngagementField.objects.all(), "webchat")
-
-
 class PreEngagementField(models.Model):
     """A field of the form that a visitor fills before the chat: how it looks, what it accepts, and how its answer is
     matched with the site's users. Rules that do not belong to its type are kept and have no effect."""
 
-    class Type(models.TextChoices):
-        TEXT = "text", _("text")
-        NAME = "name", _("name of a person")
-        EMAIL = "email", _("e-mail address")
-        PHONE = "phone", _("phone number")
-        NUMBER = "number", _("number")
-        DATE = "date", _("date")
-        TEXTAREA = "textarea", _("longer text")
-        SELECT = "select", _("selection list")
-        RADIO = "radio", _("radio buttons")
-        CHECKBOX = "checkbox", _("checkbox")
-        CONSENT = "consent", _("consent (a checkbox that must be ticked)")
-        HIDDEN = "hidden", _("hidden context (the default value, never shown)")
-
-    class Role(models.TextChoices):
-        NONE = "", _("none")
-        CUSTOMER_NAME = "customer_name", _("the visitor's name, as agents see it")
-        QUESTION = "question", _("the question, posted as the first message")
-
-    class Match(models.TextChoices):
-        NONE = "", _("not compared with the site's users")
-        ACCOUNT = "account", _("from account: signed-in visitors' own value, verified")
-        ANNOTATE = "annotate", _("annotate: silently compared, staff see whether it matches an account")
-        REQUIRE = "require", _("require: members only, must match an account")
-
-    class Audience(models.TextChoices):
-        EVERYBODY = "", _("everybody")
-        ANONYMOUS = "anonymous", _("visitors who are not signed in")
-        SIGNED_IN = "signed_in", _("signed-in visitors")
-
-    CHOICE_TYPES = (Type.SELECT, Type.RADIO)
-    BOX_TYPES = (Type.CHECKBOX, Type.CONSENT)
-    RANGE_TYPES = (Type.NUMBER, Type.DATE)
-    LENGTH_TYPES = (Type.TEXT, Type.NAME, Type.EMAIL, Type.TEXTAREA)
-    PATTERN_TYPES = (Type.TEXT, Type.EMAIL)
-    # Longest answer by type, in characters: together the answers must fit into Flex's 16 KB.
-    LENGTHS = {Type.TEXT: 200, Type.NAME: 80, Type.EMAIL: 254, Type.PHONE: 40, Type.TEXTAREA: 2000}
-    ROLE_TYPES: dict[str, tuple[Type, ...]] = {
-        Role.CUSTOMER_NAME: (Type.NAME, Type.TEXT, Type.EMAIL),
-        Role.QUESTION: (Type.TEXTAREA, Type.TEXT, Type.SELECT, Type.RADIO, Type.HIDDEN),
-    }
+    # By their short names, for templates and for whoever has a row in hand.
+    Type, Role, Match, Audience = kinds.Type, kinds.Role, kinds.Match, kinds.Audience
+    CHOICE_TYPES, BOX_TYPES = kinds.CHOICE_TYPES, kinds.BOX_TYPES
+    RANGE_TYPES, LENGTH_TYPES = kinds.RANGE_TYPES, kinds.LENGTH_TYPES
 
     webchat = models.ForeignKey(Webchat, related_name="fields", on_delete=models.CASCADE)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
@@ -89,7 +48,7 @@ class PreEngagementField(models.Model):
         validators=[validate_field_name],
         help_text=_("The key in Flex and Studio. Made from the label when empty, and never changed after that."),
     )
-    type = models.CharField(_("type"), max_length=10, choices=Type.choices, default=Type.TEXT)
+    type = models.CharField(_("type"), max_length=10, choices=kinds.Type.choices, default=kinds.Type.TEXT)
     required = models.BooleanField(_("required"), default=True)
     help_text = models.CharField(_("help"), max_length=300, blank=True, validators=[validate_line])
     placeholder = models.CharField(_("placeholder"), max_length=80, blank=True, validators=[validate_line])
@@ -145,14 +104,14 @@ class PreEngagementField(models.Model):
         help_text=_("What a browser offers from what it knows about its user."),
     )
     audience = models.CharField(
-        _("asked of"), max_length=10, choices=Audience.choices, default=Audience.EVERYBODY, blank=True
+        _("asked of"), max_length=10, choices=kinds.Audience.choices, default=kinds.Audience.EVERYBODY, blank=True
     )
-    role = models.CharField(_("role"), max_length=15, choices=Role.choices, default=Role.NONE, blank=True)
+    role = models.CharField(_("role"), max_length=15, choices=kinds.Role.choices, default=kinds.Role.NONE, blank=True)
     match = models.CharField(
         _("site's users"),
         max_length=10,
-        choices=Match.choices,
-        default=Match.NONE,
+        choices=kinds.Match.choices,
+        default=kinds.Match.NONE,
         blank=True,
     )
     user_lookup = models.CharField(
@@ -192,7 +151,7 @@ class PreEngagementField(models.Model):
     @classmethod
     def of_form(cls, webchat: Webchat, *, signed_in: bool) -> list[PreEngagementField]:
         """What the webchat asks this visitor, in its order."""
-        return [row for row in _of_webchat(webchat=webchat.pk) if row.is_asked_of(signed_in=signed_in)]
+        return [row for row in webchat.fields.all() if row.is_asked_of(signed_in=signed_in)]
 
     def is_asked_of(self, *, signed_in: bool) -> bool:
         return self.audience in ("", self.Audience.SIGNED_IN if signed_in else self.Audience.ANONYMOUS)
@@ -213,7 +172,7 @@ class PreEngagementField(models.Model):
 
     @property
     def takes_pattern(self) -> bool:
-        return self.type in self.PATTERN_TYPES
+        return self.type in kinds.PATTERN_TYPES
 
     @property
     def takes_placeholder(self) -> bool:
@@ -222,17 +181,25 @@ class PreEngagementField(models.Model):
     @property
     def longest(self) -> int | None:
         """How long an answer may be, in characters; None where the type itself says."""
-        standard = self.LENGTHS.get(self.Type(self.type))
+        standard = kinds.LENGTHS.get(self.Type(self.type))
         if standard and self.pattern and self.takes_pattern:
             standard = min(standard, patterns.ANSWER_MAX)
-        return standard and min(self.max_length or standard, standard)
+        own = self.max_length if self.type in self.LENGTH_TYPES else None
+        return standard and min(own or standard, standard)
 
     def clean(self) -> None:
         """Refuses what could not be shown or never be answered."""
         if not self.name:
             self.name = name_from_label(self.label)
+        self._keep_the_name()
         if self.type in self.Type.values and (errors := rules.problems(self)):
             raise ValidationError(errors)
+
+    def _keep_the_name(self) -> None:
+        saved = type(self).objects.filter(pk=self.pk).first() if self.pk else None
+        if saved and saved.name != self.name:
+            text = _("The name stays “%(name)s”: Studio flows may read it. Add a new field instead.")
+            raise ValidationError({"name": text % {"name": saved.name}})
 
 
 def name_from_label(label: str) -> str:

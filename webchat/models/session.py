@@ -1,45 +1,48 @@
-"""One chat of one visitor: our row beside Twilio's channel."""
+"""One chat of one visitor: our row beside Twilio's channel.
+
+The row changes by compare-and-set: an UPDATE that names what the row must still say. Of several callers who saw the same
+row one wins. What needs Twilio too is in chats/.
+"""
 
 from __future__ import annotations
 
-import logging
+import secrets
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
-from django.utils import timezone
+from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from webchat.flex import Engagement, FlexError, deadline
-from webchat.flex.tokens import Token, mint
-from webchat.models.channel import LEASE, OneChannel, SessionError, new_identity
-from webchat.models.compiled import Select, change, insert
+from webchat.flex import Channel, Destination, Engagement
+from webchat.models.clock import database_now
 from webchat.models.webchat import Webchat
-from webchat.protection.outage import breaker
+from webchat.visitors import Visitor
 
-if TYPE_CHECKING:
-    from webchat.forms.form import Answers
-    from webchat.visitors import Visitor
+# No attempt is taken over before: it calls Twilio for at most half of this, and the rest is for a process that was
+# stopped meanwhile and for Twilio, which may finish what its caller no longer waits for.
+LEASE = timedelta(seconds=10)
 
-__all__ = ["AGE_CAP", "LEASE", "ChatSession", "ChatSessionQuerySet", "SessionError", "new_identity"]
 
-logger = logging.getLogger(__name__)
-
-QUESTION_SECONDS = 3  # that a visitor waits for the first message; what takes longer is left to the worker
-# A token is renewed for this long after the start, then the visitor starts a new chat.
-AGE_CAP = timedelta(hours=12)
+def new_identity() -> str:
+    """128 random bits, and nothing about the visitor."""
+    return f"w_{secrets.token_hex(16)}"
 
 
 class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
-    def of(self, visitor: Visitor) -> ChatSessionQuerySet:
+    def owned_by(self, visitor: Visitor) -> ChatSessionQuerySet:
         """The sessions of this browser and user. A chat begun anonymously is nobody's after a sign-in, and the other
         way round."""
         return self.filter(owner=visitor.key, user_id=visitor.user_id)
 
     def running(self) -> ChatSessionQuerySet:
         return self.filter(status=ChatSession.Status.ACTIVE)
+
+    def unfinished(self) -> ChatSessionQuerySet:
+        """The running ones, and those that are being started."""
+        return self.filter(status__in=(ChatSession.Status.STARTING, ChatSession.Status.ACTIVE))
 
     def without_answers(self) -> ChatSessionQuerySet:
         """With the question alone of what people told the form: a renewal needs no more, unless it was lost."""
@@ -48,53 +51,20 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
             "question", "question_sent_at",
         )  # fmt: skip
 
-    def unfinished(self) -> ChatSessionQuerySet:
-        """The running ones, and those that are being started."""
-        return self.filter(status__in=(ChatSession.Status.STARTING, ChatSession.Status.ACTIVE))
 
-    def claim(self, webchat: Webchat, visitor: Visitor, key: str, answers: Answers, identity: str = "") -> ChatSession:
-        """The committed row for this visitor's key: new and ours to start, ours to try again, or already active.
+class ChatSession(models.Model):
+    """Who chats, what was answered, and how far the chat is.
 
-        Raises SessionError: in_progress, session_ended, key_reused, and too_many for a new row past a limit. The
-        limits are taken with the row, so that what is refused costs nothing and a repeated submit is counted once.
-        """
-        session = self.model(
-            webchat=webchat,
-            api=webchat.api,
-            identity=identity or new_identity(),
-            user_id=visitor.user_id,
-            owner=visitor.key,
-            key=key,
-            answers_digest=answers.digest,
-            answers=answers.data,
-            account_matches=answers.account_matches,
-            consents=answers.consents,
-            customer_friendly_name=answers.customer_friendly_name,
-            question=answers.question,
-        )
-        try:
-            with transaction.atomic():
-                # Now that the database lets us write: the wait for that is not part of the lease.
-                session.lease_until = timezone.now() + LEASE
-                insert(session)
-                webchat.take_limits(visitor)
-            return session
-        except IntegrityError:
-            session = self.select_related("webchat").get(owner=visitor.key, key=key)
-        session.take_over(webchat, visitor, answers)
-        return session
+    STARTING is committed before Twilio is called, so that neither a repeated submit nor a killed process can make two
+    channels or lose one. `lease_until` reserves the row for whoever works on it, `attempts` numbers the tries to start:
+    an attempt that was overtaken changes nothing any more.
+    """
 
-
-_of_browser = Select(lambda: ChatSession.objects.without_answers().order_by(), "id", "owner")
-_of_browser_in = Select(lambda: ChatSession.objects.without_answers(), "owner", "webchat", "status")
-
-
-def _of_user(visitor: Visitor, of_browser: list[ChatSession]) -> ChatSession | None:
-    return next((session for session in of_browser if session.user_id == visitor.user_id), None)
-
-
-class ChatSession(OneChannel):
-    """Who chats, what was answered, and the life of the chat; its start and close at Twilio are OneChannel's."""
+    class Status(models.TextChoices):
+        STARTING = "starting", _("starting")
+        ACTIVE = "active", _("active")
+        ENDED = "ended", _("ended")
+        FAILED = "failed", _("failed")
 
     class EndedBy(models.TextChoices):
         VISITOR = "visitor", _("the visitor")
@@ -104,12 +74,26 @@ class ChatSession(OneChannel):
         AGE = "age", _("its age")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    webchat = models.ForeignKey(Webchat, verbose_name=_("webchat"), related_name="sessions", on_delete=models.PROTECT)
+    api = models.CharField(_("Twilio API"), max_length=20, choices=Webchat.Api.choices)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("user"), null=True, blank=True, on_delete=models.CASCADE
     )
     owner = models.CharField(_("browser"), max_length=32, editable=False)
     key = models.CharField(_("idempotency key"), max_length=128, editable=False)
     answers_digest = models.CharField(max_length=64, editable=False)
+
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.STARTING)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=1)
+    lease_until = models.DateTimeField(_("attempt ends by"))
+    failure = models.CharField(_("last failure"), max_length=200, blank=True)
+
+    identity = models.CharField(_("identity"), max_length=256, unique=True, default=new_identity, editable=False)
+    channel_sid = models.CharField(_("channel SID"), max_length=34, blank=True, db_index=True)
+    # That of the webchat when the channel was opened: a chat goes on when staff enter another one.
+    chat_service_sid = models.CharField(_("chat service SID"), max_length=34, blank=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    close_pending = models.BooleanField(_("still to be closed at Twilio"), default=False)
 
     consents = models.JSONField(_("consents"), default=list, blank=True)
     customer_friendly_name = models.CharField(_("customer"), max_length=256)
@@ -118,7 +102,7 @@ class ChatSession(OneChannel):
     question = models.TextField(_("question"), blank=True)
     question_sent_at = models.DateTimeField(_("question sent"), null=True, blank=True)
 
-    created_at = models.DateTimeField(_("created"), auto_now_add=True, db_index=True)
+    created_at = models.DateTimeField(_("created"), default=database_now, editable=False, db_index=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     ended_by = models.CharField(_("ended by"), max_length=10, choices=EndedBy.choices, blank=True)
 
@@ -138,18 +122,28 @@ class ChatSession(OneChannel):
     def get_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
         """The visitor's own session. Raises DoesNotExist for an absent one and for somebody else's alike, and for one
         that a sign-in or sign-out ended: the browser may ask before it has its new cookie."""
-        session = _of_user(visitor, _of_browser(id=session_id, owner=visitor.key))
-        if session and not session.was_left_behind:
-            return session
-        raise cls.DoesNotExist
+        left_behind = Q(status=cls.Status.ENDED, ended_by__in=(cls.EndedBy.SIGN_IN, cls.EndedBy.LOGOUT))
+        return cls.objects.without_answers().owned_by(visitor).exclude(left_behind).get(pk=session_id)
 
     @classmethod
     def running_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
-        """The chat that this visitor has with this webchat now."""
-        running = _of_browser_in(owner=visitor.key, webchat=webchat.pk, status=cls.Status.ACTIVE)
-        if session := _of_user(visitor, running):
+        """The latest running chat of this visitor with this webchat."""
+        session = cls.objects.without_answers().owned_by(visitor).running().filter(webchat=webchat).first()
+        if session is not None:
             session.webchat = webchat
         return session
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == self.Status.ACTIVE
+
+    @property
+    def destination(self) -> Destination:
+        return self.webchat.destination(self.api)
+
+    @property
+    def channel(self) -> Channel:
+        return Channel(sid=self.channel_sid, identity=self.identity)
 
     @property
     def engagement(self) -> Engagement:
@@ -160,88 +154,36 @@ class ChatSession(OneChannel):
             pre_engagement_data=self.answers,
         )
 
-    # --- Start --------------------------------------------------------------------------------------------------
+    # --- Changes ----------------------------------------------------------------------------------------------------
 
-    def take_over(self, webchat: Webchat, visitor: Visitor, answers: Answers) -> None:
-        """Makes an earlier attempt of the same submit this caller's own, unless it is active, ended or running."""
-        if (self.webchat_id, self.user_id, self.answers_digest) != (
-            webchat.pk,
-            visitor.user_id,
-            answers.digest,
-        ):
-            raise SessionError("key_reused", _("This form was already sent with other answers. Please reload it."))
-        if self.status == self.Status.ENDED:
-            raise SessionError("session_ended", _("This chat has ended. Please start a new one."))
-        if self.is_active:
-            return
-        running = self.status == self.Status.STARTING and self.lease_until > timezone.now()
-        if running or not self.begin_attempt():
-            raise SessionError("in_progress", _("Your chat is being started."), retry_after=1)
+    def change(self, only_if: dict[str, object] | None = None, /, **changes: Any) -> bool:
+        """Compare-and-set: changes the row, here and in the database, if it still says `only_if` there; whether it did."""
+        if not type(self).objects.filter(pk=self.pk, **(only_if or {})).update(**changes):
+            return False
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return True
 
-    def next_identity(self) -> str:
-        """Flex Webchat UI has its token before its channel: its key is the identity, and no other is of use to it."""
-        return self.identity if self.key == self.identity else new_identity()
+    def take_lease(self, lease: timedelta, **changes: Any) -> bool:
+        """Reserves the row for this caller, if nobody else did so since it was read."""
+        seen = {"status": self.status, "lease_until": self.lease_until}
+        return self.change(seen, lease_until=database_now() + lease, **changes)
 
-    def send_question(self, *, look_first: bool = False) -> None:
-        """Posts the visitor's question as the first message: without a message no agent is ever reached. A failure is
-        kept in the row, for another try."""
-        if not self.question or self.question_sent_at:
-            return
-        try:
-            with deadline(QUESTION_SECONDS):
-                if not (look_first and self.gateway.has_message_of(self.channel)):
-                    self.gateway.post_message(self.channel, self.question)
-        except FlexError as error:
-            change(self, {"failure": str(error)[:200]})
-            logger.warning("the question of chat session %s was not sent: %s", self.pk, error)
-            return
-        sent = change(self, {"question_sent_at": timezone.now(), "failure": ""})
-        if sent and look_first:  # the first try is no news
-            logger.info("the question of chat session %s was sent", self.pk)
+    def change_attempt(self, **changes: Any) -> bool:
+        """Changes the row of an attempt to start, unless it was overtaken or the session ended."""
+        return self.change({"status": self.Status.STARTING, "attempts": self.attempts}, **changes)
 
-    def send_lost_question(self) -> None:
-        """Sends the question whose first sending failed or was cut short. One caller at a time, and it looks first
-        whether the message arrived after all."""
-        if not self.is_active or not self.question or self.question_sent_at or self.lease_until > timezone.now():
-            return
-        if not breaker.is_open and self.take_lease(LEASE):
-            self.send_question(look_first=True)
+    def begin_attempt(self) -> bool:
+        """Makes the next attempt to start this caller's own; whether it did.
 
-    @property
-    def was_left_behind(self) -> bool:
-        """It ended because another user sits there now: nobody's from then on."""
-        by = (self.EndedBy.SIGN_IN, self.EndedBy.LOGOUT)
-        return self.status == self.Status.ENDED and self.ended_by in by
-
-    # --- Token and end ------------------------------------------------------------------------------------------
-
-    def renew(self) -> Token:
-        """An access token for the session as it was just read. Raises SessionError(session_ended) unless it is active."""
-        if self.is_active and self.started_at and timezone.now() - self.started_at > AGE_CAP:
-            self.end(self.EndedBy.AGE)
-        if not self.is_active:
-            raise SessionError("session_ended", _("This chat has ended. Please start a new one."))
-        return mint(self.identity, self.chat_service_sid)
-
-    def end(self, by: EndedBy) -> None:
-        """Ends the session here at once, then closes the channel at Twilio. Ending twice is no error."""
-        ended = ChatSession.objects.unfinished().filter(pk=self.pk)
-        if ended.update(status=self.Status.ENDED, ended_at=timezone.now(), ended_by=by, close_pending=True):
-            logger.info("chat session %s ended by %s", self.pk, by)
-        self.refresh_from_db(
-            fields=["status", "identity", "channel_sid", "lease_until", "ended_at", "ended_by", "close_pending"]
+        A channel may be there after STARTING, where the last attempt got no certain answer: the identity stays, so that
+        the channel is found by it. None is there after FAILED: the identity is new, as Twilio takes none twice.
+        """
+        keeps_identity = self.status == self.Status.STARTING or self.key == self.identity
+        return self.take_lease(
+            LEASE,
+            status=self.Status.STARTING,
+            # Flex Webchat UI has its token, and so its identity, before its channel: the identity is its key.
+            identity=self.identity if keeps_identity else new_identity(),
+            attempts=self.attempts + 1,
         )
-        being_started = not self.channel_sid and self.lease_until > timezone.now()
-        if self.close_pending and not being_started:  # that attempt closes what it opens
-            self.try_to_close()
-
-    def end_if_over(self) -> None:
-        """Learns what no webhook has told. Raises FlexError."""
-        if self.gateway.has_ended(self.channel_sid):
-            self.ended_at_twilio()
-
-    def ended_at_twilio(self) -> None:
-        """The channel was closed there, by the agent or by Flex."""
-        ended = ChatSession.objects.running().filter(pk=self.pk)
-        if ended.update(status=self.Status.ENDED, ended_at=timezone.now(), ended_by=self.EndedBy.AGENT):
-            logger.info("chat session %s ended by %s", self.pk, self.EndedBy.AGENT)

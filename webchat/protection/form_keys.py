@@ -1,40 +1,42 @@
-"""The idempotency key that a rendered form carries is a ticket: signed for the browser that the form was shown to, good
-for one chat, and it tells how long the form was looked at."""
+"""The idempotency key that a rendered form carries: signed for the browser that the form was shown to, with its time.
+
+It works once because (owner, key) is unique among chat sessions.
+"""
 
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
 
 from django.core import signing
-from django.utils.translation import gettext_lazy as _
 
-from webchat.models.session import SessionError
+from webchat.errors import ChatRefused, Code
+from webchat.models.clock import database_now
 from webchat.visitors import Visitor
 
 # Nobody reads and fills a form faster.
-MIN_AGE = timedelta(seconds=2)
-# As long as the cookie of the visitor: nobody is hurried.
-MAX_AGE = timedelta(days=1)
+SHOWN_AT_LEAST_SECONDS = 2
+# As long as the visitor's cookie: nobody is hurried.
+SHOWN_AT_MOST_SECONDS = 86_400
 
 
 def issue(visitor: Visitor) -> str:
-    """A key for one form. Single use is the row's doing: a visitor's key starts one session."""
-    return _signer(visitor).sign(secrets.token_urlsafe(16))
+    """A key for one form: at most 128 visible characters."""
+    return _signer(visitor).sign_object([secrets.token_urlsafe(12), int(database_now().timestamp())])
 
 
 def check(key: str, visitor: Visitor) -> None:
-    """Raises SessionError: form_expired for what is no ticket of this browser, too_early for a form just shown."""
+    """Raises ChatRefused: FORM_EXPIRED for a key that is not of a form of this browser, TOO_EARLY for a form that was
+    shown just now."""
     try:
-        _signer(visitor).unsign(key, max_age=MAX_AGE)
-    except signing.BadSignature as error:
-        raise SessionError("form_expired", _("This form is out of date. Please reload it.")) from error
-    try:
-        _signer(visitor).unsign(key, max_age=MIN_AGE)
-    except signing.SignatureExpired:
-        return
-    raise SessionError("too_early", _("One moment, please."), retry_after=int(MIN_AGE.total_seconds()))
+        _random, shown_at = _signer(visitor).unsign_object(key)
+    except (signing.BadSignature, ValueError) as error:
+        raise ChatRefused(Code.FORM_EXPIRED) from error
+    age = database_now().timestamp() - shown_at
+    if age > SHOWN_AT_MOST_SECONDS:
+        raise ChatRefused(Code.FORM_EXPIRED)
+    if age < SHOWN_AT_LEAST_SECONDS:
+        raise ChatRefused(Code.TOO_EARLY)
 
 
-def _signer(visitor: Visitor) -> signing.TimestampSigner:
-    return signing.TimestampSigner(salt=f"webchat.ticket.{visitor.key}")
+def _signer(visitor: Visitor) -> signing.Signer:
+    return signing.Signer(salt=f"webchat.form_key.{visitor.key}")

@@ -1,58 +1,83 @@
-"""Exact limits, shared by every thread and process: one step takes one, or finds that none is left.
+"""Exact limits, shared by every thread, process and machine: one statement takes from an allowance, or finds it empty.
 
 A limit of `allowed` in `seconds` lets that many through at once and then one each `seconds / allowed`: the generic cell
-rate algorithm, whose only state is a time. Nothing fails open: without the database no chat starts anyway.
+rate algorithm, whose only state is a time. Each allowance is counted in the database alone, by the database's clock.
+Without the database no chat starts anyway.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.db import connection
+from django.db.models import F
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
-from webchat.models.counter import LimitCounter
-from webchat.protection import counters
+from webchat.errors import ChatRefused, Code
+from webchat.models import LimitCounter, Webchat
+from webchat.models.clock import database_now
+from webchat.visitors import Visitor
+
+# What a time may lose to rounding.
+ROUNDING_SECONDS = 1e-6
+# A statement may reach the database this much later than its time was read. What is stored further ahead than that and
+# its limit allow was written by a wrong clock, and counts as nothing.
+LATE_SECONDS = 60
+DAY_SECONDS = 86_400
+UNCAPPED = 2**53
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
+    """At most `allowed` at once, and as many in `seconds`: at most a day."""
+
     name: str
     allowed: int
     seconds: float
 
+    @property
+    def each(self) -> float:
+        return self.seconds / self.allowed
+
+    def row(self, key: str) -> str:
+        # Keyed: what people typed cannot be guessed back from the table.
+        return f"{self.name}:{salted_hmac('webchat.limits', key, algorithm='sha256').hexdigest()[:32]}"
+
     def take(self, key: str) -> int | None:
         """Takes one from the key's allowance: None. Or says in how many seconds there will be one."""
-        now, each = time.time(), self.seconds / self.allowed
-        tolerance = self.seconds - each
-        taken, used_until = counters.advance(_row(self.name, key), now, each, tolerance)
-        return None if taken else max(1, math.ceil(used_until - tolerance - now))
-
-    def give_back(self, key: str) -> None:
-        """Undoes one take."""
-        counters.go_back(_row(self.name, key), self.seconds / self.allowed)
+        return take_each((self, key))
 
 
 def take_each(*wanted: tuple[Limit, str]) -> int | None:
     """Takes one from each allowance: None. Or takes none, and says in how many seconds to try again."""
-    for number, (limit, key) in enumerate(wanted):
-        if wait := limit.take(key):
-            for earlier, its_key in wanted[:number]:
-                earlier.give_back(its_key)
-            return wait
-    return None
+    now = database_now().timestamp()
+    limits = {limit.row(key): limit for limit, key in wanted}
+    taken = _advance(now, limits)
+    if taken.keys() == limits.keys():
+        return None
+    _undo(*taken)
+    empty = LimitCounter.objects.filter(key__in=limits.keys() - taken.keys())
+    room_at = max(empty.values_list("room_at", flat=True), default=now)
+    return max(1, math.ceil(room_at - now))
+
+
+def give_back(*taken: tuple[Limit, str]) -> None:
+    """Undoes take_each()."""
+    _undo(*(limit.row(key) for limit, key in taken))
 
 
 # An address may be a whole company or a mobile network, so the narrow limit is that of one browser at one address.
 # Who throws the cookie away each time still meets the wide one.
 PER_BROWSER = Limit("start:browser", 5, 600)
 PER_ADDRESS = Limit("start:address", 40, 600)
-PER_USER = Limit("start:user", 20, 86_400)
+PER_USER = Limit("start:user", 20, DAY_SECONDS)
 PER_WEBCHAT = Limit("start:webchat", 120, 60)
 # Details on a members-only form that are no account's, by address and by value: guessing must not pay.
 MEMBER_BY_ADDRESS = Limit("member:address", 20, 600)
@@ -60,37 +85,79 @@ MEMBER_BY_VALUE = Limit("member:value", 5, 600)
 
 # Twilio takes 5 creates a second from the whole account, then answers 429.
 # https://www.twilio.com/docs/flex/developer/conversations/limits
-PACE_EACH = 1 / 4
-PACE_LONGEST = 2.0
+PACE = Limit("pace", 9, 2.25)
 
 
 def are_on() -> bool:
     return bool(settings.WEBCHAT_LIMITS != "off")
 
 
-def take_day(name: str, cap: int) -> int | None:
-    """Takes one of `cap` a day (UTC), or says in how many seconds the next day begins.
-
-    It stands for money, so it is counted where the chats are, and never in a cache that may forget it.
-    """
-    # The same step counts when time stands still and each one takes a unit.
-    taken, _ = counters.advance_in_database(f"{name}:{_today()}", 0, 1, cap - 1)
-    return None if taken else max(1, 86_400 - int(time.time()) % 86_400)
+def take_day(name: str, cap: int | None) -> int | None:
+    """Takes one of `cap` a day (UTC), or says in how many seconds the next day begins. Without a cap it is counted too:
+    one that staff set in the middle of a day holds for all of it."""
+    now = database_now()
+    table = LimitCounter._meta.db_table
+    sql = f"""
+        INSERT INTO {table} (key, room_at, each) VALUES (%s, 1, 1)
+        ON CONFLICT (key) DO UPDATE SET room_at = {table}.room_at + 1
+        WHERE {table}.room_at < %s
+        RETURNING room_at
+    """  # noqa: S608  (no value of anybody's is part of the text)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [f"{name}:{_day_of(now)}", UNCAPPED if cap is None else cap])
+        taken = cursor.fetchone()
+    return None if taken else max(1, DAY_SECONDS - int(now.timestamp()) % DAY_SECONDS)
 
 
 def wait_for_turn() -> bool:
     """Waits until the whole site may create its next channel at Twilio; False when that would take too long."""
-    now = time.time()
-    taken, used_until = counters.advance("pace", now, PACE_EACH, PACE_LONGEST)
+    now = database_now().timestamp()
+    row = PACE.row("")
+    taken = _advance(now, {row: PACE})
     if taken:
-        time.sleep(max(0.0, used_until - PACE_EACH - now))
-    return taken
+        # Its place in the queue: the first goes at once.
+        time.sleep(max(0.0, taken[row] + PACE.seconds - 2 * PACE.each - now))
+    return bool(taken)
+
+
+def take_start(webchat: Webchat, visitor: Visitor) -> None:
+    """Counts one start. Raises ChatRefused(TOO_MANY), with the seconds after which there is room again."""
+    if not are_on():
+        return
+    wanted = [
+        (PER_BROWSER, f"{visitor.key} {visitor.network}"),
+        (PER_ADDRESS, visitor.network),
+        (PER_WEBCHAT, str(webchat.pk)),
+    ]
+    if visitor.user_id:
+        wanted.append((PER_USER, str(visitor.user_id)))
+    if wait := take_day(f"start:day:{webchat.pk}", webchat.daily_cap) or take_each(*wanted):
+        raise ChatRefused(Code.TOO_MANY, retry_after=wait)
+
+
+def take_guess(answers: Mapping[str, str], network: str) -> None:
+    """Counts a try at a members-only form, given by user lookup, before it is looked up: by address and by each value.
+    Raises ChatRefused(TOO_MANY) the same way whether the values are anybody's or not."""
+    if are_on() and (wait := take_each(*_guess(answers, network))):
+        raise ChatRefused(Code.TOO_MANY, _("Too many tries. Please wait a while and try again."), retry_after=wait)
+
+
+def give_guess_back(answers: Mapping[str, str], network: str) -> None:
+    """A member's own details are no guess."""
+    if are_on():
+        give_back(*_guess(answers, network))
+
+
+def _guess(answers: Mapping[str, str], network: str) -> list[tuple[Limit, str]]:
+    values = [f"{path}={value.strip().casefold()}" for path, value in sorted(answers.items())]
+    return [(MEMBER_BY_ADDRESS, network), *((MEMBER_BY_VALUE, value) for value in values)]
 
 
 def forget_past() -> int:
-    """Deletes the rows that no longer limit anybody; how many. What a row says is past as soon as its time is, but for
-    the counts of a day, which hold until it ends."""
-    past = LimitCounter.objects.filter(used_until__lt=time.time()).exclude(key__endswith=_today())
+    """Deletes the rows that no longer limit anybody; how many. No limit is longer than a day, and the counts of a day
+    hold until it ends."""
+    now = database_now()
+    past = LimitCounter.objects.filter(room_at__lt=now.timestamp() - DAY_SECONDS).exclude(key__endswith=_day_of(now))
     done = 0
     while keys := list(past.values_list("key", flat=True)[:1000]):
         # Once more by its time: it may have been used since.
@@ -98,30 +165,31 @@ def forget_past() -> int:
     return done
 
 
-def network_of(request: HttpRequest) -> str:
-    """The client's address as limits count it: IPv4 whole, IPv6 by its /64, "unknown" when it is none.
-
-    X-Forwarded-For is read from the right, past TRUSTED_PROXY_COUNT proxies of ours: what is further left was written
-    by anybody.
-    """
-    address = str(request.META.get("REMOTE_ADDR") or "")
-    if settings.TRUSTED_PROXY_COUNT:
-        forwarded = request.headers.get("X-Forwarded-For", "").split(",")
-        if len(forwarded) >= settings.TRUSTED_PROXY_COUNT:
-            address = forwarded[-settings.TRUSTED_PROXY_COUNT].strip()
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(ip, ipaddress.IPv6Address):
-        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
-    return str(ip)
-
-
-def _today() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%d}"
+def _advance(now: float, limits: dict[str, Limit]) -> dict[str, float]:
+    """Takes one from each row's allowance that has room. Returns what it took: row → when there is room again."""
+    greatest = "GREATEST" if connection.vendor == "postgresql" else "MAX"
+    table = LimitCounter._meta.db_table
+    values: list[Any] = []
+    # In one order for everybody: two statements that lock rows in different orders would wait for each other.
+    for row, limit in sorted(limits.items()):
+        values += [row, now - limit.seconds + 2 * limit.each, limit.each]
+    sql = f"""
+        INSERT INTO {table} (key, room_at, each) VALUES {", ".join(["(%s, %s, %s)"] * len(limits))}
+        ON CONFLICT (key) DO UPDATE SET each = excluded.each, room_at = CASE
+            WHEN {table}.room_at > %s + excluded.each THEN excluded.room_at
+            ELSE {greatest}({table}.room_at + excluded.each, excluded.room_at) END
+        WHERE {table}.room_at <= %s OR {table}.room_at > %s + excluded.each
+        RETURNING key, room_at
+    """  # noqa: S608  (no value of anybody's is part of the text)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*values, now + LATE_SECONDS, now + ROUNDING_SECONDS, now + LATE_SECONDS])
+        return {row: float(room_at) for row, room_at in cursor.fetchall()}
 
 
-def _row(name: str, key: str) -> str:
-    # Keyed: what people typed cannot be guessed back from the table.
-    return f"{name}:{salted_hmac('webchat.limits', key, algorithm='sha256').hexdigest()[:32]}"
+def _undo(*rows: str) -> None:
+    if rows:
+        LimitCounter.objects.filter(key__in=rows).update(room_at=F("room_at") - F("each"))
+
+
+def _day_of(now: datetime) -> str:
+    return f"{now:%Y-%m-%d}"

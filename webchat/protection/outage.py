@@ -1,8 +1,7 @@
-"""What keeps a slow or absent Twilio from taking the site with it. Only starts pass here: renewals call nobody, and
-what else fails is kept for the worker.
+"""What keeps a slow or absent Twilio from taking the site with it.
 
-The bulkhead: only some of a process's threads may wait for Twilio, so that the others serve pages. The breaker: after
-some failures in a row nobody waits for Twilio at all, in any process, until one start has tried it again.
+The bulkhead: only some of a process's threads may wait for Twilio, so that the others serve pages. The circuit breaker:
+after some failures in a row nobody waits for Twilio at all, in any process, until one start has tried it again.
 """
 
 from __future__ import annotations
@@ -17,16 +16,22 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import transaction
 
+from webchat.errors import ChatRefused, Code
 from webchat.flex import FlexError
-from webchat.models.outage import Outage
+from webchat.models import Outage
+from webchat.models.clock import database_now
 
 logger = logging.getLogger(__name__)
 
-# Seconds, but FAILURES. The row is read at most once in FRESH by a process, and written only while starts fail.
-FAILURES, WINDOW, PAUSE, FRESH = 5, 30, 15, 1.0
+FAILURES_TO_OPEN = 5
+# Failures further apart than this are not in a row.
+FAILURE_WINDOW_SECONDS = 30
+OPEN_SECONDS = 15
 # A probe that never comes back, since its process died, is given up after this.
-PROBE = 15
-BULKHEAD_RETRY = 5
+PROBE_SECONDS = 15
+# The row is read at most so often by a process, and written only while calls fail.
+REREAD_SECONDS = 1.0
+BULKHEAD_RETRY_SECONDS = 5
 
 _OUTAGE = (FlexError.Reason.UNREACHABLE, FlexError.Reason.UNCLEAR)
 
@@ -39,11 +44,12 @@ class Bulkhead:
         self._inside = 0
 
     @contextmanager
-    def passage(self) -> Iterator[None]:
-        """Raises FlexError(BUSY) at once when there is no room."""
+    def passage(self, *, even_if_full: bool = False) -> Iterator[None]:
+        """Around what waits for Twilio. Raises ChatRefused at once when there is no room; `even_if_full` is for what a
+        start has begun and must end: it counts, and is never refused."""
         with self._lock:
-            if self._inside >= max(1, settings.WEBCHAT_THREADS // 2):
-                raise FlexError(FlexError.Reason.BUSY, retry_after=BULKHEAD_RETRY)
+            if not even_if_full and self._inside >= max(1, settings.WEBCHAT_THREADS // 2):
+                raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=BULKHEAD_RETRY_SECONDS, reason="busy")
             self._inside += 1
         try:
             yield
@@ -53,7 +59,7 @@ class Bulkhead:
 
 
 class Breaker:
-    """Shared by all processes through one row of the database."""
+    """Shared by all processes through one row of the database, which is there only during an outage."""
 
     def __init__(self) -> None:
         self._row: Outage | None = None
@@ -61,7 +67,7 @@ class Breaker:
 
     @contextmanager
     def passage(self) -> Iterator[None]:
-        """Around calls to Twilio: learns how they go. Raises FlexError(UNREACHABLE) at once during an outage."""
+        """Around calls to Twilio: learns how they go. Raises ChatRefused at once during an outage."""
         is_probe = self._enter()
         try:
             yield
@@ -75,54 +81,62 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        row = self._known()
-        return row is not None and row.open_until > time.time()
+        return _open_for(self._known()) > 0
 
     def forget(self) -> None:
         """Reads the row again the next time."""
         self._read_at = -math.inf
 
     def _known(self) -> Outage | None:
-        if time.monotonic() - self._read_at > FRESH:
-            self._remember(Outage.objects.first())
+        if time.monotonic() - self._read_at > REREAD_SECONDS:
+            self._keep(Outage.objects.first())
         return self._row
 
-    def _remember(self, row: Outage | None) -> None:
+    def _keep(self, row: Outage | None) -> None:
         self._row, self._read_at = row, time.monotonic()
 
     def _enter(self) -> bool:
         """Whether this caller is the probe."""
-        row, now = self._known(), time.time()
+        row = self._known()
         if row is None or not row.open_until:
             return False
-        if row.open_until > now:
-            raise FlexError(FlexError.Reason.UNREACHABLE, retry_after=math.ceil(row.open_until - now))
-        # One of several callers wins, the others see another time.
+        if seconds := _open_for(row):
+            raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=math.ceil(seconds), reason="unreachable")
+        # Compare-and-set: one of several callers wins, the others see another time.
         self.forget()
-        if not Outage.objects.filter(open_until=row.open_until).update(open_until=now + PROBE):
-            raise FlexError(FlexError.Reason.UNREACHABLE, retry_after=1)
+        probing_until = database_now().timestamp() + PROBE_SECONDS
+        if not Outage.objects.filter(open_until=row.open_until).update(open_until=probing_until):
+            raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=1, reason="unreachable")
         return True
 
     def _note_failure(self, is_probe: bool) -> None:
-        now = time.time()
+        now = database_now().timestamp()
         with transaction.atomic():
             row, _ = Outage.objects.select_for_update().get_or_create(pk=1, defaults={"since": now})
-            if now - row.since > WINDOW and not row.open_until:
+            if not 0 <= now - row.since <= FAILURE_WINDOW_SECONDS and not row.open_until:
                 row.since, row.failures = now, 0
             row.failures += 1
-            opens = is_probe or (row.failures >= FAILURES and not row.open_until)
+            opens = is_probe or (row.failures >= FAILURES_TO_OPEN and not row.open_until)
             if opens:
-                row.open_until = now + PAUSE
+                row.open_until = now + OPEN_SECONDS
             row.save()
-        self._remember(row)
+        self._keep(row)
         if opens:
-            logger.error("no chat is started for %d s: Twilio failed %d times", PAUSE, row.failures)
+            logger.error("no chat is started for %d s: Twilio failed %d times", OPEN_SECONDS, row.failures)
 
     def _note_answer(self) -> None:
         if self._known() is not None:
             Outage.objects.all().delete()
-            self._remember(None)
+            self._keep(None)
             logger.info("Twilio answers again")
+
+
+def _open_for(row: Outage | None) -> float:
+    """Seconds; 0 where it is not open. What is further ahead than it can be was written by a wrong clock."""
+    if row is None:
+        return 0
+    seconds = row.open_until - database_now().timestamp()
+    return max(0.0, seconds) if seconds <= OPEN_SECONDS + PROBE_SECONDS else 0
 
 
 bulkhead, breaker = Bulkhead(), Breaker()

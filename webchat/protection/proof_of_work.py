@@ -12,23 +12,24 @@ import time
 
 import altcha
 from django.utils.crypto import salted_hmac
-from django.utils.translation import gettext_lazy as _
 
-from webchat.models.session import SessionError
+from webchat.errors import ChatRefused, Code
 
 ALGORITHM = "PBKDF2/SHA-256"
 # Half a second of a desktop's time, and one or two of a phone's: 100 to 300 keys of 2,000 rounds each.
-COST, FEWEST, SPREAD = 2000, 100, 200
-SECONDS = 1200
+ROUNDS_A_KEY = 2000
+FEWEST_KEYS = 100
+MORE_KEYS = 200
+VALID_SECONDS = 1200
 
 
 def puzzle(key: str) -> str:
     """The puzzle for the form of this key, as JSON for static/webchat/proof-of-work.js."""
     challenge = altcha.create_challenge(
         ALGORITHM,
-        COST,
-        counter=FEWEST + secrets.randbelow(SPREAD),
-        expires_at=int(time.time()) + SECONDS,
+        ROUNDS_A_KEY,
+        counter=FEWEST_KEYS + secrets.randbelow(MORE_KEYS),
+        expires_at=int(time.time()) + VALID_SECONDS,
         data={"key": key},
         hmac_secret=_secret(),
     )
@@ -36,14 +37,11 @@ def puzzle(key: str) -> str:
 
 
 def check(solution: str, key: str) -> None:
-    """Raises SessionError(proof_needed) unless it solves a puzzle that was made for this key not long ago."""
+    """Raises ChatRefused(PROOF_NEEDED) unless it solves a puzzle that was made for this key not long ago."""
     solved = solution and altcha.verify_solution(solution, _secret()).verified
     if solved and altcha.Payload.from_base64(solution).challenge.parameters.data == {"key": key}:
         return
-    raise SessionError(
-        "proof_needed",
-        _("Many chats are being started at the moment. Please reload the form, with JavaScript switched on."),
-    )
+    raise ChatRefused(Code.PROOF_NEEDED)
 
 
 def _secret() -> str:

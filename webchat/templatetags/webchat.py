@@ -17,6 +17,7 @@ from django.template.loader import render_to_string
 from webchat.forms.page_context import sign_context
 from webchat.legacy import page
 from webchat.models import Webchat
+from webchat.models.copies import webchat_named, webchat_of_site
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,15 @@ def webchat(parser: Parser, token: Token) -> WebchatNode:
     return WebchatNode(slug, options.get("mode"), options.get("context"))
 
 
+def _find(slug: str) -> Webchat | None:
+    if not slug:
+        return webchat_of_site()
+    try:
+        return webchat_named(slug)
+    except Webchat.DoesNotExist:
+        return None
+
+
 class WebchatNode(template.Node):
     def __init__(
         self, slug: FilterExpression | None, mode: FilterExpression | None, context: FilterExpression | None
@@ -57,7 +67,7 @@ class WebchatNode(template.Node):
         if mode not in _TEMPLATES:
             raise template.TemplateSyntaxError(_USAGE)
         try:
-            found = Webchat.objects.filter(slug=slug).first() if slug else Webchat.objects.for_page()
+            found = _find(str(slug or ""))
         except DatabaseError as error:
             # The page is there without its chat.
             logger.error("a page is shown without its webchat: %s", type(error).__name__)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
-from webchat.flex import FlexError
+from webchat.flex import FlexError, gateway_for
 from webchat.flex.webhook_settings import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
 from webchat.models import Webchat
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         url = settings.PUBLIC_BASE_URL + reverse("twilio-conversations")
         found = 0
         for webchat in webchats:
-            problems = webchat.gateway(webchat.api).diagnose()
+            problems = gateway_for(webchat.destination(webchat.api)).diagnose()
             if not problems:  # else this would only fail in the same way
                 problems = webhook_problems(webchat, url, fix=options["fix_webhook"], replace=options["replace"])
             for problem in problems:

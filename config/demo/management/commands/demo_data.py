@@ -8,10 +8,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
+from webchat.fields.kinds import Match, Role, Type
 from webchat.models import PreEngagementField, Webchat
 from webchat.sandbox import account
-
-Type, Role, Match = PreEngagementField.Type, PreEngagementField.Role, PreEngagementField.Match
 
 WEBCHATS: list[dict[str, Any]] = [
     {

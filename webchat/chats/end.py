@@ -1,0 +1,110 @@
+"""The end of a chat: here at once, then at Twilio; and what is learned of an end there."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
+
+from webchat.flex import Channel, FlexError, deadline, gateway_for
+from webchat.models import ChatSession
+from webchat.models.clock import database_now
+from webchat.protection.outage import breaker
+from webchat.visitors import Visitor, browser_key_of
+
+logger = logging.getLogger(__name__)
+
+EndedBy = ChatSession.EndedBy
+Status = ChatSession.Status
+
+CLOSE_SECONDS = 1  # that a visitor waits for the close at Twilio; what takes longer is left to the worker
+
+
+def end_chat(session: ChatSession, by: EndedBy) -> None:
+    """Ends the session here at once, then closes the channel at Twilio. Ending twice is no error."""
+    unfinished = ChatSession.objects.unfinished().filter(pk=session.pk)
+    if unfinished.update(status=Status.ENDED, ended_at=database_now(), ended_by=by, close_pending=True):
+        logger.info("chat session %s ended by %s", session.pk, by)
+    session.refresh_from_db(
+        fields=["status", "identity", "channel_sid", "lease_until", "ended_at", "ended_by", "close_pending"]
+    )
+    is_being_started = not session.channel_sid and session.lease_until > database_now()
+    if session.close_pending and not is_being_started:  # that attempt closes what it opens
+        try_to_close(session)
+
+
+def try_to_close(session: ChatSession) -> None:
+    """Closes the channel now if Twilio takes it in time. The worker closes it otherwise: it stays pending."""
+    if breaker.is_open:
+        return
+    try:
+        with deadline(CLOSE_SECONDS):
+            close_channel(session)
+    except FlexError as error:
+        logger.warning("the channel of chat session %s is not closed yet: %s", session.pk, error)
+
+
+def close_channel(session: ChatSession) -> None:
+    """Closes the channel of an ended session at Twilio. Raises FlexError, after which it is still pending."""
+    gateway = gateway_for(session.destination)
+    channel_sid = session.channel_sid
+    if not channel_sid and (channel := gateway.find(session.identity)):
+        channel_sid = channel.sid
+    if channel_sid:
+        gateway.close(channel_sid)
+    if session.change(close_pending=False):
+        logger.info("the channel of chat session %s is closed", session.pk)
+
+
+def close_extra(session: ChatSession, channel: Channel) -> None:
+    """Closes a channel that was opened beside the session's own."""
+    try:
+        gateway_for(session.destination).close(channel.sid)
+    except FlexError as error:
+        logger.error("a channel too many of chat session %s is not closed: %s", session.pk, error)
+
+
+# --- An end at Twilio ------------------------------------------------------------------------------------------------
+
+
+def end_if_over(session: ChatSession) -> None:
+    """Learns what no webhook has told. Raises FlexError."""
+    if gateway_for(session.destination).has_ended(session.channel_sid):
+        note_end(session)
+
+
+def note_end(session: ChatSession) -> None:
+    """The channel was closed there, by the agent or by Flex."""
+    running = ChatSession.objects.running().filter(pk=session.pk)
+    if running.update(status=Status.ENDED, ended_at=database_now(), ended_by=EndedBy.AGENT):
+        logger.info("chat session %s ended by %s", session.pk, EndedBy.AGENT)
+
+
+# --- Sign-in and sign-out --------------------------------------------------------------------------------------------
+
+
+def end_chats_at_sign_in(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    """A user who signs in neither inherits what somebody began in this browser before, nor leaves it to be found."""
+    _end_chats(request, None, EndedBy.SIGN_IN)
+
+
+def end_chats_at_sign_out(sender: object, request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
+    """The next user of this browser finds no chat of this one.
+
+    Signs the user out before Twilio closes the chat: other tabs hear of that at once, and ask whose form to show.
+    """
+    if user is not None:
+        request.session.pop(SESSION_KEY, None)
+        request.session.save()
+        _end_chats(request, user, EndedBy.LOGOUT)
+
+
+def _end_chats(request: HttpRequest, user: AbstractBaseUser | None, by: EndedBy) -> None:
+    if key := browser_key_of(request):
+        # Not visitor_of(): the request's user is about to change, or has.
+        visitor = Visitor(key=key, user=user, network="")
+        for session in ChatSession.objects.owned_by(visitor).unfinished():
+            end_chat(session, by)

@@ -1,0 +1,45 @@
+"""The visitor's question as the first message: without a message no agent is ever reached.
+
+The row is its outbox: it remembers the question until Twilio has it, and the worker sends what a request could not.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from webchat.flex import FlexError, deadline, gateway_for
+from webchat.models import ChatSession
+from webchat.models.clock import database_now
+from webchat.models.session import LEASE
+from webchat.protection.outage import breaker
+
+logger = logging.getLogger(__name__)
+
+QUESTION_SECONDS = 3  # that a request may take for it; what takes longer is left to the worker
+
+
+def post_question(session: ChatSession, *, look_first: bool = False) -> None:
+    """Posts the question, once. A failure is kept in the row, for another try."""
+    if not session.question or session.question_sent_at:
+        return
+    gateway = gateway_for(session.destination)
+    try:
+        with deadline(QUESTION_SECONDS):
+            if not (look_first and gateway.has_message_of(session.channel)):
+                gateway.post_message(session.channel, session.question)
+    except FlexError as error:
+        session.change(failure=str(error)[:200])
+        logger.warning("the question of chat session %s was not sent: %s", session.pk, error)
+        return
+    sent = session.change(question_sent_at=database_now(), failure="")
+    if sent and look_first:  # the first try is no news
+        logger.info("the question of chat session %s was sent", session.pk)
+
+
+def post_lost_question(session: ChatSession) -> None:
+    """Posts the question whose first sending failed or was cut short. One caller at a time, and it looks first whether
+    the message arrived after all."""
+    if not session.is_active or not session.question or session.question_sent_at:
+        return
+    if session.lease_until <= database_now() and not breaker.is_open and session.take_lease(LEASE):
+        post_question(session, look_first=True)

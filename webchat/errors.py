@@ -1,0 +1,93 @@
+"""Refusals: the one table of code → HTTP status, words and what the visitor may do about it.
+
+JSON, HTML and Flex Webchat UI read the same table. What Twilio answers is a FlexError and stays inside of the server:
+visitors read CHAT_UNAVAILABLE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+# Seconds after which a visitor should try again when nobody knows better.
+TRY_AGAIN_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kind:
+    """`code` is the one of the JSON contract, `retry_after` in seconds. `needs_new_key`: the form's key belongs to
+    something else or to no form of ours, so the next try takes a new one."""
+
+    code: str
+    status: int
+    words: Promise
+    needs_new_key: bool = False
+    retry_after: int | None = None
+
+
+class Code(Enum):
+    INVALID = _Kind("invalid", 400, _("Please check the marked answers."))
+    BAD_KEY = _Kind(
+        "invalid",
+        400,
+        _("Send an Idempotency-Key header of 8 to 128 visible characters, new per form."),
+        needs_new_key=True,
+    )
+    FORM_EXPIRED = _Kind("form_expired", 403, _("This form is out of date. Please reload it."), needs_new_key=True)
+    PROOF_NEEDED = _Kind(
+        "proof_needed",
+        403,
+        _("Many chats are being started at the moment. Please reload the form, with JavaScript switched on."),
+    )
+    TOO_EARLY = _Kind("too_early", 409, _("One moment, please."), retry_after=2)
+    IN_PROGRESS = _Kind("in_progress", 409, _("Your chat is being started."), retry_after=1)
+    SESSION_ENDED = _Kind("session_ended", 410, _("This chat has ended. Please start a new one."), needs_new_key=True)
+    KEY_REUSED = _Kind(
+        "key_reused",
+        422,
+        _("This form was already sent with other answers. Please reload it."),
+        needs_new_key=True,
+    )
+    TOO_MANY = _Kind("too_many", 429, _("Too many chats were started from here. Please try again later."))
+    CHAT_UNAVAILABLE = _Kind(
+        "chat_unavailable", 503, _("The chat is not available at the moment."), retry_after=TRY_AGAIN_SECONDS
+    )
+
+    @property
+    def status(self) -> int:
+        return self.value.status
+
+    @property
+    def needs_new_key(self) -> bool:
+        return self.value.needs_new_key
+
+
+class ChatRefused(Exception):  # noqa: N818  (a refusal is an answer, not a fault)
+    """What a visitor asked for is not done. `detail` and `retry_after` (seconds) are the table's unless they are given.
+
+    `fields` are a form's errors by field name. `reason` is for the log alone: fixed words, nothing of the visitor's.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        detail: Any = None,
+        *,
+        retry_after: int | None = None,
+        fields: Mapping[str, list[str]] | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = code.value.words if detail is None else detail
+        self.retry_after = retry_after or code.value.retry_after
+        self.fields = fields
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason or self.code.value.code

@@ -1,0 +1,33 @@
+"""What limits and the circuit breaker remember, shared by every process. protection/ reads and writes it."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class LimitCounter(models.Model):
+    """One allowance of one key. All times are seconds since the epoch, by the database's clock."""
+
+    key = models.CharField(max_length=100, primary_key=True)
+    # When there is room for the next one. At most `each` ahead: what is further ahead was written by a wrong clock.
+    room_at = models.FloatField()
+    each = models.FloatField()
+
+    class Meta:
+        indexes = [models.Index(fields=["room_at"], name="webchat_limit_room_at")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Outage(models.Model):
+    """Failures of Twilio in a row: one row, which is there only while calls fail. Times as above."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    since = models.FloatField()
+    failures = models.PositiveIntegerField(default=0)
+    # No start goes to Twilio before it; 0 while there are too few failures for that.
+    open_until = models.FloatField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.failures} failures"
