@@ -14,9 +14,6 @@ from django.conf import settings
 from django.db import connection
 from django.http import QueryDict
 from django.test import Client, RequestFactory
-from hypothesis import assume, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from tests.support.factories import ANSWERS, make_webchat
 from tests.support.visitor import VisitorClient
@@ -214,24 +211,21 @@ def deliver(body: bytes, query: str, signed: bytes) -> int:
     return ConversationsWebhook.as_view()(request).status_code
 
 
-@given(
-    part=st.sampled_from(["body", "query", "signature"]),
-    at=st.integers(min_value=0, max_value=400),
-    to=st.integers(min_value=1, max_value=255),
-)
-@hypothesis_settings(max_examples=2000, deadline=None)
-def test_any_changed_byte_is_refused(part, at, to):
+@pytest.mark.parametrize("part", ["body", "query", "signature"])
+def test_any_changed_byte_is_refused(part):
     url = f"{settings.PUBLIC_BASE_URL}{PATH}?{QUERY}"
-    values = dict(parse_qsl(BODY.decode()))
-    signed = signature(url, values).encode()
-    assert deliver(BODY, QUERY, signed) == 200
+    signed = signature(url, dict(parse_qsl(BODY.decode()))).encode()
     parts = {"body": BODY, "query": QUERY.encode(), "signature": signed}
-    changed = bytearray(parts[part])
-    changed[at % len(changed)] ^= to
-    parts[part] = bytes(changed)
-    if part == "body":
-        # "%3a" for "%3A" is the same form.
-        assume(QueryDict(parts["body"], encoding="utf-8") != QueryDict(BODY, encoding="utf-8"))
-    # A "#" never arrives: it ends the URL before the query does.
-    assume(part != "query" or (parts["query"].isascii() and b"#" not in parts["query"]))
-    assert deliver(parts["body"], parts["query"].decode("latin-1"), parts["signature"]) == 403
+    assert deliver(BODY, QUERY, signed) == 200
+    original = parts[part]
+    for at, byte in enumerate(original):
+        # A lower case letter for an upper case one, a neighbour, and one beyond ASCII.
+        for changed in (byte ^ 0x20, byte ^ 1, byte ^ 0x80):
+            parts[part] = original[:at] + bytes([changed]) + original[at + 1 :]
+            # "%3a" for "%3A" is the same form.
+            if part == "body" and QueryDict(parts["body"], encoding="utf-8") == QueryDict(BODY, encoding="utf-8"):
+                continue
+            # A "#" never arrives: it ends the URL before the query does.
+            if part == "query" and (not parts["query"].isascii() or b"#" in parts["query"]):
+                continue
+            assert deliver(parts["body"], parts["query"].decode("latin-1"), parts["signature"]) == 403, (at, changed)

@@ -14,6 +14,7 @@ from tests.support.engines import Chromium, Engine, Firefox, FirefoxProcess, Web
 from tests.support.missing import skip_without
 from tests.support.sandbox import SandboxServer
 from tests.support.site import SiteServer
+from tests.support.widget import Widget
 
 # Without these, Chromium tries to reach its maker's servers.
 QUIET = [
@@ -70,6 +71,13 @@ def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Pa
         folder.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=folder / f"{request.node.name[:100]}.png")
     assert problems == []
+
+
+@pytest.fixture
+def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
+    """The chat on a fresh page. No fault of the sandbox outlives the test."""
+    yield Widget(page, site)
+    site.sandbox.clear_faults()
 
 
 @pytest.fixture(scope="session")

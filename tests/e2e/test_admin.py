@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_site_pages import AXE, too_wide
+from tests.e2e.test_site_pages import too_wide
 from tests.support.site import SiteServer
+from tests.support.widget import AXE
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 740}
 every_look = pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def admin(page: Page, site: SiteServer) -> Page:
 
 
 def violations(page: Page, inside: str) -> list[str]:
-    page.evaluate(AXE.read_text())
+    page.evaluate(AXE)
     # Its look at whole stylesheets would write inline styles, which the policy forbids.
     found = page.evaluate(
         "(inside) => axe.run(inside, {resultTypes: ['violations'], iframes: false, preload: false})", inside

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.site import SiteServer
 from tests.support.widget import Widget
-
-
-@pytest.fixture(autouse=True)
-def sound_sandbox(site: SiteServer) -> Iterator[None]:
-    yield
-    site.sandbox.clear_faults()
-
-
-@pytest.fixture
-def widget(page: Page, site: SiteServer) -> Widget:
-    return Widget(page, site)
 
 
 def sign_in(page: Page, site: SiteServer, user: str = "ada") -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.sandbox import SandboxServer
 from tests.support.site import SiteServer
+from tests.support.widget import AXE
 
-AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
 # Colours do not depend on the width, so two of the four pairs show all.
 LOOKS = [{"viewport": DESK, "color_scheme": "light"}, {"viewport": PHONE, "color_scheme": "dark"}]
@@ -24,7 +23,7 @@ ADDRESSES = ["/", "/support/", "/legacy/", "/accounts/login/", "/accounts/passwo
 
 def violations(page: Page) -> list[str]:
     """What axe finds, without the chat, which has tests of its own, and without what Twilio makes."""
-    page.evaluate(AXE.read_text())
+    page.evaluate(AXE)
     found = page.evaluate(
         "axe.run({exclude: ['web-chat', '#twilio-customer-frame']}, {resultTypes: ['violations'], preload: false})"
     )

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.support.site import SiteServer
 from tests.support.widget import Widget, violations
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 phone = pytest.mark.parametrize("context", [PHONE], indirect=True)
-
-
-@pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    yield Widget(page, site)
-    site.sandbox.clear_faults()
 
 
 @pytest.mark.parametrize("context", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.support.site import SiteServer
 from tests.support.widget import Widget
 
 # What a reader would say: the visible text that comes into a live region, unless that is busy. ARIA's defaults for
@@ -34,10 +32,9 @@ new MutationObserver((changes) => {
 
 
 @pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    page.add_init_script(LISTEN)
-    yield Widget(page, site)
-    site.sandbox.clear_faults()
+def widget(widget: Widget) -> Widget:
+    widget.page.add_init_script(LISTEN)
+    return widget
 
 
 def heard(widget: Widget) -> list[str]:

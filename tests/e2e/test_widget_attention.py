@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.support.site import SiteServer
 from tests.support.widget import Widget, violations
 
 LISTEN = """
@@ -24,10 +21,9 @@ document.hasFocus = () => !window.hiddenPage;
 
 
 @pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    page.add_init_script(LISTEN)
-    yield Widget(page, site)
-    site.sandbox.clear_faults()
+def widget(widget: Widget) -> Widget:
+    widget.page.add_init_script(LISTEN)
+    return widget
 
 
 def look_away(widget: Widget) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
@@ -44,12 +44,6 @@ def webchats(site: SiteServer) -> None:
             Webchat.objects.get_or_create(slug="c" + colour, defaults={{"brand_colour": "#" + colour, "enabled": True}})
         Webchat.objects.get_or_create(slug="away", defaults={{"enabled": False}})""".replace("\n        ", "\n")
     )
-
-
-@pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    yield Widget(page, site)
-    site.sandbox.clear_faults()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -18,11 +17,9 @@ library = pytest.mark.parametrize("library", LIBRARIES)
 
 
 @pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    widget = Widget(page, site)
+def widget(widget: Widget) -> Widget:
     widget.record_events()
-    yield widget
-    site.sandbox.clear_faults()
+    return widget
 
 
 def go_to(widget: Widget, page: str) -> None:

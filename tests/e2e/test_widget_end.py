@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_journey import sign_in
-from tests.support.site import SiteServer
 from tests.support.widget import Widget
-
-
-@pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    yield Widget(page, site)
-    site.sandbox.clear_faults()
 
 
 def downloaded(widget: Widget) -> tuple[str, str]:

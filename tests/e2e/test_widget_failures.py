@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import BrowserContext, Locator, Route, WebSocketRoute, expect
 
 from tests.support.site import ROOT, SiteServer
 from tests.support.widget import ANSWERS, Widget, access_token
@@ -47,12 +47,10 @@ DRAFT = "half a sent"
 
 
 @pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    page.add_init_script(HURRY)
-    widget = Widget(page, site)
+def widget(widget: Widget) -> Widget:
+    widget.page.add_init_script(HURRY)
     widget.record_events()
-    yield widget
-    site.sandbox.clear_faults()
+    return widget
 
 
 @pytest.fixture

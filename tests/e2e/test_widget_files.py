@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
-from tests.support.site import SiteServer
 from tests.support.widget import Widget, violations
 
 MEDIA = "/mcs/v1/Services/*"
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAYAAACNMs+9AAAAFUlEQVR42mNk+M9Qz0AEYBxVSF+FAAhKDveksOjmAAAAAElFTkSuQmCC"
 )
-
-
-@pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    yield Widget(page, site)
-    site.sandbox.clear_faults()
 
 
 def file(name: str, content: bytes = b"content", kind: str = "") -> dict[str, object]:

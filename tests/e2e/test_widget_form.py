@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.site import SiteServer
 from tests.support.widget import ANSWERS, Widget
-
-
-@pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    yield Widget(page, site)
-    site.sandbox.clear_faults()
 
 
 def answer_once(page: Page, status: int, body: dict[str, object], **headers: str) -> None:

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.support.site import SiteServer
 from tests.support.widget import Widget, shot
@@ -42,9 +42,9 @@ MEASURE = """() => {
 
 
 @pytest.fixture
-def widget(page: Page, site: SiteServer) -> Widget:
-    page.emulate_media(reduced_motion="reduce")
-    return Widget(page, site)
+def widget(widget: Widget) -> Widget:
+    widget.page.emulate_media(reduced_motion="reduce")
+    return widget
 
 
 def measure_each_state(widget: Widget, library: str) -> dict[str, Any]:

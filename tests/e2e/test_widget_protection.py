@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
 
 from tests.support.site import SiteServer
 from tests.support.widget import Widget
 
 
 @pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    yield Widget(page, site)
+def widget(widget: Widget, site: SiteServer) -> Iterator[Widget]:
+    yield widget
     configure(site, require_form=False, proof_after=None)
 
 

@@ -3,10 +3,7 @@ how many channels there are, what the row says. Then the same submit is repeated
 
 from __future__ import annotations
 
-import socket
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from tests.support.factories import ANSWERS, make_webchat
+from tests.support.factories import ANSWERS, Type, make_field, make_webchat
 from tests.support.faulty_server import (
     FaultyServer,
     answering,
@@ -23,7 +20,9 @@ from tests.support.faulty_server import (
     flood,
     hang,
     hang_up,
+    listener_that_never_accepts,
     no_last_chunk,
+    properly,
     raw,
     refusal,
     reset,
@@ -203,21 +202,10 @@ def test_a_refused_connection_and_a_host_without_an_address(settings: Any, sandb
 def test_a_connection_that_is_never_made(settings: Any):
     webchat = make_webchat()
     visitor = VisitorClient()
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        waiting = [socket.socket() for _ in range(4)]  # its queue is full
-        try:
-            for sock in waiting:
-                sock.setblocking(False)
-                sock.connect_ex(listener.getsockname())
-            time.sleep(0.05)
-            settings.TWILIO_SANDBOX_URL = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            with at_most(2.5 + SLACK):
-                refused_as_promised(visitor.start(ANSWERS), webchat)
-        finally:
-            for sock in waiting:
-                sock.close()
+    with listener_that_never_accepts() as port:
+        settings.TWILIO_SANDBOX_URL = f"http://127.0.0.1:{port}"
+        with at_most(2.5 + SLACK):
+            refused_as_promised(visitor.start(ANSWERS), webchat)
     assert ChatSession.objects.get().status == "failed"
 
 
@@ -250,8 +238,6 @@ def test_while_all_of_twilio_fails_the_start_ends_in_time(twilio: FaultyServer):
 
 
 def test_data_that_are_too_large_for_flex_never_reach_it(twilio: FaultyServer):
-    from tests.support.factories import Type, make_field
-
     webchat = make_webchat()
     names = [f"text_{number}" for number in range(8)]
     for name in names:
@@ -295,8 +281,6 @@ def test_a_renewal_needs_no_twilio(settings: Any, sandbox: Any):
 def test_a_question_that_hangs_does_not_keep_the_visitor_for_long(twilio: FaultyServer):
     make_webchat()
     visitor = VisitorClient()
-    from tests.support.faulty_server import properly
-
     twilio.script(properly, hang(done=False))
     with at_most(3 + SLACK):
         assert visitor.start(ANSWERS).status_code == 201

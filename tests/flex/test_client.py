@@ -10,9 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,12 @@ from tests.support.faulty_server import (
     drip,
     hang_up,
     in_chunks,
+    listener_that_never_accepts,
     properly_then_hang_up,
     refusal,
     reset,
 )
+from tests.support.site import free_port
 from tests.support.stopwatch import at_most
 from webchat.flex import Engagement, FlexError, gateway_for
 from webchat.flex import client as client_module
@@ -46,11 +48,6 @@ def outcome(call: Callable[[], object]) -> FlexError:
     with pytest.raises(FlexError) as caught:
         call()
     return caught.value
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return int(listener.getsockname()[1])
 
 
 # --- Connections ----------------------------------------------------------------------------------------------------
@@ -194,24 +191,6 @@ def test_an_unknown_host_is_tried_again_once(
 @pytest.mark.parametrize("url", ["http://" + "x" * 70 + ".invalid", "http://127.0.0.1:99999"])
 def test_an_impossible_host(engagement: Engagement, gateway_to: GatewayTo, url: str) -> None:
     assert outcome(lambda: gateway_to(url).open(engagement)).reason is Reason.UNREACHABLE
-
-
-@contextmanager
-def listener_that_never_accepts() -> Iterator[int]:
-    """A port whose queue is full: a further connection is neither made nor refused."""
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        waiting = [socket.socket() for _ in range(4)]
-        try:
-            for sock in waiting:
-                sock.setblocking(False)
-                sock.connect_ex(listener.getsockname())
-            time.sleep(0.05)
-            yield int(listener.getsockname()[1])
-        finally:
-            for sock in waiting:
-                sock.close()
 
 
 def test_a_connection_that_never_completes(api: str, engagement: Engagement, gateway_to: GatewayTo) -> None:
@@ -385,7 +364,7 @@ import sys
 from django.conf import settings
 settings.configure(TWILIO_ACCOUNT_SID="AC", TWILIO_AUTH_TOKEN="t", TWILIO_API_KEY_SID="SK", TWILIO_API_KEY_SECRET="s",
                    TWILIO_REGION="us1", TWILIO_SANDBOX_URL="http://127.0.0.1:9", WEBCHAT_THREADS=1)
-from webchat import flex
+from webchat.flex import gateway
 from webchat.flex import signatures, tokens
 before = set(sys.modules)
 for api in ("conversations", "web_channels"):

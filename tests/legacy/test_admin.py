@@ -8,7 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 
-from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
+from tests.support.factories import ANSWERS, make_field, make_legacy, make_user, make_webchat
 from tests.support.flex_ui import FlexUi
 from tests.support.visitor import VisitorClient
 from webchat.chats.end import end_chat
@@ -18,10 +18,6 @@ from webchat.sandbox import account
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/webchat/webchat/"
-
-
-def make_legacy(**values):
-    return make_webchat(**{"api": "web_channels", "widget": "flex_ui", "address_sid": "", **values})
 
 
 def move_url(webchat):

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from tests.support.factories import ANSWERS, Role, Type, make_field, make_user, make_webchat
+from tests.support.factories import ANSWERS, Role, Type, make_field, make_legacy, make_user
 from tests.support.flex_ui import ORIGIN, URL, FlexUi
 from tests.support.sandbox import basic_auth
 from tests.support.visitor import VisitorClient
@@ -20,10 +20,6 @@ from webchat.models import ChatSession, PreEngagementField, Webchat
 from webchat.sandbox import account
 
 pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]
-
-
-def make_legacy(**values: Any) -> Webchat:
-    return make_webchat(**{"api": "web_channels", "widget": "flex_ui", "address_sid": "", **values})
 
 
 def error(answer: Any) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from tests.support.factories import ANSWERS, make_webchat
+from tests.support.factories import ANSWERS, make_legacy
 from tests.support.flex_ui import FlexUi
 from tests.support.visitor import VisitorClient
 from webchat.models import ChatSession
@@ -23,10 +23,6 @@ def start_by(widget: str):
     return FlexUi().start() if widget == "flex_ui" else VisitorClient().start(ANSWERS)
 
 
-def make_legacy(widget: str, **values: str):
-    return make_webchat(api="web_channels", widget=widget, **values)
-
-
 def creates(sandbox) -> list[tuple[str, int]]:
     paths = ("/v1/WebChannels", "/v2/WebChats")
     return [(call["path"], call["status"]) for call in sandbox.log() if call["path"] in paths]
@@ -38,7 +34,7 @@ both = pytest.mark.parametrize("widget", ["own", "flex_ui"])
 @both
 @pytest.mark.parametrize(("status", "code"), SIGNS)
 def test_visitors_read_that_it_is_unavailable_and_nothing_is_tried_again(sandbox, widget, status, code):
-    webchat = make_legacy(widget, address_sid="")
+    webchat = make_legacy(widget=widget)
     sandbox.fault("POST", "/v1/WebChannels", status=status, body=json.dumps({"code": code, "status": status}), times=9)
     answer = start_by(widget)
     assert (answer.status_code, answer.json()["code"]) == (503, "chat_unavailable")
@@ -51,7 +47,7 @@ def test_visitors_read_that_it_is_unavailable_and_nothing_is_tried_again(sandbox
 
 @both
 def test_staff_get_one_alert_in_ten_minutes(sandbox, log, widget):
-    make_legacy(widget, address_sid="")
+    make_legacy(widget=widget)
     sandbox.fault("POST", "/v1/WebChannels", status=410, times=9)
     for _ in range(3):
         assert start_by(widget).status_code == 503
@@ -65,7 +61,7 @@ def test_staff_get_one_alert_in_ten_minutes(sandbox, log, widget):
 
 @both
 def test_where_an_address_is_named_the_chat_goes_there(sandbox, log, widget):
-    make_legacy(widget)
+    make_legacy(widget=widget, address_sid=account.ADDRESS_SID)
     sandbox.fault("POST", "/v1/WebChannels", status=410)
     answer = start_by(widget)
     assert answer.status_code == 201
@@ -79,7 +75,7 @@ def test_where_an_address_is_named_the_chat_goes_there(sandbox, log, widget):
 
 
 def test_such_a_chat_ends_by_the_api_that_it_began_with(sandbox):
-    make_legacy("own")
+    make_legacy(widget="own", address_sid=account.ADDRESS_SID)
     sandbox.fault("POST", "/v1/WebChannels", status=410)
     visitor = VisitorClient()
     credentials = visitor.start(ANSWERS).json()
@@ -89,7 +85,7 @@ def test_such_a_chat_ends_by_the_api_that_it_began_with(sandbox):
 
 
 def test_a_start_that_was_cut_short_after_the_change_is_looked_up_where_it_went(sandbox):
-    make_legacy("own")
+    make_legacy(widget="own", address_sid=account.ADDRESS_SID)
     sandbox.fault("POST", "/v1/WebChannels", status=410)
     sandbox.fault("POST", "/v2/WebChats", fault="reset", before=False)
     visitor = VisitorClient()
@@ -98,7 +94,7 @@ def test_a_start_that_was_cut_short_after_the_change_is_looked_up_where_it_went(
 
 
 def test_an_address_that_refuses_leads_nowhere_else(sandbox):
-    make_legacy("own")
+    make_legacy(widget="own", address_sid=account.ADDRESS_SID)
     sandbox.fault("POST", "/v1/WebChannels", status=410, times=5)
     sandbox.fault("POST", "/v2/WebChats", status=404, times=5)
     assert VisitorClient().start(ANSWERS).status_code == 503

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,8 @@ from django.core.exceptions import ValidationError
 from django.template import engines
 from django.test import Client, RequestFactory
 
-from tests.support.factories import Role, Type, make_field, make_user, make_webchat
+from tests.support.factories import Role, Type, make_field, make_legacy, make_user, make_webchat
+from tests.support.site import ROOT
 from webchat.legacy import page
 from webchat.legacy.fields import left_out
 from webchat.models import PreEngagementField, Webchat
@@ -22,11 +22,9 @@ from webchat.sandbox import account
 
 pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]
 
-ROOT = Path(__file__).parents[2]
 
-
-def make_legacy(**values: Any) -> Webchat:
-    return make_webchat(**{"slug": "legacy", "api": "web_channels", "widget": "flex_ui", **values})
+def make_page(**values: Any) -> Webchat:
+    return make_legacy(**{"slug": "legacy", "address_sid": account.ADDRESS_SID, **values})
 
 
 def data_of(html: str) -> dict[str, Any]:
@@ -56,7 +54,7 @@ def policy_of(answer: Any) -> dict[str, str]:
 
 
 def test_the_ui_is_told_our_addresses_texts_and_colours(client):
-    make_legacy(brand_colour="#123456", title="Talk to us", waiting_text="One moment.", launcher_label="Ask")
+    make_page(brand_colour="#123456", title="Talk to us", waiting_text="One moment.", launcher_label="Ask")
     html = get(client)
     config = config_of(html)
     assert config["accountSid"] == account.ACCOUNT_SID
@@ -79,7 +77,7 @@ def test_the_ui_is_told_our_addresses_texts_and_colours(client):
 
 
 def test_each_field_is_in_the_words_of_the_ui(client):
-    webchat = make_legacy(fields=False)
+    webchat = make_page(fields=False)
     make_field(webchat, "name", type=Type.NAME, role=Role.CUSTOMER_NAME)
     make_field(webchat, "email", type=Type.EMAIL, placeholder="you@example.com")
     make_field(webchat, "phone", type=Type.PHONE, required=False)
@@ -109,7 +107,7 @@ def test_each_field_is_in_the_words_of_the_ui(client):
 
 
 def test_what_the_account_answers_is_shown_and_cannot_be_changed(client):
-    webchat = make_legacy()
+    webchat = make_page()
     webchat.fields.filter(name="email").update(match="account", user_lookup="email")
     client.force_login(make_user())
     email = fields_of(get(client))["email"]
@@ -119,7 +117,7 @@ def test_what_the_account_answers_is_shown_and_cannot_be_changed(client):
 
 
 def test_where_the_account_answers_everything_a_click_starts_the_chat(client):
-    webchat = make_legacy(fields=False)
+    webchat = make_page(fields=False)
     make_field(webchat, "email", type=Type.EMAIL, match="account", user_lookup="email")
     assert config_of(get(client))["startEngagementOnInit"] is False
     client.force_login(make_user())
@@ -127,7 +125,7 @@ def test_where_the_account_answers_everything_a_click_starts_the_chat(client):
 
 
 def test_what_the_page_knows_travels_signed(client):
-    make_legacy()
+    make_page()
     request = RequestFactory().get("/")
     request.user = make_user()
     template = engines["django"].from_string('{% load webchat %}{% webchat "legacy" context=order %}')
@@ -137,7 +135,7 @@ def test_what_the_page_knows_travels_signed(client):
 
 
 def test_no_text_of_staff_breaks_out_of_the_configuration(client):
-    make_legacy(title="</script><script>alert(1)</script>", intro="<!--")
+    make_page(title="</script><script>alert(1)</script>", intro="<!--")
     html = get(client)
     assert "<script>alert" not in html
     assert config_of(html)["componentProps"]["MainHeader"]["titleText"] == "</script><script>alert(1)</script>"
@@ -148,7 +146,7 @@ def test_no_text_of_staff_breaks_out_of_the_configuration(client):
 
 def test_only_a_page_that_carries_the_ui_has_the_weaker_policy(client):
     make_webchat(slug="support", name="Support")  # the first is that of pages which name none
-    make_legacy()
+    make_page()
     carries = policy_of(client.get("/legacy/"))
     assert "'unsafe-eval'" in carries["script-src"]
     assert "'unsafe-inline'" not in carries["script-src"]
@@ -164,14 +162,14 @@ def test_only_a_page_that_carries_the_ui_has_the_weaker_policy(client):
     "values", [{"widget": "own"}, {"widget": "own", "api": "conversations"}, {"enabled": False}], ids=str
 )
 def test_a_page_without_it_keeps_the_strict_one(client, values):
-    make_legacy(**values)
+    make_page(**values)
     answer = client.get("/legacy/")
     assert "unsafe" not in answer["Content-Security-Policy"]
     assert "data-flex-ui" not in answer.content.decode()
 
 
 def test_without_credentials_our_own_widget_says_that_the_chat_is_unavailable(client, settings):
-    make_legacy()
+    make_page()
     settings.TWILIO_API_KEY_SECRET = ""
     html = get(client)
     assert "data-flex-ui" not in html
@@ -182,7 +180,7 @@ def test_without_credentials_our_own_widget_says_that_the_chat_is_unavailable(cl
 
 
 def test_our_own_launcher_stands_by_and_a_link_for_those_without_scripts(client):
-    make_legacy()
+    make_page()
     html = get(client)
     template = re.search(r"<template data-flex-ui-own>(.+)</template>", html, re.DOTALL)
     assert template
@@ -191,13 +189,13 @@ def test_our_own_launcher_stands_by_and_a_link_for_those_without_scripts(client)
 
 
 def test_inline_and_the_page_of_its_own_are_ours(client):
-    make_legacy()
+    make_page()
     assert "<web-chat" in client.get("/webchat/legacy/").content.decode()
     assert "data-flex-ui" not in client.get("/webchat/legacy/").content.decode()
 
 
 def test_only_a_browser_that_may_have_a_chat_asks_for_it(client):
-    make_legacy()
+    make_page()
     assert "data-current-url" not in get(client)
     client.get("/webchat/legacy/panel/")
     assert 'data-current-url="/api/webchat/legacy/sessions/current/"' in get(client)
@@ -234,7 +232,7 @@ def test_the_installed_file_is_the_one_whose_checksum_twilio_names():
 
 
 def test_staff_read_what_the_ui_does_not_know():
-    webchat = make_legacy(fields=False, position="left")
+    webchat = make_page(fields=False, position="left")
     make_field(webchat, "order", label="Order", pattern="[A-Z]-[0-9]{4}", pattern_message="Like A-1234.")
     make_field(webchat, "speed", label="Speed", type=Type.RADIO, choices="fast\nslow")
     make_field(webchat, "phone", label="Phone", type=Type.PHONE, help_text="With the country.")
@@ -251,7 +249,7 @@ def test_staff_read_what_the_ui_does_not_know():
 
 
 def test_a_plain_form_needs_no_words():
-    webchat = make_legacy()
+    webchat = make_page()
     assert PreEngagementField.objects.count() == 3
     assert left_out(webchat) == []
 

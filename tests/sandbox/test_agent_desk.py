@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,19 +12,10 @@ import requests
 
 from tests.support.sandbox import SandboxServer
 from tests.support.twilio_clients import Browser, access_token, run
+from tests.support.waiting import until
 from webchat.sandbox import account
 from webchat.sandbox.agent_desk import agent_identity
 from webchat.sandbox.scripted_agent import GREETING, NAME
-
-
-def until(condition: Callable[[], Any], seconds: float = 5) -> Any:
-    """What the condition gives, as soon as it is true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if result := condition():
-            return result
-        time.sleep(0.02)
-    pytest.fail("waited in vain")
 
 
 def listed(sandbox: SandboxServer) -> set[str]:

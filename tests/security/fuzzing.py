@@ -9,8 +9,9 @@ from zlib import crc32
 
 import schemathesis
 
+from tests.support.site_visitor import ANSWERS
+
 # Schemathesis loads this without Django.
-ANSWERS = {"name": "José Müller", "email": "jose@example.com", "question": "Where is my parcel?"}
 SESSION_ID = os.environ.get("FUZZED_SESSION", "")
 
 

@@ -61,9 +61,3 @@ def test_each_request_gets_its_one_answer(sandbox, settings, group):
         if case.status < 400 or "Cookie" in case.headers:
             visitor = None
     assert wrong == {}
-
-
-def test_the_corpus_is_large_and_without_repetition():
-    names = [case.name for cases in GROUPS.values() for case in cases]
-    assert len(names) >= 400
-    assert len(set(names)) == len(names)

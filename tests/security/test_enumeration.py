@@ -45,11 +45,11 @@ def test_annotated_answers_of_known_and_unknown_addresses_look_alike(sandbox, se
     settings.WEBCHAT_LIMITS = "off"
     webchat = make_webchat()
     webchat.fields.filter(name="email").update(match=Match.ANNOTATE, user_lookup="email")
-    for number in range(40):
+    for number in range(8):
         make_user(f"known{number:03}")
     seen = {"known": [], "other": []}
     queries = {"known": set(), "other": set()}
-    for number in range(40):
+    for number in range(8):
         # Interleaved, so that nothing that changes with time is mistaken for a difference.
         for kind, addresses in seen.items():
             for address in variants(f"{kind}{number:03}@example.com"):
@@ -61,12 +61,12 @@ def test_annotated_answers_of_known_and_unknown_addresses_look_alike(sandbox, se
                 addresses.append(visible(response))
                 # Whether Twilio is up is read again each second, whoever comes.
                 queries[kind].add(sum("outage" not in query["sql"] for query in captured))
-    assert len(seen["known"]) == len(seen["other"]) == 200
+    assert len(seen["known"]) == len(seen["other"]) == 40
     assert len({repr(one) for one in seen["known"] + seen["other"]}) == 1
     assert queries["known"] == queries["other"]
     assert len(queries["known"]) == 1
     # It was really compared: staff see it.
-    assert ChatSession.objects.filter(account_matches=["email"]).count() >= 80
+    assert ChatSession.objects.filter(account_matches=["email"]).count() >= 16
 
 
 def test_flex_gets_the_same_keys_for_a_known_and_an_unknown_address(sandbox):

@@ -116,12 +116,12 @@ def test_a_foreign_host_and_plain_http_get_them_too(settings, client):
 def test_a_nonce_is_used_once(client):
     make_webchat()
     nonces = set()
-    for path in ("/", "/webchat/support/") * 100:
+    for path in ("/", "/webchat/support/") * 10:
         response = client.get(path)
         [nonce] = re.findall(r"'nonce-([A-Za-z0-9+/=]+)'", response["Content-Security-Policy"])
         assert f'nonce="{nonce}"' in response.content.decode()
         nonces.add(nonce)
-    assert len(nonces) == 200
+    assert len(nonces) == 20
 
 
 def test_a_page_without_a_script_may_run_none(client):

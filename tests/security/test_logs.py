@@ -139,7 +139,7 @@ def host_refused(visitor, settings):
 
 
 def request_refused(visitor, settings):
-    visitor.client.post("/webchat/support/", [("a", "")] and {f"f{i}": "" for i in range(1001)})
+    visitor.client.post("/webchat/support/", {f"f{i}": "" for i in range(1001)})
 
 
 def webhook_refused(visitor, settings):

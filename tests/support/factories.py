@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from config.accounts.models import User
+from tests.support.site_visitor import ANSWERS
 from webchat.models import PreEngagementField, Webchat
 from webchat.sandbox import account
+
+__all__ = ["ANSWERS", "Role", "Type", "make_field", "make_legacy", "make_user", "make_webchat"]
 
 Type, Role = PreEngagementField.Type, PreEngagementField.Role
 
@@ -30,6 +33,11 @@ def make_webchat(*, fields: bool = True, **values: Any) -> Webchat:
     return webchat
 
 
+def make_legacy(**values: Any) -> Webchat:
+    """The same by the older API, with Twilio's widget for it, and with no address to go on by unless asked for."""
+    return make_webchat(**{"api": "web_channels", "widget": "flex_ui", "address_sid": "", **values})
+
+
 def make_field(webchat: Webchat, name: str, **values: Any) -> PreEngagementField:
     defaults = {"label": name.replace("_", " ").capitalize(), "position": webchat.fields.count()}
     field = PreEngagementField(webchat=webchat, name=name, **{**defaults, **values})
@@ -41,6 +49,3 @@ def make_field(webchat: Webchat, name: str, **values: Any) -> PreEngagementField
 def make_user(username: str = "ada", **values: Any) -> User:
     defaults = {"email": f"{username}@example.com", "first_name": username.capitalize(), "last_name": "Lovelace"}
     return User.objects.create_user(username, password="sandbox", **{**defaults, **values})
-
-
-ANSWERS = {"name": "José Müller", "email": "jose@example.com", "question": "Where is my parcel?"}

@@ -13,9 +13,10 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -358,3 +359,21 @@ def _single(query: str) -> dict[str, str]:
     return {
         name: values[0] for name, values in parse_qs(query, keep_blank_values=True, strict_parsing=bool(query)).items()
     }
+
+
+@contextmanager
+def listener_that_never_accepts() -> Iterator[int]:
+    """A port whose queue is full: a further connection is neither made nor refused."""
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        try:
+            for sock in waiting:
+                sock.setblocking(False)
+                sock.connect_ex(listener.getsockname())
+            time.sleep(0.05)
+            yield int(listener.getsockname()[1])
+        finally:
+            for sock in waiting:
+                sock.close()

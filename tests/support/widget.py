@@ -11,12 +11,12 @@ import jwt
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.site import ROOT, SiteServer
+from tests.support.site_visitor import ANSWERS
 from webchat.sandbox import account
 
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
-ANSWERS = {"name": "José Müller", "email": "jose@example.com", "question": "Where is my parcel?"}
 AGENT = "agent_robin"
 
 

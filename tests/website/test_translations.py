@@ -5,16 +5,15 @@ from __future__ import annotations
 import ast
 import gettext
 import re
-from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.utils.translation.template import templatize
 
 from tests.support.factories import ANSWERS, make_webchat
+from tests.support.site import ROOT
 from tests.support.visitor import VisitorClient
 
-ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w+\}|%[sd]")
 
