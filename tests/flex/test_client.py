@@ -364,15 +364,15 @@ import sys
 from django.conf import settings
 settings.configure(TWILIO_ACCOUNT_SID="AC", TWILIO_AUTH_TOKEN="t", TWILIO_API_KEY_SID="SK", TWILIO_API_KEY_SECRET="s",
                    TWILIO_REGION="us1", TWILIO_SANDBOX_URL="http://127.0.0.1:9", WEBCHAT_THREADS=1)
-from webchat.flex import gateway
+from webchat import flex
 from webchat.flex import signatures, tokens
 before = set(sys.modules)
-for api in ("conversations", "web_channels"):
-    flex = gateway.gateway_for(gateway.Destination(api, "IS", "IG", "FO"))
-    for verb in (lambda: flex.open(gateway.Engagement("w", "c", "f", {})), lambda: flex.find("w")):
+for api in flex.GATEWAYS:
+    gateway = flex.gateway_for(flex.Destination(api, "IS", "IG", "FO"))
+    for verb in (lambda: gateway.open(flex.Engagement("w", "c", "f", {})), lambda: gateway.find("w")):
         try:
             verb()
-        except gateway.FlexError:
+        except flex.FlexError:
             pass
 late = sorted(name for name in set(sys.modules) - before if name.startswith("twilio"))
 assert not late, late
