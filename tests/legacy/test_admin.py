@@ -8,7 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 
-from tests.support.factories import ANSWERS, make_field, make_legacy, make_user, make_webchat
+from tests.support.factories import ANSWERS, change, make_field, make_legacy, make_user, make_webchat
 from tests.support.flex_ui import FlexUi
 from tests.support.visitor import VisitorClient
 from webchat.chats.end import end_chat
@@ -113,7 +113,7 @@ def test_staff_read_that_the_api_is_gone_and_where_chats_go(admin_client, sandbo
     sandbox.fault("POST", "/v1/WebChannels", status=410, times=2)
     assert FlexUi().start().status_code == 503
     assert "Twilio no longer serves the legacy API: the latest chat" in change_page(admin_client, webchat)
-    Webchat.objects.update(address_sid=account.ADDRESS_SID)
+    change(webchat, address_sid=account.ADDRESS_SID)
     assert FlexUi().start().status_code == 201
     html = change_page(admin_client, webchat)
     assert "went to the address by Flex Conversations" in html

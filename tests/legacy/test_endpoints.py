@@ -11,12 +11,13 @@ import pytest
 import time_machine
 from django.test import Client
 
-from tests.support.factories import ANSWERS, Role, Type, make_field, make_legacy, make_user
+from tests.support.factories import ANSWERS, Role, Type, change, make_field, make_legacy, make_user
 from tests.support.flex_ui import ORIGIN, URL, FlexUi
 from tests.support.sandbox import basic_auth
 from tests.support.visitor import VisitorClient
+from webchat.chats.end import end_chat
 from webchat.flex.tokens import mint
-from webchat.models import ChatSession, PreEngagementField, Webchat
+from webchat.models import ChatSession, PreEngagementField
 from webchat.sandbox import account
 
 pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]
@@ -248,7 +249,7 @@ def test_an_ended_chat_gets_none(sandbox):
     make_legacy()
     ui = FlexUi()
     ui.start()
-    ChatSession.objects.get().end(ChatSession.EndedBy.VISITOR)
+    end_chat(ChatSession.objects.get(), ChatSession.EndedBy.VISITOR)
     assert error(ui.refresh()) == (410, "session_ended")
     assert error(ui.open_channel()) == (410, "session_ended")
 
@@ -279,7 +280,7 @@ def test_a_chat_goes_on_when_staff_choose_another_widget(sandbox):
     webchat = make_legacy()
     ui = FlexUi()
     ui.start()
-    Webchat.objects.filter(pk=webchat.pk).update(widget="own", api="conversations", address_sid=account.ADDRESS_SID)
+    change(webchat, widget="own", api="conversations", address_sid=account.ADDRESS_SID)
     assert ui.refresh().status_code == 200
     assert error(ui.ask_token()) == (404, "not_found")
 

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.template import engines
 from django.test import Client, RequestFactory
 
-from tests.support.factories import Role, Type, make_field, make_legacy, make_user, make_webchat
+from tests.support.factories import Role, Type, change, make_field, make_legacy, make_user, make_webchat
 from tests.support.site import ROOT
 from webchat.legacy import page
 from webchat.legacy.fields import left_out
@@ -108,11 +108,11 @@ def test_each_field_is_in_the_words_of_the_ui(client):
 
 def test_what_the_account_answers_is_shown_and_cannot_be_changed(client):
     webchat = make_page()
-    webchat.fields.filter(name="email").update(match="account", user_lookup="email")
+    row = change(webchat.fields.get(name="email"), match="account", user_lookup="email")
     client.force_login(make_user())
     email = fields_of(get(client))["email"]
     assert email["attributes"] == {"name": "email", "type": "text", "value": "ada@example.com", "readOnly": True}
-    webchat.fields.filter(name="email").update(show_account_value=False)
+    change(row, show_account_value=False)
     assert "email" not in fields_of(get(client))
 
 
