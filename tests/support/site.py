@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from random import SystemRandom
 from types import TracebackType
 from typing import Self
 
@@ -21,40 +24,76 @@ from webchat.sandbox import account
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 MINIFY = ROOT / "webchat/browser/minify.mjs"
-TIMEOUT = 30  # seconds, for the start
+TIMEOUT = 120  # seconds, for the start on a busy machine
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port on which nobody listens. The system gives those above 32767 to connections, which may take one again
+    before a server does."""
+    while True:
+        port = SystemRandom().randrange(10_000, 32_768)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
-def collected_static() -> Path:
-    """The folder with the collected static files. It takes many seconds, so the first process of the tests that comes
-    does it for all, until a source changes."""
+def made_once(name: str, sources: Iterable[Path], make: Callable[[Path], None]) -> Path:
+    """The folder that `make` fills. The first process of the tests that comes makes it for all, until a source
+    changes."""
     digest = hashlib.sha256()
-    sources = [ROOT / "config/storage.py", MINIFY, ROOT / "requirements.txt", *(ROOT / "static").rglob("*")]
     for file in sorted(sources):
         if file.is_file():
             digest.update(f"{file.relative_to(ROOT)} {file.stat().st_mtime_ns} {file.stat().st_size}\n".encode())
-    folder = CACHE / f"static-{digest.hexdigest()[:16]}"
+    folder = CACHE / f"{name}-{digest.hexdigest()[:16]}"
     CACHE.mkdir(exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "staticfiles.json").exists():
-            settings = {"DJANGO_SETTINGS_MODULE": "config.settings", "DJANGO_DEBUG": "0", "STATIC_ROOT": str(folder)}
-            command = [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
-            environment = {**os.environ, "DJANGO_SECRET_KEY": "tests-only-" + "0" * 50, **settings}
-            minify()
-            subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        if not folder.exists():
+            part = folder.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            make(part)
+            part.rename(folder)
     return folder
+
+
+def manage(*arguments: str, **environment: str) -> None:
+    secret_key = "tests-only-" + "0" * 50
+    variables = {"DJANGO_SETTINGS_MODULE": "config.settings", "DJANGO_SECRET_KEY": secret_key, **environment}
+    command = [sys.executable, "manage.py", *arguments]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=True)
+
+
+def collected_static() -> Path:
+    """The folder with the collected static files."""
+    sources = [ROOT / "config/storage.py", MINIFY, ROOT / "requirements.txt", *(ROOT / "static").rglob("*")]
+
+    def collect(folder: Path) -> None:
+        minify()
+        manage("collectstatic", "--no-input", "--verbosity", "0", DJANGO_DEBUG="0", STATIC_ROOT=str(folder))
+
+    return made_once("static", sources, collect)
 
 
 def minify() -> None:
     """What `make build` does to our scripts and styles."""
     node = Path((ROOT / ".venv/.node").read_text().strip()) / "node"
     subprocess.run([node, MINIFY], cwd=ROOT, check=True)
+
+
+def demo_database() -> Path:
+    """An SQLite database with the demo's rows, to be copied."""
+    sources = [ROOT / "requirements.txt", *(ROOT / "config").rglob("*.py"), *(ROOT / "webchat").rglob("*.py")]
+
+    def fill(folder: Path) -> None:
+        url = f"sqlite:///{folder / 'demo.sqlite3'}"
+        manage("migrate", "--verbosity", "0", DATABASE_URL=url)
+        manage("demo_data", DATABASE_URL=url, TWILIO_SANDBOX_URL="http://127.0.0.1:9")
+
+    return made_once("demo", sources, fill) / "demo.sqlite3"
 
 
 class SiteServer:
@@ -108,8 +147,12 @@ class SiteServer:
         return self.manage("shell", "--no-imports", "-c", f"from webchat.models import *\n{code}").strip()
 
     def start(self) -> Self:
-        self.manage("migrate", "--verbosity", "0")
-        self.manage("demo_data")
+        kind, _, database = self.environment["DATABASE_URL"].partition(":///")
+        if kind == "sqlite":
+            shutil.copy(demo_database(), database)
+        else:
+            self.manage("migrate", "--verbosity", "0")
+            self.manage("demo_data")
         return self.serve()
 
     def serve(self) -> Self:
@@ -134,7 +177,7 @@ class SiteServer:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(TIMEOUT)
 
     def __enter__(self) -> Self:
         return self.start()
