@@ -60,7 +60,7 @@ PYTEST = $(BIN)/pytest --numprocesses 3
 unit: .venv/.dev static/webchat/sdk/conversations.js $(FLEX_UI)
 	@$(BIN)/python -m tests.support.postgres
 	export $(TEST_VARIABLES)
-	$(PYTEST) --ignore tests/e2e
+	$(PYTEST) --ignore tests/e2e --cov
 	$(WITH_NODE) npm test --silent
 
 browser: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
