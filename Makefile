@@ -45,11 +45,12 @@ check: lint types
 		DJANGO_SECRET_KEY=$(shell head -c 64 /dev/urandom | base64 -w0 | tr -d '=+/') \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
-lint: .venv/.dev
+lint: .venv/.dev node_modules/.ready
 	@$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	git ls-files -co --exclude-standard 'templates/*.html' | xargs $(BIN)/djade --check --target-version 5.2
 	$(BIN)/djlint --lint --quiet templates
+	$(WITH_NODE) node_modules/.bin/biome check --error-on-warnings
 
 types: .venv/.dev node_modules/.ready static/webchat/sdk/conversations.js
 	@$(TEST_ENV) $(BIN)/mypy

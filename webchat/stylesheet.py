@@ -44,7 +44,7 @@ def stylesheet(slug: str, brand_colour: str) -> Stylesheet:
 def _put_together(slug: str, brand_colour: str) -> Stylesheet:
     # Of no specificity, like all properties: a site's own "web-chat { … }" overrides them.
     brand = (
-        f':where(web-chat[data-webchat="{slug}"])'
+        f':where(web-chat[slug="{slug}"])'
         f"{{--webchat-brand:{brand_colour};--webchat-brand-ink:{ink_for(brand_colour)}}}\n"
     )
     css = b"".join([*map(_read, SOURCES), brand.encode()])

@@ -104,21 +104,12 @@ export class Api {
   /**
    * @param {Urls} urls
    * @param {string} csrf
-   * @param {typeof fetch} [fetcher]
+   * @param {() => Promise<string>} freshCsrf
    */
-  constructor(urls, csrf, fetcher = fetch.bind(globalThis)) {
+  constructor(urls, csrf, freshCsrf) {
     this.urls = urls;
     this.csrf = csrf;
-    this.fetch = fetcher;
-    /** @type {() => Promise<void>} brings a fresh `csrf` */
-    this.refresh = async () => {};
-  }
-
-  /** @param {Promise<Response>} [early] the request, when it is under way already @returns {Promise<string>} HTML */
-  async panel(early) {
-    const { response, text } = await this.#send(this.urls.panel, {}, 15_000, early);
-    if (!response.ok) throw errorOf(response.status, "", response.headers.get("Retry-After"));
-    return text;
+    this.freshCsrf = freshCsrf;
   }
 
   /**
@@ -152,7 +143,7 @@ export class Api {
       return await this.#json(url, this.#post());
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 403) throw error;
-      await this.refresh();
+      this.csrf = await this.freshCsrf();
       return this.#json(url, this.#post());
     }
   }
@@ -162,27 +153,33 @@ export class Api {
     return { method: "POST", body, headers: { "X-CSRFToken": this.csrf, ...headers } };
   }
 
-  /** @param {string} url @param {RequestInit} [init] @param {number} [limit] @returns {Promise<any>} */
-  async #json(url, init, limit) {
+  /** @param {string} url @param {RequestInit} [init] @param {number} [limit] of the whole answer, in milliseconds @returns {Promise<any>} */
+  async #json(url, init, limit = 15_000) {
     const headers = { Accept: "application/json", ...init?.headers };
-    const { response, text } = await this.#send(url, { ...init, headers }, limit);
+    const { response, text } = await whole(fetch(url, { ...init, headers, signal: AbortSignal.timeout(limit) }));
     if (!response.ok) throw errorOf(response.status, text, response.headers.get("Retry-After"));
     return parsed(text) ?? Promise.reject(errorOf(response.status, text, null));
   }
+}
 
-  /**
-   * @param {string} url
-   * @param {RequestInit} init
-   * @param {number} [limit] of the whole answer, in milliseconds
-   * @param {Promise<Response>} [early]
-   */
-  async #send(url, init, limit = 15_000, early) {
-    try {
-      const response = await (early ?? this.fetch(url, { ...init, signal: AbortSignal.timeout(limit) }));
-      return { response, text: await response.text() };
-    } catch (error) {
-      throw new ApiError(error instanceof DOMException && error.name === "TimeoutError" ? "timeout" : "network");
-    }
+/**
+ * The panel's HTML.
+ * @param {Promise<Response>} request
+ * @returns {Promise<string>} rejects with ApiError
+ */
+export async function markupOf(request) {
+  const { response, text } = await whole(request);
+  if (!response.ok) throw errorOf(response.status, "", response.headers.get("Retry-After"));
+  return text;
+}
+
+/** @param {Promise<Response>} request @returns {Promise<{response: Response, text: string}>} rejects with ApiError */
+async function whole(request) {
+  try {
+    const response = await request;
+    return { response, text: await response.text() };
+  } catch (error) {
+    throw new ApiError(error instanceof DOMException && error.name === "TimeoutError" ? "timeout" : "network");
   }
 }
 

@@ -1,8 +1,11 @@
 // What the panel shows: the form, the running chat, or why there is none.
 
-import { Api, ApiError } from "./api.js";
+import { Api, ApiError, markupOf } from "./api.js";
+import { Header } from "./header.js";
+import { PanelFrame } from "./panel-frame.js";
 import { StartForm } from "./start-form.js";
-import { Templates, part } from "./templates.js";
+import { Templates } from "./templates.js";
+import { part } from "./web-chat-element.js";
 
 /**
  * @import {Credentials} from "#types"
@@ -10,11 +13,13 @@ import { Templates, part } from "./templates.js";
  * @import {WebChatElement} from "./web-chat-element.js"
  */
 
+const STYLES_MS = 3000;
+
 export class Panel {
-  /** @type {Api} */
-  #api;
   /** @type {HTMLElement} */
   #body;
+  /** @type {Api} */
+  #api;
   /** @type {StartForm | undefined} */
   #form;
   /** @type {Chat | undefined} */
@@ -25,34 +30,32 @@ export class Panel {
 
   /**
    * @param {WebChatElement} host
+   * @param {AbortSignal} unloaded the element has done with it meanwhile
    * @returns {Promise<Panel>} rejects with ApiError when the panel cannot be fetched
    */
-  static async load(host) {
-    const panel = new Panel(host);
-    const content = host.child("content");
-    const rendered = content.querySelector("[data-webchat-state]");
-    const body = rendered instanceof HTMLElement ? rendered : await panel.#fetch();
-    await stylesheetOf(host);
-    panel.#show(body);
-    return panel;
+  static async load(host, unloaded) {
+    const rendered = part(host, "content").querySelector("[data-webchat-state]");
+    const body = rendered instanceof HTMLElement ? rendered : await fetchBody(host);
+    await stylesOf(host);
+    unloaded.throwIfAborted();
+    return new Panel(host, body);
   }
 
-  /** @param {WebChatElement} host */
-  constructor(host) {
+  /** @param {WebChatElement} host @param {HTMLElement} body */
+  constructor(host, body) {
     this.host = host;
     this.templates = new Templates(host);
-    this.#body = host.child("content");
-    this.#api = new Api({ panel: host.dataset.panelUrl ?? "", sessions: "", current: "", token: "", end: "" }, "");
-    this.#api.refresh = async () => {
-      this.#api.csrf = (await this.#fetch()).dataset.csrf ?? "";
-    };
-    host.child("end").addEventListener("click", () => this.#chat?.askToEnd());
+    this.header = new Header(host);
+    this.frame = new PanelFrame(host, this.templates);
+    this.frame.attach();
     this.tabs = new BroadcastChannel(`webchat:${host.slug}`);
     this.tabs.onmessage = ({ data: { started, ended, renewed } }) => {
-      if (this.#chat && this.#chat.session === renewed?.session_id) this.#chat.given = renewed;
-      if (ended && ended === this.#chat?.session) this.#chat?.endedElsewhere();
+      if (renewed) this.#chat?.renewedElsewhere(renewed);
+      if (ended) this.#chat?.endedElsewhere(ended);
       if (started && this.#form && !this.#form.isBusy) this.#join(started, this.#form);
     };
+    this.#body = body;
+    this.#api = this.#show(body);
   }
 
   get isRunning() {
@@ -61,9 +64,23 @@ export class Panel {
 
   /** @param {{focus: boolean}} options */
   shown({ focus }) {
+    this.frame.fit();
     if (this.#chat) this.#chat.shown({ focus });
     else if (focus && this.#form?.asksNothing) this.#form.submit();
     else if (focus) this.#form?.focus();
+  }
+
+  minimised() {
+    this.frame.fit();
+  }
+
+  /** The element is on a page, the same or another. */
+  attached() {
+    this.frame.attach();
+  }
+
+  detached() {
+    this.frame.detach();
   }
 
   async end() {
@@ -75,24 +92,26 @@ export class Panel {
     this.#disposed = true;
     this.tabs.close();
     this.#chat?.dispose();
+    this.frame.dispose();
   }
 
-  async #fetch() {
-    const page = new DOMParser().parseFromString(await this.#api.panel(this.host.takeRequest()), "text/html");
-    return document.adoptNode(part(page, "state"));
-  }
-
-  /** @param {HTMLElement} body */
+  /** @param {HTMLElement} body @returns {Api} that of this body */
   #show(body) {
-    const { webchatState: state, sessionsUrl, currentUrl, tokenUrl, endUrl, csrf } = body.dataset;
-    if (!body.isConnected) this.host.child("content").replaceChildren(body);
+    if (!body.isConnected) part(this.host, "content").replaceChildren(body);
+    const {
+      webchatState: state,
+      sessionsUrl = "",
+      currentUrl = "",
+      tokenUrl = "",
+      endUrl = "",
+      csrf = "",
+    } = body.dataset;
+    const urls = { sessions: sessionsUrl, current: currentUrl, token: tokenUrl, end: endUrl };
     this.#body = body;
+    this.#api = new Api(urls, csrf, async () => (await fetchBody(this.host)).dataset.csrf ?? "");
     this.#chat?.dispose();
     this.#form = this.#chat = undefined;
-    this.#api.csrf = csrf ?? "";
-    Object.assign(this.#api.urls, { sessions: sessionsUrl, current: currentUrl, token: tokenUrl, end: endUrl });
-    this.host.child("end").hidden = true;
-    this.host.child("presence").hidden = true;
+    this.header.clear();
     if (state === "form") {
       this.#form = new StartForm(part(body, "form", HTMLFormElement), this.templates, this.#api, {
         preload: () => this.#prefetch(),
@@ -105,6 +124,7 @@ export class Panel {
     }
     if (state === "running") this.#resume();
     else if (!this.host.isOpen) this.host.remember(null);
+    return this.#api;
   }
 
   get #view() {
@@ -113,7 +133,7 @@ export class Panel {
 
   /** Another form, with a fresh key and CSRF token, in the place of one that the server no longer takes. */
   async #replaceForm(/** @type {StartForm} */ stale) {
-    const [body, { fill }] = await Promise.all([this.#fetch(), this.host.load("refill")]);
+    const [body, { fill }] = await Promise.all([fetchBody(this.host), this.host.load("refill")]);
     const typed = stale.answers();
     this.#show(body);
     if (!this.#form) return;
@@ -158,7 +178,7 @@ export class Panel {
     const view = this.#view;
     view.replaceChildren(this.templates.clone("loading"));
     try {
-      const body = await this.#fetch();
+      const body = await fetchBody(this.host);
       if (again && body.dataset.webchatState === "running") throw new ApiError("unexpected");
       this.#show(body);
       if (focus) this.shown({ focus });
@@ -169,6 +189,7 @@ export class Panel {
 
   /** @param {unknown} error @param {() => void} retry */
   #problem(error, retry) {
+    if (this.#disposed) return;
     const problem = this.templates.clone("problem", { detail: this.templates.problem(error) });
     part(problem, "retry").addEventListener("click", retry);
     this.#view.replaceChildren(problem);
@@ -181,7 +202,7 @@ export class Panel {
     if (this.#disposed) return;
     this.#form = undefined;
     this.#view.replaceChildren(this.templates.clone("chat"));
-    this.#chat = new Chat(this.host, this.#view, this.templates, this.#api, credentials, {
+    this.#chat = new Chat(this, this.#view, this.#api, credentials, {
       startAnother: () => this.#startAnother(),
       disowned: () => {
         this.#kept = undefined;
@@ -195,23 +216,31 @@ export class Panel {
 
   /** The next form knows what this visitor answered about themselves, unless somebody else sits here now. */
   async #startAnother() {
-    await this.#reload();
+    // Without it the form is empty, no more. Beside the form, which nobody has begun to fill in then.
+    const [refill] = await Promise.all([this.host.load("refill").catch(() => null), this.#reload()]);
     if (this.#form && this.#kept && this.#kept.visitor === this.#body.dataset.visitor) {
-      // Without it the form is empty, no more.
-      const answers = await this.host.load("refill").catch(() => null);
-      if (this.#form) answers?.fillPersonal(this.#form.form, this.#kept.answers);
+      refill?.fillPersonal(this.#form.form, this.#kept.answers);
     }
     this.shown({ focus: true });
   }
 }
 
-/** Resolves when the panel's stylesheet is there, or after 3 s without it: unstyled is better than nothing. */
-async function stylesheetOf(/** @type {HTMLElement} */ host) {
-  const link = host.querySelector("link[rel=stylesheet]");
-  if (!(link instanceof HTMLLinkElement) || link.sheet) return;
-  await new Promise((resolve) => {
-    link.addEventListener("load", resolve, { once: true });
-    link.addEventListener("error", resolve, { once: true });
-    setTimeout(resolve, 3000);
-  });
+async function fetchBody(/** @type {WebChatElement} */ host) {
+  const page = new DOMParser().parseFromString(await markupOf(host.takeRequest()), "text/html");
+  return document.adoptNode(part(page, "state"));
+}
+
+/** Resolves when the panel's styles are there, or after 3 s without them: unstyled is better than nothing. */
+async function stylesOf(/** @type {HTMLElement} */ host) {
+  /** @type {NodeListOf<HTMLLinkElement>} */
+  const links = host.querySelectorAll("link[rel=stylesheet]");
+  const arriving = [...links].filter(({ sheet }) => !sheet);
+  const arrived = arriving.map(
+    (link) =>
+      new Promise((resolve) => {
+        for (const type of ["load", "error"]) link.addEventListener(type, resolve, { once: true });
+      }),
+  );
+  const late = new Promise((resolve) => setTimeout(resolve, STYLES_MS));
+  if (arriving.length) await Promise.race([Promise.all(arrived), late]);
 }

@@ -7,10 +7,16 @@ export function fill(form, answers) {
   for (const field of form.elements) put(field, answers);
 }
 
-/** Only what the visitor answered about themselves: what a browser would fill in, too. Asks nothing of consents. */
+/**
+ * Only what the visitor answered about themselves: what a browser would fill in, too. Asks nothing of consents, and
+ * leaves alone what the visitor has begun to write.
+ */
 export function fillPersonal(/** @type {HTMLFormElement} */ form, /** @type {FormData} */ answers) {
-  const personal = "[autocomplete]:not([autocomplete=off], [autocomplete=on])";
-  for (const field of form.elements) if (field.matches(personal)) put(field, answers);
+  const personal = "[autocomplete]:not([autocomplete=off]):not([autocomplete=on])";
+  for (const field of form.elements) {
+    const isBegun = "value" in field && field.value !== "";
+    if (field.matches(personal) && !isBegun) put(field, answers);
+  }
 }
 
 /** @param {Element} field @param {FormData} answers */

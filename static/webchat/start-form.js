@@ -1,7 +1,8 @@
 // The pre-engagement form. The server alone validates; this shows its verdict and keeps what was typed.
 
 import { ApiError } from "./api.js";
-import { followDirection, part } from "./templates.js";
+import { followDirection } from "./templates.js";
+import { part } from "./web-chat-element.js";
 
 /**
  * @import {Credentials} from "#types"

@@ -35,19 +35,6 @@ export class Templates {
 }
 
 /**
- * @template {HTMLElement} T
- * @param {ParentNode} root
- * @param {string} name of the element's data-webchat-… attribute
- * @param {new () => T} [type]
- * @returns {T}
- */
-export function part(root, name, type) {
-  const found = root.querySelector(`[data-webchat-${name}]`);
-  if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The template has no ${name}`);
-  return /** @type {T} */ (found);
-}
-
-/**
  * Lets what is typed read in its own direction: else an English text ends with its full stop on the wrong side of an
  * Arabic page. An empty field, and thus its placeholder, keeps the direction of the page.
  * @param {EventTarget | null} field

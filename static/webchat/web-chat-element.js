@@ -1,43 +1,79 @@
-// <web-chat>: what a page view costs. What it needs after the click, it imports then.
+// <web-chat>: what a page view needs of it. The rest comes with the click.
 
 /**
  * @import {Modules} from "#types"
  * @import {Panel} from "./panel.js"
  */
 
-const FILE_TIMEOUT_MS = 30_000;
-const PHONE = matchMedia("(max-width: 640px)");
+const FILE_TIMEOUT_MS = 20_000;
+const PANEL_TIMEOUT_MS = 15_000;
+// Turbo and htmx put an element back at once if the next page has it too.
+const LEAVE_MS = 1000;
 
 /**
- * <web-chat data-webchat="slug" data-mode="launcher|inline|page" data-panel-url="…"> around server-rendered markup.
- * Fires web-chat:opened, web-chat:started, web-chat:message, web-chat:ended and web-chat:error; they bubble.
+ * The part of the markup that carries data-webchat-<name>.
+ * @template {HTMLElement} T
+ * @param {ParentNode} root
+ * @param {string} name
+ * @param {new () => T} [type]
+ * @returns {T}
+ */
+export function part(root, name, type) {
+  const found = root.querySelector(`[data-webchat-${name}]`);
+  if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The template has no ${name}`);
+  return /** @type {T} */ (found);
+}
+
+/**
+ * <web-chat slug="…" mode="launcher|inline|page" src="address of the panel"> around server-rendered markup.
+ *
+ * Fires web-chat:opening and web-chat:ending, which a listener may cancel, and web-chat:opened, web-chat:started,
+ * web-chat:message, web-chat:ended and web-chat:error. All of them bubble.
  */
 export class WebChatElement extends HTMLElement {
+  static observedAttributes = ["slug", "mode", "src"];
+
   /** @type {Promise<Panel> | undefined} */
+  #loading;
+  /** @type {Panel | undefined} once it is there */
   #panel;
+  #unloaded = new AbortController();
   #bound = false;
   #open = false;
-  #unread = 0;
-  #prefix = "";
   /** @type {Promise<Response> | undefined} */
   #early;
-  /** @type {HTMLElement[]} */
-  #inert = [];
   /** @type {AbortController | undefined} */
   #listening;
   /** @type {Map<string, Promise<string>>} */
   #fetched = new Map();
 
-  static define() {
-    if (!customElements.get("web-chat")) customElements.define("web-chat", this);
+  static define(tag = "web-chat", registry = customElements) {
+    if (!registry.get(tag)) registry.define(tag, this);
+    return this;
   }
 
   get slug() {
-    return this.dataset.webchat ?? "";
+    return this.getAttribute("slug") ?? "";
+  }
+
+  set slug(slug) {
+    this.setAttribute("slug", slug);
   }
 
   get mode() {
-    return this.dataset.mode ?? "launcher";
+    return this.getAttribute("mode") ?? "launcher";
+  }
+
+  set mode(mode) {
+    this.setAttribute("mode", mode);
+  }
+
+  get src() {
+    return this.getAttribute("src") ?? "";
+  }
+
+  set src(address) {
+    this.setAttribute("src", address);
   }
 
   get isOpen() {
@@ -49,31 +85,18 @@ export class WebChatElement extends HTMLElement {
     return this.#open && document.visibilityState === "visible";
   }
 
-  /** @param {string} name @returns {HTMLElement} */
-  child(name) {
-    const child = this.querySelector(`[data-webchat-${name}]`);
-    if (!(child instanceof HTMLElement)) throw new Error(`web-chat has no ${name}`);
-    return child;
-  }
-
   connectedCallback() {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     document.addEventListener("click", (event) => this.#clicked(event), { signal });
     document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
-    PHONE.addEventListener("change", () => this.#setModal(), { signal });
-    window.visualViewport?.addEventListener("resize", () => this.#fitKeyboard(), { signal });
-    this.#setModal();
     if (this.#bound) {
-      this.#countAgain();
+      this.#panel?.attached();
       return;
     }
     this.#bound = true;
     for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, () => this.#prefetch(), { once: true });
-    if (this.mode === "launcher") {
-      this.child("link").hidden = true;
-      this.child("launcher").hidden = false;
-    }
+    this.#draw();
     const state = this.recall();
     if (this.mode === "page" || state === "open") this.open({ focus: false });
     else if (state) this.#load();
@@ -81,19 +104,35 @@ export class WebChatElement extends HTMLElement {
 
   disconnectedCallback() {
     this.#listening?.abort();
-    this.#release();
-    // Turbo and htmx put it back at once if the next page has it too.
-    setTimeout(() => this.isConnected || this.#leave(), 1000);
+    this.#panel?.detached();
+    setTimeout(() => this.isConnected || this.#leave(), LEAVE_MS);
+  }
+
+  /** @param {string} name @param {string | null} before @param {string | null} now */
+  attributeChangedCallback(name, before, now) {
+    if (!this.#bound || before === now) return;
+    if (name === "mode") {
+      this.#draw();
+      this.#panel?.attached();
+      return;
+    }
+    this.#unload();
+    if (this.#open) this.#show({ focus: false });
   }
 
   /** The page has done with it. The chat goes on with the next element of its kind, or with this one put back. */
   #leave() {
-    this.#panel?.then((panel) => panel.dispose()).catch(() => {});
-    this.#panel = undefined;
+    this.#unload();
     this.#bound = this.#open = false;
-    this.child("panel").hidden = this.mode === "launcher";
-    this.querySelector("[data-webchat-launcher]")?.setAttribute("aria-expanded", "false");
-    this.unread = 0;
+    this.#draw();
+  }
+
+  #unload() {
+    if (!this.#loading) return;
+    this.#unloaded.abort();
+    this.#panel?.dispose();
+    this.#loading = this.#panel = undefined;
+    part(this, "content").replaceChildren();
   }
 
   /**
@@ -120,82 +159,49 @@ export class WebChatElement extends HTMLElement {
 
   /** @param {{focus?: boolean}} [options] */
   async open({ focus = true } = {}) {
-    const panel = this.child("panel");
     if (!this.#open) {
+      if (!this.emit("opening", {}, { cancelable: true })) return;
       this.#open = true;
-      panel.hidden = false;
-      if (this.mode === "launcher") this.child("launcher").setAttribute("aria-expanded", "true");
+      this.#draw();
       if (this.mode !== "page") this.remember("open");
-      this.#setModal();
       this.emit("opened");
     }
-    if (focus) this.child("title").focus();
-    const loaded = await this.#load();
-    if (this.#open) loaded?.shown({ focus });
+    if (focus) part(this, "title").focus();
+    await this.#show({ focus });
+  }
+
+  /** @param {{focus: boolean}} options */
+  async #show({ focus }) {
+    const panel = await this.#load();
+    if (this.#open) panel?.shown({ focus });
   }
 
   /** Minimises the panel; a running chat goes on. Only in the launcher's mode. */
   async close() {
     if (!this.#open || this.mode !== "launcher") return;
-    const panel = this.child("panel");
-    const launcher = this.child("launcher");
-    const had = panel.contains(document.activeElement) || document.activeElement === document.body;
+    const had = part(this, "panel").contains(document.activeElement) || document.activeElement === document.body;
     this.#open = false;
-    panel.hidden = true;
-    launcher.setAttribute("aria-expanded", "false");
-    this.#setModal();
-    if (had) launcher.focus();
+    this.#draw();
+    this.#panel?.minimised();
+    if (had) part(this, "launcher").focus();
     this.remember(null);
-    const loaded = await this.#panel?.catch(() => undefined);
-    if (loaded?.isRunning && !this.#open) this.remember("minimised");
+    const panel = await this.#loading?.catch(() => undefined);
+    if (panel?.isRunning && !this.#open) this.remember("minimised");
   }
 
   /** Ends the running chat, if there is one. */
   async end() {
-    await (await this.#panel)?.end();
+    await (await this.#loading)?.end();
   }
 
-  /** @param {string} type @param {object} [detail] */
-  emit(type, detail = {}) {
-    this.dispatchEvent(new CustomEvent(`web-chat:${type}`, { bubbles: true, detail }));
-  }
-
-  /** @param {string} text */
-  announce(text) {
-    this.child("announcer").textContent = text;
-  }
-
-  get unread() {
-    return this.#unread;
-  }
-
-  set unread(count) {
-    const more = count > this.#unread;
-    this.#unread = count;
-    const { title } = document;
-    const plain = title.startsWith(this.#prefix) ? title.slice(this.#prefix.length) : title;
-    this.#prefix = count ? `(${count}) ` : "";
-    if (title !== this.#prefix + plain) document.title = this.#prefix + plain;
-    const badge = this.querySelector("[data-webchat-badge]");
-    if (!(badge instanceof HTMLElement)) return;
-    const words = this.template("unread");
-    for (const slot of words.querySelectorAll("[data-slot]")) slot.textContent = String(count);
-    const text = words.textContent ?? "";
-    badge.hidden = !count;
-    this.child("count").textContent = count > 99 ? "99+" : String(count);
-    this.child("unread").textContent = text;
-    this.announce(more ? text : "");
-  }
-
-  /** The next page has a title of its own: Turbo's has come already, htmx's is about to. */
-  #countAgain() {
-    const again = () => (this.unread = this.#unread);
-    again();
-    const title = new MutationObserver(() => {
-      title.disconnect();
-      again();
-    });
-    title.observe(document.head, { childList: true, subtree: true, characterData: true });
+  /**
+   * @param {string} type
+   * @param {object} [detail]
+   * @param {{cancelable?: boolean}} [options]
+   * @returns {boolean} false when a listener cancelled it
+   */
+  emit(type, detail = {}, { cancelable = false } = {}) {
+    return this.dispatchEvent(new CustomEvent(`web-chat:${type}`, { bubbles: true, cancelable, detail }));
   }
 
   /** @param {string} name @returns {DocumentFragment} */
@@ -231,47 +237,69 @@ export class WebChatElement extends HTMLElement {
     return import(await this.fetchModule(name));
   }
 
+  /** @returns {Promise<Response>} the panel's markup, which may be under way already */
+  takeRequest() {
+    const request = this.#early ?? this.#request();
+    this.#early = undefined;
+    return request;
+  }
+
+  #request() {
+    return fetch(this.src, { signal: AbortSignal.timeout(PANEL_TIMEOUT_MS) });
+  }
+
+  /** What stands on the page follows the state. */
+  #draw() {
+    const isLauncher = this.mode === "launcher";
+    part(this, "panel").hidden = isLauncher && !this.#open;
+    const launcher = this.querySelector("[data-webchat-launcher]");
+    if (!(launcher instanceof HTMLElement)) return;
+    launcher.hidden = !isLauncher;
+    launcher.setAttribute("aria-expanded", String(this.#open));
+    part(this, "link").hidden = true;
+  }
+
   #prefetch() {
     const styles = this.querySelector("template[data-webchat-stylesheet]");
     if (styles instanceof HTMLTemplateElement) styles.replaceWith(styles.content);
     this.fetchModule("panel").catch(() => {}); // The click asks again, and says so.
   }
 
-  /** The panel's markup, asked for beside the scripts that it takes, not after them. */
-  #request() {
-    this.#early = fetch(this.dataset.panelUrl ?? "", { signal: AbortSignal.timeout(15_000) });
-    this.#early.catch(() => {});
-  }
-
-  /** @returns {Promise<Response> | undefined} the request that is under way, once */
-  takeRequest() {
-    const early = this.#early;
-    this.#early = undefined;
-    return early;
-  }
-
-  /** @returns {Promise<Panel | undefined>} */
+  /** @returns {Promise<Panel | undefined>} undefined when it could not be loaded, which the visitor was told */
   async #load() {
-    if (!this.#panel) {
+    if (!this.#loading) {
       // htmx would keep a copy of the page, with all that is written here, in the browser's storage.
       this.setAttribute("hx-history", "false");
-      const content = this.child("content");
-      if (this.mode !== "page") content.replaceChildren(this.template("loading"));
-      if (this.mode !== "page") this.#request();
-      const late = new Promise((_, reject) => setTimeout(reject, 20_000));
+      const content = part(this, "content");
+      // A page of its own came with its form, which works without us. Any other finds there what Turbo kept.
+      const isRendered = this.mode === "page" && !!content.querySelector("[data-webchat-state]");
+      if (!isRendered) {
+        content.replaceChildren(this.template("loading"));
+        // Beside the scripts, not after them.
+        this.#early = this.#request();
+        this.#early.catch(() => {});
+      }
       this.#prefetch();
-      const panel = this.load("panel").then(({ Panel }) => Panel.load(this));
-      this.#panel = Promise.race([panel, /** @type {Promise<never>} */ (late)]);
-      this.#panel.catch(() => {
-        this.#panel = undefined;
-        this.emit("error", { code: "load_failed" });
-        // A page of its own came with its form, which works without us.
-        if (this.mode === "page") return;
-        content.replaceChildren(this.template("load-failed"));
-        content.querySelector("[data-webchat-retry]")?.addEventListener("click", () => this.open());
-      });
+      this.#unloaded = new AbortController();
+      const { signal } = this.#unloaded;
+      const loading = this.load("panel").then(({ Panel }) => Panel.load(this, signal));
+      this.#loading = loading;
+      loading.then(
+        (panel) => {
+          if (signal.aborted) panel.dispose();
+          else this.#panel = panel;
+        },
+        () => {
+          if (signal.aborted) return;
+          this.#loading = undefined;
+          this.emit("error", { code: "load_failed" });
+          if (isRendered) return;
+          content.replaceChildren(this.template("load-failed"));
+          part(content, "retry").addEventListener("click", () => this.open());
+        },
+      );
     }
-    return this.#panel.catch(() => undefined);
+    return this.#loading.catch(() => undefined);
   }
 
   /** @param {MouseEvent} event */
@@ -295,39 +323,6 @@ export class WebChatElement extends HTMLElement {
   /** @param {KeyboardEvent} event */
   #pressed(event) {
     if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing) this.close();
-  }
-
-  /** On a phone the open panel covers the page, so nothing behind it may take focus or scroll. */
-  #setModal() {
-    this.#release();
-    if (!this.#open || !PHONE.matches || this.mode !== "launcher") return;
-    const panel = this.child("panel");
-    panel.setAttribute("aria-modal", "true");
-    document.documentElement.classList.add("webchat-locked");
-    this.#fitKeyboard();
-    /** @type {HTMLElement} */
-    let inside = panel;
-    while (inside.parentElement && inside !== document.body) {
-      for (const other of inside.parentElement.children) {
-        if (other === inside || !(other instanceof HTMLElement) || other.inert || other.getAttribute("role") === "status") continue;
-        other.inert = true;
-        this.#inert.push(other);
-      }
-      inside = inside.parentElement;
-    }
-  }
-
-  #release() {
-    for (const element of this.#inert.splice(0)) element.inert = false;
-    this.querySelector("[data-webchat-panel]")?.removeAttribute("aria-modal");
-    document.documentElement.classList.remove("webchat-locked");
-  }
-
-  /** iOS lays the keyboard over the page: 100dvh does not shrink with it, the visual viewport does. */
-  #fitKeyboard() {
-    const viewport = window.visualViewport;
-    if (!viewport || !this.#open || viewport.scale !== 1) return;
-    this.style.setProperty("--webchat-viewport", `${viewport.height}px`);
   }
 }
 

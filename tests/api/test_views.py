@@ -232,7 +232,7 @@ def test_the_stylesheet_carries_the_brand_colour_and_a_readable_ink(client):
     assert response["Content-Type"] == "text/css; charset=utf-8"
     css = response.content.decode()
     assert ".webchat-launcher" in css
-    rule = css.split(':where(web-chat[data-webchat="support"])')[1]
+    rule = css.split(':where(web-chat[slug="support"])')[1]
     assert rule == "{--webchat-brand:#ffdd00;--webchat-brand-ink:#000000}\n"
 
 

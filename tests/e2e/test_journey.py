@@ -51,7 +51,7 @@ def test_from_the_question_to_the_end(widget: Widget) -> None:
     widget.panel.get_by_role("button", name="Start a new chat").click()
     expect(widget.field("name")).to_be_focused()
     names = [name for name, _detail in widget.events()]
-    assert names == ["opened", "started", "message", "message", "ended"]
+    assert names == ["opening", "opened", "started", "message", "message", "ending", "ended"]
     session = widget.credentials["session_id"]
     assert widget.events()[-1][1] == {"session_id": session, "by": "visitor"}
 

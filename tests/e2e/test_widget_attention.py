@@ -46,7 +46,7 @@ def test_it_is_silent_until_somebody_asks_for_sound(widget: Widget) -> None:
     says(widget, "Silent")
     assert widget.page.evaluate("[window.notes, window.notified.length]") == [0, 0]
     names = widget.page.evaluate("performance.getEntriesByType('resource').map(({name}) => name)")
-    assert not [name for name in names if "attention" in name]
+    assert not [name for name in names if "alerts" in name]
     assert widget.page.evaluate("sessionStorage.getItem('webchat:support:sound')") is None
 
 

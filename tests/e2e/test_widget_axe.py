@@ -87,7 +87,7 @@ def test_axe_finds_nothing_in_any_state(widget: Widget, check: Callable[[str], N
     page.route_web_socket(re.compile("wsconnect"), connect)
     widget.goto()
     check("closed")
-    widget.element.evaluate("(e) => { e.dataset.panelUrl = '/webchat/away/panel/' }")
+    widget.element.evaluate("(e) => { e.src = '/webchat/away/panel/' }")
     widget.launcher.click()
     expect(panel.locator("[data-webchat-state=closed]")).to_be_visible()
     check("out-of-hours")

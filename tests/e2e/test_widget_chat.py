@@ -377,7 +377,7 @@ def test_the_site_can_drive_and_listen(widget: Widget) -> None:
     expect(widget.panel).to_be_hidden()
     widget.page.evaluate("document.querySelector('web-chat').end()")
     expect(widget.element.locator("[data-webchat-ended-text]")).to_have_text("This chat has ended.")
-    assert [name for name, _detail in widget.events()] == ["opened", "started", "ended"]
+    assert [name for name, _detail in widget.events()] == ["opening", "opened", "started", "ending", "ended"]
 
 
 def test_events_tell_what_happened_and_nothing_of_what_was_said(widget: Widget) -> None:
@@ -394,11 +394,13 @@ def test_events_tell_what_happened_and_nothing_of_what_was_said(widget: Widget) 
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
     session = widget.credentials["session_id"]
     assert widget.events() == [
+        ["opening", {}],
         ["opened", {}],
         ["started", {"session_id": session}],
         ["message", {"from": "agent"}],
         ["message", {"from": "visitor"}],
         ["error", {"code": "not_sent"}],
+        ["ending", {"session_id": session}],
         ["ended", {"session_id": session, "by": "visitor"}],
     ]
     told = json.dumps(widget.events())
@@ -420,7 +422,7 @@ def test_methods_may_be_called_at_any_time(widget: Widget) -> None:
         }"""
     )
     expect(widget.field("name")).to_be_visible()
-    assert widget.events() == [["opened", {}]]
+    assert widget.events() == [["opening", {}], ["opened", {}]]
 
 
 def test_any_element_of_the_page_can_open_it(widget: Widget) -> None:

@@ -152,12 +152,12 @@ def test_a_page_without_the_chat_lets_it_go_and_the_next_has_it_again(widget: Wi
 def test_from_the_launcher_into_the_page_and_back(widget: Widget, library: str) -> None:
     widget.start(f"/host/{library}/one/")
     go_to(widget, "inline")
-    expect(widget.element).to_have_attribute("data-mode", "inline")
+    expect(widget.element).to_have_attribute("mode", "inline")
     widget.expect_connected()
     widget.send("In the page")
     expect(widget.messages).to_have_count(2)
     go_to(widget, "one")
-    expect(widget.element).to_have_attribute("data-mode", "launcher")
+    expect(widget.element).to_have_attribute("mode", "launcher")
     expect(widget.messages).to_have_count(2)
     expect_one_launcher_that_works(widget)
 

@@ -28,7 +28,7 @@ def render(source, user=None, **context):
 
 
 def context_of(html):
-    panel = re.search(r'data-panel-url="([^"]+)"', html)[1]
+    panel = re.search(r'\bsrc="([^"]+/panel/[^"]*)"', html)[1]
     return parse_qs(urlsplit(unescape(panel)).query).get("context", [""])[0]
 
 
@@ -96,7 +96,7 @@ def test_a_slug_that_no_webchat_has_shows_nothing_and_tells_the_developer(settin
 
 def test_no_context_adds_nothing_to_the_page():
     make_webchat()
-    assert "?" not in re.search(r'data-panel-url="([^"]+)"', render("{% webchat %}"))[1]
+    assert "?" not in re.search(r'\bsrc="([^"]+/panel/[^"]*)"', render("{% webchat %}"))[1]
 
 
 @pytest.mark.parametrize("source", ['{% webchat mode="popup" %}', '{% webchat "support" colour="red" %}'])

@@ -11,8 +11,10 @@ let requests = [];
 /** @type {((request: object, response: import("node:http").ServerResponse) => void)[]} */
 let answers = [];
 
-const json = (status, body, headers = {}) => (_request, response) =>
-  response.writeHead(status, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(body));
+const json =
+  (status, body, headers = {}) =>
+  (_request, response) =>
+    response.writeHead(status, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(body));
 
 before(async () => {
   server = createServer(async (request, response) => {
@@ -35,16 +37,15 @@ beforeEach(() => {
   answers = [];
 });
 
-function api() {
+function api(freshCsrf = async () => "csrf-1") {
   const id = "00000000-0000-0000-0000-000000000000";
   const urls = {
-    panel: `${origin}/panel/`,
     sessions: `${origin}/sessions/`,
     current: `${origin}/current/`,
     token: `${origin}/sessions/${id}/token/`,
     end: `${origin}/sessions/${id}/end/`,
   };
-  return new Api(urls, "csrf-1");
+  return new Api(urls, "csrf-1", freshCsrf);
 }
 
 test("a start carries the answers, the key and the CSRF token", async () => {
@@ -77,7 +78,9 @@ test("a conflict without Retry-After, or beyond the patience, is an error", asyn
 });
 
 test("field errors, detail and Retry-After reach the caller", async () => {
-  answers = [json(429, { code: "too_many", detail: "Please wait.", fields: { name: ["No."] } }, { "Retry-After": "60" })];
+  answers = [
+    json(429, { code: "too_many", detail: "Please wait.", fields: { name: ["No."] } }, { "Retry-After": "60" }),
+  ];
   await assert.rejects(api().start(new URLSearchParams(), "k"), {
     code: "too_many",
     detail: "Please wait.",
@@ -100,20 +103,22 @@ test("a lost connection is a network error", async () => {
   await assert.rejects(api().current(), { code: "network", status: 0 });
 });
 
-test("a body that never ends runs into the time limit", async () => {
-  const slow = api();
-  slow.fetch = (url, init) => fetch(url, { ...init, signal: AbortSignal.timeout(150) });
+test("a body that never ends runs into the time limit", async (t) => {
+  const limit = AbortSignal.timeout.bind(AbortSignal);
+  t.mock.method(AbortSignal, "timeout", () => limit(150));
   answers = [(_request, response) => response.writeHead(200).write("{")];
-  await assert.rejects(slow.current(), { code: "timeout" });
+  await assert.rejects(api().current(), { code: "timeout" });
 });
 
 test("renew and end name the session, and repeat once with a fresh CSRF token", async () => {
   const id = "7b1e2a34-0000-4000-8000-000000000001";
-  const mine = api();
-  mine.refresh = async () => {
-    mine.csrf = "csrf-2";
-  };
-  answers = [json(403, { code: "csrf" }), json(200, { token: "t" }), json(403, { code: "csrf" }), json(403, { code: "csrf" })];
+  const mine = api(async () => "csrf-2");
+  answers = [
+    json(403, { code: "csrf" }),
+    json(200, { token: "t" }),
+    json(403, { code: "csrf" }),
+    json(403, { code: "csrf" }),
+  ];
   assert.deepEqual(await mine.renew(id), { token: "t" });
   assert.deepEqual(
     requests.map(({ url, headers }) => [url, headers["x-csrftoken"]]),
@@ -145,7 +150,10 @@ test("Retry-After is seconds or a date", () => {
 test("back-off doubles, is spread by a fifth and ends at half a minute", () => {
   const middle = [1, 2, 3, 6, 20].map((attempt) => backOff(attempt, () => 0.5));
   assert.deepEqual(middle.map(Math.round), [1000, 2000, 4000, 30_000, 30_000]);
-  assert.equal(backOff(1, () => 0), 800);
+  assert.equal(
+    backOff(1, () => 0),
+    800,
+  );
   assert.equal(Math.round(backOff(1, () => 1)), 1200);
 });
 

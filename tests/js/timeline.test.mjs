@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Timeline, bytesOf, continuesGroup, initialsOf, linkify, startsDay } from "../../static/webchat/chat/timeline.js";
+import {
+  bytesOf,
+  continuesGroup,
+  initialsOf,
+  linkify,
+  startsDay,
+  Timeline,
+} from "../../static/webchat/chat/timeline.js";
 
 const BASE = new Date(2026, 10, 22, 12, 0, 0).getTime();
 
@@ -173,7 +180,15 @@ test("an address ends before what belongs to the sentence, in any language", () 
 });
 
 test("nothing but http and https is ever a link", () => {
-  for (const text of ["javascript:alert(1)", "data:text/html,x", "ftp://example.com", "mailto:a@b.c", "http://", "https://x", "HTTPS:example"]) {
+  for (const text of [
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "ftp://example.com",
+    "mailto:a@b.c",
+    "http://",
+    "https://x",
+    "HTTPS:example",
+  ]) {
     assert.deepEqual(links(text), [], text);
   }
   assert.deepEqual(links('https://example.com/"onmouseover=1')[0], {
@@ -183,8 +198,19 @@ test("nothing but http and https is ever a link", () => {
 });
 
 test("linkify loses no character", () => {
-  for (const text of ["a https://x.com/. b", "www.a.b", "https://[::1", "🙂 https://пример.рф/ü?q=ä!", "http://a.b)))"]) {
-    assert.equal(linkify(text).map((piece) => piece.text).join(""), text);
+  for (const text of [
+    "a https://x.com/. b",
+    "www.a.b",
+    "https://[::1",
+    "🙂 https://пример.рф/ü?q=ä!",
+    "http://a.b)))",
+  ]) {
+    assert.equal(
+      linkify(text)
+        .map((piece) => piece.text)
+        .join(""),
+      text,
+    );
   }
 });
 
@@ -213,8 +239,24 @@ test("initials are those of the first and the last name, in any script", () => {
 test("what was read and what is new are found by the horizon", () => {
   const timeline = new Timeline();
   const at = new Date("2026-01-01T12:00:00Z");
-  const message = (index, own) => ({ kind: "message", index, clientId: null, author: own ? "me" : "them", own, at, text: "", status: "sent" });
-  for (const [index, own] of [[0, true], [1, false], [2, true], [3, false], [4, false]]) timeline.merge(message(index, own));
+  const message = (index, own) => ({
+    kind: "message",
+    index,
+    clientId: null,
+    author: own ? "me" : "them",
+    own,
+    at,
+    text: "",
+    status: "sent",
+  });
+  for (const [index, own] of [
+    [0, true],
+    [1, false],
+    [2, true],
+    [3, false],
+    [4, false],
+  ])
+    timeline.merge(message(index, own));
   assert.equal(timeline.ownUpTo(1).index, 0);
   assert.equal(timeline.ownUpTo(9).index, 2);
   assert.equal(timeline.ownUpTo(-1), undefined);

@@ -25,7 +25,7 @@ class Widget:
 
     def __init__(self, page: Page, site: SiteServer, slug: str = "support") -> None:
         self.page, self.site, self.slug = page, site, slug
-        self.element = page.locator(f"web-chat[data-webchat={slug}]")
+        self.element = page.locator(f"web-chat[slug={slug}]")
         self.launcher = self.element.locator("[data-webchat-launcher]")
         self.panel = self.element.locator("[data-webchat-panel]")
         self.form = self.panel.locator("[data-webchat-form]")
@@ -61,7 +61,7 @@ class Widget:
     def start(self, path: str = "/", **answers: str) -> Self:
         """All the way into a chat that is connected; `credentials` are what the browser got."""
         self.goto(path)
-        if self.element.get_attribute("data-mode") == "launcher":
+        if self.element.get_attribute("mode") == "launcher":
             self.open()
         # Until the script is there, the form would go its way without it.
         expect(self.form).to_have_js_property("noValidate", True)
@@ -140,7 +140,7 @@ class Widget:
         return list(self.page.evaluate("window.chatEvents"))
 
     def record_events(self) -> None:
-        names = ["opened", "started", "message", "ended", "error"]
+        names = ["opening", "opened", "started", "message", "ending", "ended", "error"]
         self.page.add_init_script(
             f"""window.chatEvents = [];
             for (const name of {names})

@@ -153,8 +153,8 @@ def test_the_chat_is_on_the_companys_pages_and_nowhere_else(pages):
         assert len(Page(pages.get(address)).all("web-chat")) == 1, address
     for address in WITHOUT_CHAT:
         assert not Page(pages.get(address)).all("web-chat"), address
-    assert Page(pages.get("/support/")).all("web-chat")[0]["data-mode"] == "inline"
-    assert Page(pages.get("/legacy/")).all("web-chat")[0]["data-webchat"] == "legacy"
+    assert Page(pages.get("/support/")).all("web-chat")[0]["mode"] == "inline"
+    assert Page(pages.get("/legacy/")).all("web-chat")[0]["slug"] == "legacy"
 
 
 @pytest.mark.django_db

@@ -57,5 +57,8 @@ if (warnings.length) throw new Error(`esbuild warned: ${warnings.map((warning) =
 
 const { version } = JSON.parse(readFileSync(join(root, "node_modules/@twilio/conversations/package.json"), "utf8"));
 mkdirSync(dirname(target), { recursive: true });
-writeFileSync(target, `/* @twilio/conversations ${version}, MIT licence, Copyright Twilio Inc. */\n${outputFiles[0].text}`);
+writeFileSync(
+  target,
+  `/* @twilio/conversations ${version}, MIT licence, Copyright Twilio Inc. */\n${outputFiles[0].text}`,
+);
 console.log(`${target}: ${outputFiles[0].contents.length} bytes`);

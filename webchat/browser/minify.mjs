@@ -3,7 +3,7 @@
 // collectstatic puts them in the place of the sources (config/storage.py): so a machine that serves the site needs no
 // Node, and a source that was changed since is never served in its old form.
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { transform } from "esbuild";

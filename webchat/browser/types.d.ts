@@ -40,7 +40,6 @@ export interface Credentials {
 }
 
 export interface Urls {
-  panel: string;
   sessions: string;
   current: string;
   /** With a UUID of zeros where the session's id goes, like `end`. */
@@ -80,9 +79,9 @@ export interface Attachment {
 
 export type Status = "connecting" | "connected" | "reconnecting" | "offline" | "unreachable";
 
-/** What a connection tells. */
-export interface Handlers {
-  status(status: Status): void;
+/** What a conversation tells, and what it takes. */
+export interface ConversationHandlers {
+  loadFiles(): Promise<Modules["outgoing-files"]>;
   /** New or changed messages; live ones have just happened. */
   messages(messages: Entry[], live: boolean): void;
   removed(index: number): void;
@@ -93,7 +92,8 @@ export interface Handlers {
   typing(identity: string, isTyping: boolean): void;
   /** A display name became known. */
   named(): void;
-  ended(): void;
+  /** Twilio closed it, or knows it no more. */
+  closed(): void;
 }
 
 /** Fills <template>s: slot → text. */

@@ -1,6 +1,7 @@
 // Sound and notifications, for visitors who asked for them in this tab. Imported when they do.
 
-import { part } from "../templates.js";
+import { within } from "../api.js";
+import { part } from "../web-chat-element.js";
 
 /**
  * @import {Templates} from "../templates.js"
@@ -14,6 +15,7 @@ const CHIME = [
 ];
 const NOTE_S = 0.25;
 const PAUSE_MS = 1000;
+const AWAKE_MS = 1000;
 const ON = "on";
 
 export class Alerts {
@@ -21,12 +23,22 @@ export class Alerts {
   #audio;
   #chimedAt = -PAUSE_MS;
 
-  /** @param {WebChatElement} host @param {HTMLElement} view @param {Templates} templates */
-  constructor(host, view, templates) {
+  /**
+   * @param {WebChatElement} host
+   * @param {HTMLElement} view
+   * @param {Templates} templates
+   * @param {string} title of a notification
+   */
+  constructor(host, view, templates, title) {
     this.host = host;
     this.templates = templates;
+    this.title = title;
     this.problem = part(view, "notify-problem");
     this.sound = this.#switch(part(view, "sound", HTMLInputElement), "sound", () => this.#chime());
+    // Safari lets only a context sound that was made or resumed in a gesture: after a reload, the first one will do.
+    for (const type of ["pointerdown", "pointerup", "keydown"]) {
+      addEventListener(type, () => this.sound.checked && this.#wakeAudio(), { once: true, capture: true });
+    }
     this.notify = this.#switch(part(view, "notify", HTMLInputElement), "notify", () => this.#askPermission());
     part(view, "notify-row").hidden = !("Notification" in window);
     const options = part(view, "options", HTMLDetailsElement);
@@ -58,18 +70,27 @@ export class Alerts {
     return input;
   }
 
-  #chime() {
+  /** @returns {AudioContext} */
+  #wakeAudio() {
+    this.#audio ??= new AudioContext();
+    this.#audio.resume().catch(() => {});
+    return this.#audio;
+  }
+
+  async #chime() {
     // A page that nobody has touched since it was loaded may not make a sound.
     if (!navigator.userActivation?.hasBeenActive || performance.now() - this.#chimedAt < PAUSE_MS) return;
     this.#chimedAt = performance.now();
-    this.#audio ??= new AudioContext();
-    this.#audio.resume();
+    const audio = this.#wakeAudio();
+    // A context that sleeps would keep the notes, and play all of them at once when it wakes.
+    if (audio.state !== "running") await within(AWAKE_MS, audio.resume()).catch(() => {});
+    if (audio.state !== "running") return;
     for (const [pitch, start] of CHIME) {
-      const at = this.#audio.currentTime + start;
-      const note = new OscillatorNode(this.#audio, { frequency: pitch });
-      const volume = new GainNode(this.#audio, { gain: 0.15 });
+      const at = audio.currentTime + start;
+      const note = new OscillatorNode(audio, { frequency: pitch });
+      const volume = new GainNode(audio, { gain: 0.15 });
       volume.gain.setTargetAtTime(0, at, NOTE_S / 4);
-      note.connect(volume).connect(this.#audio.destination);
+      note.connect(volume).connect(audio.destination);
       note.start(at);
       note.stop(at + NOTE_S);
     }
@@ -82,10 +103,7 @@ export class Alerts {
   #show(/** @type {string} */ name) {
     try {
       const body = this.templates.text("new-from", { name });
-      const notification = new Notification(this.host.child("title").textContent ?? "", {
-        body,
-        tag: `webchat:${this.host.slug}`,
-      });
+      const notification = new Notification(this.title, { body, tag: `webchat:${this.host.slug}` });
       notification.addEventListener("click", () => {
         window.focus();
         this.host.open();

@@ -1,35 +1,52 @@
-// The running chat: what happens between the connection and the page.
+// The running chat: what happens between the conversation at Twilio and the page, and how it ends.
 
 import { ApiError, backOff, sleep } from "../api.js";
+import { part } from "../web-chat-element.js";
 import { Composer } from "./composer.js";
 import { ConnectionNotice } from "./connection-notice.js";
 import { Conversation } from "./conversation.js";
 import { EndDialog } from "./end-dialog.js";
 import { People } from "./people.js";
 import { Transcript } from "./transcript.js";
-import { part } from "../templates.js";
+import { TwilioClient } from "./twilio-client.js";
 
 /**
  * @import {Attachment, Credentials, Entry, Status} from "#types"
  * @import {Api} from "../api.js"
- * @import {Templates} from "../templates.js"
- * @import {WebChatElement} from "../web-chat-element.js"
+ * @import {Panel} from "../panel.js"
  * @import {Alerts} from "./alerts.js"
  */
 
+const CONNECT_MS = 15_000;
+
+/**
+ * Who or what ended a chat: whom the page is told, and whether our server must hear of it.
+ * @type {Record<"visitor" | "anotherTab" | "twilio" | "server", {by: "visitor" | "agent", tellServer: boolean}>}
+ */
+const ENDS = {
+  // By End chat, or the page by the element's end(): our server ended it.
+  visitor: { by: "visitor", tellServer: false },
+  // Another tab of this browser did the same.
+  anotherTab: { by: "visitor", tellServer: false },
+  // Twilio says that the conversation is closed: an agent completed it, or it went idle.
+  twilio: { by: "agent", tellServer: true },
+  // Our server gives no token any more. Told of the end, it says whether the chat is over or no longer this visitor's.
+  server: { by: "agent", tellServer: true },
+};
+
 export class Chat {
   isRunning = true;
+  /** Our server is being asked to end it. */
   #ending = false;
   #listening = new AbortController();
   /** @type {Credentials | undefined} what another tab of this browser was given when it asked */
-  given;
+  #given;
   /** @type {Promise<Alerts | undefined> | undefined} */
   #alerts;
 
   /**
-   * @param {WebChatElement} host
+   * @param {Panel} panel
    * @param {HTMLElement} view
-   * @param {Templates} templates
    * @param {Api} api
    * @param {Credentials} credentials
    * @param {object} on
@@ -38,17 +55,26 @@ export class Chat {
    * @param {() => void} on.ended
    * @param {(credentials: Credentials) => void} on.renewed
    */
-  constructor(host, view, templates, api, credentials, on) {
+  constructor({ host, templates, header, frame }, view, api, credentials, on) {
     this.host = host;
     this.view = view;
     this.templates = templates;
+    this.header = header;
+    this.frame = frame;
     this.api = api;
     this.on = on;
     this.session = credentials.session_id;
     this.identity = credentials.identity;
     this.notice = new ConnectionNotice(view, templates, () => this.#open());
-    this.conversation = new Conversation(host, credentials, () => this.#renew(), {
+    this.client = new TwilioClient(credentials, {
+      loadSdk: () => host.load("sdk"),
+      renew: () => this.#renew(),
       status: (status) => this.#showStatus(status),
+      gone: () => this.#finish("server"),
+      broken: () => this.#open(),
+    });
+    this.conversation = new Conversation(this.client, credentials, {
+      loadFiles: () => host.load("outgoing-files"),
       messages: (entries, live) => this.#arrived(entries, live),
       removed: (index) => this.#removed(index),
       seen: (index) => this.transcript.showSeen(index),
@@ -59,14 +85,15 @@ export class Chat {
         this.people.show();
       },
       // Twilio may tell the end that we asked for before our server answers.
-      ended: () => this.#finish({ by: this.#ending ? "visitor" : "agent", told: this.#ending }),
+      closed: () => this.#finish(this.#ending ? "visitor" : "twilio"),
     });
-    this.transcript = new Transcript(host, view, templates, {
+    this.transcript = new Transcript(view, templates, {
       nameOf: (identity) => this.conversation.nameOf(identity),
       resend: (entry) => this.#send(entry, true),
       older: () => (this.isRunning && this.conversation.hasOlder ? this.conversation.older() : null),
+      loadFiles: () => host.load("received-files"),
     });
-    this.people = new People(host, view, templates, this.transcript);
+    this.people = new People(header, view, templates, this.transcript);
     this.composer = new Composer(host, view, templates, this.session, {
       send: (text, files) => this.#compose(text, files),
       typing: () => this.conversation.typing(),
@@ -74,7 +101,7 @@ export class Chat {
     this.endDialog = new EndDialog(view, templates, {
       asked: (asking) => {
         this.composer.hide(asking);
-        if (!asking) host.child("end").focus();
+        if (!asking) header.focusEnd();
       },
       confirmed: () => this.end(),
     });
@@ -87,7 +114,7 @@ export class Chat {
     }
     part(view, "options").addEventListener("toggle", () => this.#prepareAlerts());
     if (host.recall("sound") || host.recall("notify")) this.#prepareAlerts();
-    host.child("end").hidden = false;
+    header.offerEnd(() => this.#askToEnd());
     if (!host.isOpen) host.remember("minimised");
     this.#open();
   }
@@ -99,46 +126,31 @@ export class Chat {
     this.#read();
   }
 
-  askToEnd() {
-    if (!this.isRunning) return;
-    this.endDialog.ask(true);
-    // While Twilio still has it: afterwards nobody can read what was not loaded.
-    this.transcript.loadAll().catch(() => {});
-  }
-
-  /** Ends the chat for both sides. Rejects with ApiError when the server could not be told. */
-  async end() {
-    if (!this.isRunning) return;
-    this.#ending = true;
-    try {
-      await this.api.end(this.session);
-    } catch (error) {
-      this.#ending = false;
-      if (!(error instanceof ApiError) || !error.isGone) throw error;
-    }
-    this.#finish({ by: "visitor", told: true });
-  }
-
-  /** Another tab of this browser ended it. */
-  endedElsewhere() {
-    this.#finish({ by: "visitor", told: true });
-  }
-
   /** Something else takes its place in the panel. */
   dispose() {
     this.#listening.abort();
-    this.conversation.close();
+    this.conversation.dispose();
+    this.client.close();
   }
 
   async #open() {
+    this.#showStatus("connecting");
+    const patience = setTimeout(() => this.#showStatus("unreachable"), CONNECT_MS);
     try {
-      await this.conversation.open();
+      await this.conversation.open(() => clearTimeout(patience));
     } catch (error) {
       if (!this.isRunning) return;
-      if (error instanceof ApiError && error.isGone) return this.#finish({ by: "agent" });
+      if (error instanceof ApiError && error.isGone) return this.#finish("server");
       this.#showStatus("unreachable");
       this.host.emit("error", { code: error instanceof ApiError ? error.code : "connection" });
+    } finally {
+      clearTimeout(patience);
     }
+  }
+
+  /** Another tab of this browser was given a token. @param {Credentials} given */
+  renewedElsewhere(given) {
+    if (given.session_id === this.session) this.#given = given;
   }
 
   /**
@@ -148,8 +160,8 @@ export class Chat {
   #renew() {
     return new Promise((resolve, reject) => {
       const inTurn = async () => {
-        const { given } = this;
-        if (given && given.expires_at > this.conversation.client.credentials.expires_at) return resolve(given);
+        const given = this.#given;
+        if (given && given.expires_at > this.client.credentials.expires_at) return resolve(given);
         const fresh = await this.#ask();
         resolve(fresh);
         this.on.renewed(fresh);
@@ -249,11 +261,11 @@ export class Chat {
     const newest = timeline.entries.reduce((index, entry) => Math.max(index, entry.index ?? -1), -1);
     if (this.host.isVisible && isAtEnd) {
       this.conversation.read(newest);
-      this.host.unread = 0;
+      this.frame.showUnread(0);
     } else {
       const unread = timeline.unreadAfter(this.conversation.readHorizon);
-      if (unread && !this.host.unread) this.transcript.markUnread(this.conversation.readHorizon);
-      this.host.unread = unread;
+      if (unread && !this.frame.unread) this.transcript.markUnread(this.conversation.readHorizon);
+      this.frame.showUnread(unread);
     }
   }
 
@@ -261,7 +273,7 @@ export class Chat {
 
   #prepareAlerts() {
     this.#alerts ??= this.host.load("alerts").then(
-      ({ Alerts }) => new Alerts(this.host, this.view, this.templates),
+      ({ Alerts }) => new Alerts(this.host, this.view, this.templates, this.header.title),
       () => this.#notLoaded(),
     );
   }
@@ -270,10 +282,9 @@ export class Chat {
     await this.transcript.loadAll().catch(() => {});
     const module = await this.host.load("download").catch(() => this.#notLoaded());
     if (!module) return;
-    const title = this.host.child("title").textContent ?? "";
     const [first] = this.transcript.timeline.entries;
     const name = `${this.host.slug}-${(first?.at ?? new Date()).toISOString().slice(0, 10)}`;
-    module.save(module.textOf(this.transcript, this.templates, title, !this.conversation.hasOlder), name);
+    module.save(module.textOf(this.transcript, this.templates, this.header.title, !this.conversation.hasOlder), name);
   }
 
   #notLoaded() {
@@ -284,13 +295,43 @@ export class Chat {
 
   // --- The end --------------------------------------------------------------------------------------------------
 
-  /** @param {{by: "visitor" | "agent", told?: boolean}} how `told`: our server knows already */
-  #finish({ by, told = false }) {
+  #askToEnd() {
+    if (!this.isRunning) return;
+    this.endDialog.ask(true);
+    // While Twilio still has it: afterwards nobody can read what was not loaded.
+    this.transcript.loadAll().catch(() => {});
+  }
+
+  /** Ends the chat for both sides, unless the page cancels it. Rejects with ApiError when the server was not told. */
+  async end() {
+    if (!this.isRunning) return;
+    if (!this.host.emit("ending", { session_id: this.session }, { cancelable: true })) {
+      this.endDialog.ask(false);
+      return;
+    }
+    this.#ending = true;
+    try {
+      await this.api.end(this.session);
+    } catch (error) {
+      this.#ending = false;
+      if (!(error instanceof ApiError) || !error.isGone) throw error;
+    }
+    this.#finish("visitor");
+  }
+
+  /** @param {string} session the chat that another tab of this browser ended */
+  endedElsewhere(session) {
+    if (session === this.session) this.#finish("anotherTab");
+  }
+
+  /** The one place where a chat ends. @param {keyof typeof ENDS} cause */
+  #finish(cause) {
     if (!this.isRunning) return;
     this.isRunning = false;
-    this.conversation.close();
+    this.client.close();
+    const { by, tellServer } = ENDS[cause];
     // The page is told first: what our server answers changes nothing for the visitor.
-    if (!told) {
+    if (tellServer) {
       this.api.end(this.session).catch((error) => {
         // Somebody signed in or out, here or in another tab: the next person at this screen reads nothing of it.
         if (error instanceof ApiError && error.status === 404) this.on.disowned();
@@ -302,7 +343,7 @@ export class Chat {
     this.composer.hide(true);
     this.notice.clear();
     this.people.end();
-    this.host.child("end").hidden = true;
+    this.header.clear();
     if (!this.host.isOpen) this.host.remember(null);
     this.host.emit("ended", { session_id: this.session, by });
   }

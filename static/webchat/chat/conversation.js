@@ -2,16 +2,18 @@
 // Whatever the SDK's surprises are, they end here.
 
 import { ApiError, backOff, sleep, within } from "../api.js";
-import { CALL_LIMIT, TwilioClient } from "./twilio-client.js";
+import { CALL_LIMIT } from "./twilio-client.js";
 
 /**
- * @import {Credentials, Entry, Handlers} from "#types"
- * @import {WebChatElement} from "../web-chat-element.js"
+ * @import {ConversationHandlers, Credentials, Entry} from "#types"
+ * @import {TwilioClient} from "./twilio-client.js"
  * @import {Client, Conversation as TwilioConversation, Message, Paginator, Participant} from "@twilio/conversations"
  */
 
 const PAGE_SIZE = 30;
-const CONNECT_LIMIT = 15_000;
+
+/** @type {Omit<ConversationHandlers, "loadFiles">} */
+const NOBODY = { messages() {}, removed() {}, seen() {}, presence() {}, typing() {}, named() {}, closed() {} };
 
 export class Conversation {
   /** @type {TwilioConversation | undefined} */
@@ -23,27 +25,21 @@ export class Conversation {
   #lastRead = -1;
 
   /**
-   * @param {WebChatElement} host
+   * @param {TwilioClient} client
    * @param {Credentials} credentials
-   * @param {() => Promise<Credentials>} renew rejects with an ApiError that `isGone` when the chat has ended
-   * @param {Handlers} on
+   * @param {ConversationHandlers} on
    */
-  constructor(host, credentials, renew, on) {
-    this.host = host;
-    this.identity = credentials.identity;
-    this.sid = credentials.channel_sid;
-    this.api = credentials.api;
+  constructor(client, { identity, channel_sid: sid, api }, on) {
+    this.client = client;
+    this.identity = identity;
+    this.sid = sid;
+    this.api = api;
     this.on = on;
-    this.client = new TwilioClient(credentials, renew, {
-      loadSdk: () => host.load("sdk"),
-      status: on.status,
-      ready: (client) => {
-        client.on("conversationLeft", ({ sid }) => sid === this.sid && this.#end());
-        client.on("conversationRemoved", ({ sid }) => sid === this.sid && this.#end());
-      },
-      gone: () => this.#end(),
-      broken: () => this.open(),
-    });
+  }
+
+  /** The SDK may go on for some seconds, and nobody hears of it any more. */
+  dispose() {
+    this.on = { ...this.on, ...NOBODY };
   }
 
   /** Undefined while there is no connection that knows it. */
@@ -65,26 +61,24 @@ export class Conversation {
     return this.#names.get(identity) ?? null;
   }
 
-  /** Connects and reads the newest messages. Rejects when it cannot; called again, it starts over. */
-  async open() {
-    this.on.status("connecting");
-    const patience = setTimeout(() => this.on.status("unreachable"), CONNECT_LIMIT);
-    try {
-      const client = await this.client.connect();
-      const conversation = client && (await this.#join(client));
-      clearTimeout(patience);
-      if (!conversation || this.client.current !== client) return;
-      this.#conversation = conversation;
-      this.client.isJoined = true;
-      this.#listen(conversation);
-      this.#oldest = await within(CALL_LIMIT, conversation.getMessages(PAGE_SIZE));
-      this.on.messages(this.#oldest.items.map((message) => this.#entry(message)), false);
-      this.client.report();
-      this.#checkEnded();
-      this.#meet(await within(CALL_LIMIT, conversation.getParticipants()));
-    } finally {
-      clearTimeout(patience);
-    }
+  /**
+   * Connects and reads the newest messages. Rejects when it cannot; called again, it starts over.
+   * @param {() => void} joined the conversation was found, or another attempt took over
+   */
+  async open(joined) {
+    const client = await this.client.connect((client) => this.#watch(client));
+    const conversation = client && (await this.#join(client));
+    joined();
+    if (!conversation || this.client.current !== client) return;
+    this.#conversation = conversation;
+    this.client.isJoined = true;
+    this.#listen(conversation);
+    this.#oldest = await within(CALL_LIMIT, conversation.getMessages(PAGE_SIZE));
+    const entries = this.#oldest.items.map((message) => this.#entry(message));
+    this.on.messages(entries, false);
+    this.client.report();
+    this.#checkEnded();
+    this.#meet(await within(CALL_LIMIT, conversation.getParticipants()));
   }
 
   /** The messages before those that are known. @returns {Promise<Entry[]>} */
@@ -112,7 +106,7 @@ export class Conversation {
       }
       const attributes = { client_id: clientId };
       if (files?.length) {
-        const { upload } = await this.host.load("outgoing-files");
+        const { upload } = await this.on.loadFiles();
         return await upload(conversation, entry, attributes, signal);
       }
       await within(CALL_LIMIT + 5000, conversation.sendMessage(text, attributes));
@@ -135,8 +129,10 @@ export class Conversation {
     this.#live.advanceLastReadMessageIndex(index).catch(() => {});
   }
 
-  close() {
-    this.client.close();
+  /** Before the client knows what it is in: it may learn first that this is over. @param {Client} client */
+  #watch(client) {
+    client.on("conversationLeft", ({ sid }) => sid === this.sid && this.#end());
+    client.on("conversationRemoved", ({ sid }) => sid === this.sid && this.#end());
   }
 
   /**
@@ -185,9 +181,7 @@ export class Conversation {
   }
 
   #end() {
-    if (this.client.isOver) return;
-    this.close();
-    this.on.ended();
+    if (!this.client.isOver) this.on.closed();
   }
 
   /** @param {Participant[]} participants */

@@ -1,6 +1,6 @@
 // The question whether to end the chat, and what stands in the composer's place afterwards.
 
-import { part } from "../templates.js";
+import { part } from "../web-chat-element.js";
 
 /** @import {Templates} from "../templates.js" */
 
@@ -37,7 +37,8 @@ export class EndDialog {
 
   /** The chat is over. */
   show() {
-    const had = this.view.contains(document.activeElement);
+    // Safari on a Mac gives a clicked button no focus: then the page has it.
+    const had = this.view.contains(document.activeElement) || document.activeElement === document.body;
     this.view.classList.add("webchat-over");
     this.question.hidden = true;
     part(this.view, "ended").hidden = false;

@@ -1,6 +1,7 @@
 // The files that the visitor is about to send. Imported only where the webchat allows them.
 
-import { languageOf, part } from "../templates.js";
+import { languageOf } from "../templates.js";
+import { part } from "../web-chat-element.js";
 
 /**
  * @import {Attachment, Entry} from "#types"

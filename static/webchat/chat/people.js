@@ -1,10 +1,11 @@
 // What the visitor is told of the people at the other end: who is here, who is typing.
 
-import { languageOf, part } from "../templates.js";
+import { languageOf } from "../templates.js";
+import { part } from "../web-chat-element.js";
 
 /**
  * @import {Templates} from "../templates.js"
- * @import {WebChatElement} from "../web-chat-element.js"
+ * @import {Header} from "../header.js"
  * @import {Transcript} from "./transcript.js"
  */
 
@@ -23,13 +24,13 @@ export class People {
   #typingTimer;
 
   /**
-   * @param {WebChatElement} host
+   * @param {Header} header
    * @param {HTMLElement} view
    * @param {Templates} templates
    * @param {Transcript} transcript
    */
-  constructor(host, view, templates, transcript) {
-    this.host = host;
+  constructor(header, view, templates, transcript) {
+    this.header = header;
     this.view = view;
     this.templates = templates;
     this.transcript = transcript;
@@ -76,9 +77,8 @@ export class People {
 
   /** After anything that changes who is here, what they are called, or whether they have answered. */
   show() {
-    const presence = this.host.child("presence");
-    presence.hidden = !this.#agents.size || this.isOver;
-    presence.textContent = presence.hidden ? "" : this.templates.text("present", { name: this.#list(this.#agents) });
+    const isAnybody = this.#agents.size > 0 && !this.isOver;
+    this.header.showPresence(isAnybody ? this.templates.text("present", { name: this.#list(this.#agents) }) : "");
     const answered = this.transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own);
     part(this.view, "waiting").hidden = this.isOver || !this.isConnected || answered || this.#agents.size > 0;
     this.#showTyping();

@@ -62,7 +62,7 @@ export class Timeline {
 
   /** The time of the newest entry, for an event that happens now: the visitor's clock may be wrong. */
   get latest() {
-    return this.entries.reduce((latest, { at }) => (at > latest ? at : latest), new Date(0));
+    return new Date(Math.max(0, ...this.entries.map(({ at }) => at.getTime())));
   }
 
   /** The newest of the visitor's messages up to an index. @param {number} index */
@@ -166,5 +166,8 @@ export function bytesOf(text) {
 /** The first letters of the first and the last word of a name. @param {string} name */
 export function initialsOf(name) {
   const words = name.split(/\s+/).filter((word) => /^\p{L}/u.test(word));
-  return [...new Set([words[0], words.at(-1)])].map((word) => [...(word ?? "")][0] ?? "").join("").toUpperCase();
+  return [...new Set([words[0], words.at(-1)])]
+    .map((word) => [...(word ?? "")][0] ?? "")
+    .join("")
+    .toUpperCase();
 }

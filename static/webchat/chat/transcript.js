@@ -1,13 +1,13 @@
 // The messages on the page. Each entry is one list item of the log, drawn once: what is drawn twice is read out twice.
 
-import { Timeline, continuesGroup, initialsOf, linkify, startsDay } from "./timeline.js";
 import { persistently } from "../api.js";
-import { languageOf, part } from "../templates.js";
+import { languageOf } from "../templates.js";
+import { part } from "../web-chat-element.js";
+import { continuesGroup, initialsOf, linkify, startsDay, Timeline } from "./timeline.js";
 
 /**
- * @import {Attachment, Entry} from "#types"
+ * @import {Attachment, Entry, Modules} from "#types"
  * @import {Templates} from "../templates.js"
- * @import {WebChatElement} from "../web-chat-element.js"
  */
 
 export class Transcript {
@@ -26,16 +26,15 @@ export class Transcript {
   #firstUnread;
 
   /**
-   * @param {WebChatElement} host
    * @param {ParentNode} view
    * @param {Templates} templates
    * @param {object} on
    * @param {(identity: string) => string | null} on.nameOf
    * @param {(entry: Entry) => void} on.resend
    * @param {() => Promise<Entry[]> | null} on.older null when there are none
+   * @param {() => Promise<Modules["received-files"]>} on.loadFiles
    */
-  constructor(host, view, templates, on) {
-    this.host = host;
+  constructor(view, templates, on) {
     this.templates = templates;
     this.on = on;
     this.log = part(view, "log");
@@ -149,7 +148,8 @@ export class Transcript {
 
   /** Every page before. Rejects when one cannot be had. */
   async loadAll() {
-    while (await this.#loadPage());
+    let isMore = true;
+    while (isMore) isMore = await this.#loadPage();
   }
 
   /** Near the top, the page before. Scrolling again asks again. */
@@ -250,10 +250,7 @@ export class Transcript {
 
   /** @param {HTMLElement} place @param {Attachment[]} files */
   async #drawFiles(place, files) {
-    const module = await persistently(
-      () => this.host.load("received-files"),
-      () => place.isConnected,
-    );
+    const module = await persistently(this.on.loadFiles, () => place.isConnected);
     if (!module) return;
     place.replaceChildren(...files.map((file) => module.drawFile(this.templates, file, this.log)));
     if (this.#atEnd) this.scrollToEnd();

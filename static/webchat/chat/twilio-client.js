@@ -28,24 +28,25 @@ export class TwilioClient {
 
   /**
    * @param {Credentials} credentials
-   * @param {() => Promise<Credentials>} renew rejects with an ApiError that `isGone` when the chat has ended
    * @param {object} on
    * @param {() => Promise<Modules["sdk"]>} on.loadSdk
+   * @param {() => Promise<Credentials>} on.renew rejects with an ApiError that `isGone` when the chat has ended
    * @param {(status: Status) => void} on.status
-   * @param {(client: Client) => void} on.ready a client is there, though not yet what it knows
-   * @param {() => void} on.gone the chat has ended
+   * @param {() => void} on.gone there is no token for it any more
    * @param {() => Promise<void>} on.broken the token could not be replaced: only a new start helps
    */
-  constructor(credentials, renew, on) {
+  constructor(credentials, on) {
     this.credentials = credentials;
-    this.renew = renew;
     this.on = on;
     const { signal } = this.#unlisten;
     for (const type of ["online", "offline"]) window.addEventListener(type, () => this.report(), { signal });
   }
 
-  /** @returns {Promise<Client | null>} null when another attempt took over */
-  async connect() {
+  /**
+   * @param {(client: Client) => void} ready takes each new client, which does not know yet what it is in
+   * @returns {Promise<Client | null>} null when another attempt took over
+   */
+  async connect(ready) {
     const attempt = ++this.#attempt;
     const { Client } = await within(CALL_LIMIT, this.on.loadSdk());
     for (let tries = 1, renewed = false; attempt === this.#attempt && !this.isOver; tries += 1) {
@@ -59,13 +60,13 @@ export class TwilioClient {
       });
       this.current = client;
       try {
-        await this.#initialized(client);
+        await this.#initialized(client, ready);
         return client;
       } catch (error) {
         // A client whose first connection failed, for whatever reason, is never ready: it takes a new one.
         const { terminal } = /** @type {{terminal?: boolean}} */ (error);
         if (terminal && renewed) throw error;
-        if (terminal) this.credentials = await this.renew();
+        if (terminal) this.credentials = await this.on.renew();
         else await sleep(backOff(tries));
         renewed ||= !!terminal;
       }
@@ -102,15 +103,15 @@ export class TwilioClient {
     client?.shutdown().catch(() => {});
   }
 
-  /** @param {Client} client @returns {Promise<void>} */
-  #initialized(client) {
+  /** @param {Client} client @param {(client: Client) => void} ready @returns {Promise<void>} */
+  #initialized(client, ready) {
     return new Promise((resolve, reject) => {
       client.on("initFailed", ({ error }) => reject(error ?? {}));
       client.on("initialized", () => {
         this.#denials = 0;
         client.on("tokenAboutToExpire", () => this.#refresh());
         client.on("tokenExpired", () => this.#refresh({ now: true }));
-        this.on.ready(client);
+        ready(client);
         resolve();
       });
       client.on("connectionStateChanged", (state) => {
@@ -132,13 +133,13 @@ export class TwilioClient {
     this.#renewedAt = performance.now();
     const client = this.current;
     try {
-      this.credentials = await this.renew();
+      this.credentials = await this.on.renew();
       // While it is closing, the SDK would keep the token, connect never, and take the same token for old news.
       while (client?.connectionState === "disconnecting") await sleep(200);
       await within(CALL_LIMIT, client?.updateToken(this.credentials.token) ?? Promise.reject());
     } catch (error) {
       if (error instanceof ApiError && error.isGone) this.on.gone();
-      else if (!this.isOver) await this.on.broken().catch(() => this.on.status("unreachable"));
+      else if (!this.isOver) await this.on.broken();
     }
   }
 }

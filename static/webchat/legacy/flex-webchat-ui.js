@@ -14,7 +14,9 @@ const PATIENCE = 20_000;
 
 /** @param {HTMLElement} host */
 async function show(host) {
-  const { ui, predefinedMessage } = JSON.parse(host.querySelector("script[type='application/json']")?.textContent ?? "");
+  const { ui, predefinedMessage } = JSON.parse(
+    host.querySelector("script[type='application/json']")?.textContent ?? "",
+  );
   try {
     if (await resume(host.dataset.currentUrl)) {
       const flex = await within(load(host.dataset.script ?? "", host.dataset.integrity ?? ""), "its script");
@@ -67,7 +69,9 @@ function load(src, integrity) {
       if (flex) resolve(flex);
       else reject(new Error(`${src} is not Flex Webchat UI`));
     });
-    script.addEventListener("error", () => reject(new Error(`${src} cannot be loaded, or is not the file it should be`)));
+    script.addEventListener("error", () =>
+      reject(new Error(`${src} cannot be loaded, or is not the file it should be`)),
+    );
     document.head.append(script);
   });
 }

@@ -7,7 +7,10 @@ const CLIENT_EVENTS = {
   conversationJoined: ({ sid }) => sid,
   conversationLeft: ({ sid }) => sid,
   conversationRemoved: ({ sid }) => sid,
-  conversationUpdated: ({ conversation, updateReasons }) => ({ reasons: updateReasons, state: conversation.state?.current }),
+  conversationUpdated: ({ conversation, updateReasons }) => ({
+    reasons: updateReasons,
+    state: conversation.state?.current,
+  }),
   initFailed: () => true,
   initialized: () => true,
   messageAdded: message,
@@ -94,7 +97,13 @@ window.sdk = {
     try {
       await promise;
     } catch (error) {
-      return { name: error.constructor.name, type: error.name, status: error.status, code: error.body?.code, message: error.message };
+      return {
+        name: error.constructor.name,
+        type: error.name,
+        status: error.status,
+        code: error.body?.code,
+        message: error.message,
+      };
     }
     return null;
   },

@@ -158,7 +158,8 @@ function showHead(chat) {
   by("chat-name").textContent = nameOf(chat);
   by("chat-agents").textContent = chat.agents.map((person) => person.friendly_name || person.identity).join(", ");
   for (const presence of document.querySelectorAll(".presence")) {
-    /** @type {HTMLElement} */ (presence).hidden = presence.getAttribute("data-online") !== String(chat.customer.online);
+    /** @type {HTMLElement} */ (presence).hidden =
+      presence.getAttribute("data-online") !== String(chat.customer.online);
   }
   const closed = chat.state === "closed";
   const mine = isMine(chat);
@@ -173,13 +174,17 @@ function showHead(chat) {
   by("chat-state").textContent = chat.state;
   setTime(by("chat-since"), chat.created_at);
   const data = chat.pre_engagement_data;
-  const { verified, ...answers } = /** @type {Record<string, unknown>} */ (typeof data === "object" && data ? data : {});
-  by("answers").replaceChildren(...Object.entries(answers).map(([field, value]) => {
-    const text = typeof value === "string" ? value : JSON.stringify(value);
-    const answer = clone("answer", { ".field": field, dd: text });
-    within(answer, ".verified").hidden = !(Array.isArray(verified) && verified.includes(field));
-    return answer;
-  }));
+  const { verified, ...answers } = /** @type {Record<string, unknown>} */ (
+    typeof data === "object" && data ? data : {}
+  );
+  by("answers").replaceChildren(
+    ...Object.entries(answers).map(([field, value]) => {
+      const text = typeof value === "string" ? value : JSON.stringify(value);
+      const answer = clone("answer", { ".field": field, dd: text });
+      within(answer, ".verified").hidden = !(Array.isArray(verified) && verified.includes(field));
+      return answer;
+    }),
+  );
   by("no-answers").hidden = Object.keys(answers).length > 0;
 }
 
@@ -282,7 +287,11 @@ function receive({ message, ...chat }) {
     by("news").replaceChildren(clone("new-message", { ".name": nameOf(chat) }));
   }
   clearTimeout(typingTimers.get(chat.sid));
-  if (chat.typing.length) typingTimers.set(chat.sid, setTimeout(() => receive({ ...chat, typing: [] }), TYPING_STANDS_MS));
+  if (chat.typing.length)
+    typingTimers.set(
+      chat.sid,
+      setTimeout(() => receive({ ...chat, typing: [] }), TYPING_STANDS_MS),
+    );
   if (chat.sid === chosen) {
     showHead(chat);
     if (message) showMessage(message);

@@ -1,0 +1,112 @@
+// What the panel does to the page around it: it covers a phone's, and unread messages show in the title and on the launcher.
+
+import { part } from "./web-chat-element.js";
+
+/**
+ * @import {Templates} from "./templates.js"
+ * @import {WebChatElement} from "./web-chat-element.js"
+ */
+
+const PHONE = matchMedia("(max-width: 640px)");
+const MOST_SHOWN = 99;
+
+export class PanelFrame {
+  /** How many messages the visitor has not seen. */
+  unread = 0;
+  #titlePrefix = "";
+  /** @type {HTMLElement[]} */
+  #inert = [];
+  /** @type {AbortController | undefined} */
+  #listening;
+
+  /** @param {WebChatElement} host @param {Templates} templates */
+  constructor(host, templates) {
+    this.host = host;
+    this.templates = templates;
+  }
+
+  /** The element is on a page: this one, or the next. */
+  attach() {
+    this.#listening?.abort();
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    PHONE.addEventListener("change", () => this.fit(), { signal });
+    for (const type of ["resize", "scroll"]) {
+      window.visualViewport?.addEventListener(type, () => this.#fitKeyboard(), { signal });
+    }
+    this.fit();
+    if (this.unread) this.#countAgain();
+  }
+
+  detach() {
+    this.#listening?.abort();
+    this.#release();
+  }
+
+  dispose() {
+    this.detach();
+    this.showUnread(0);
+  }
+
+  /** On a phone the open panel covers the page, so nothing behind it may take focus or scroll. */
+  fit() {
+    this.#release();
+    if (!this.host.isOpen || !PHONE.matches || this.host.mode !== "launcher") return;
+    const panel = part(this.host, "panel");
+    panel.setAttribute("aria-modal", "true");
+    document.documentElement.classList.add("webchat-locked");
+    this.#fitKeyboard();
+    /** @type {HTMLElement} */
+    let inside = panel;
+    while (inside.parentElement && inside !== document.body) {
+      for (const other of inside.parentElement.children) {
+        const isSpoken = other.getAttribute("role") === "status";
+        if (other === inside || !(other instanceof HTMLElement) || other.inert || isSpoken) continue;
+        other.inert = true;
+        this.#inert.push(other);
+      }
+      inside = inside.parentElement;
+    }
+  }
+
+  /** @param {number} count of messages that the visitor has not seen */
+  showUnread(count) {
+    const more = count > this.unread;
+    this.unread = count;
+    const { title } = document;
+    const plain = title.startsWith(this.#titlePrefix) ? title.slice(this.#titlePrefix.length) : title;
+    this.#titlePrefix = count ? `(${count}) ` : "";
+    if (title !== this.#titlePrefix + plain) document.title = this.#titlePrefix + plain;
+    const badge = this.host.querySelector("[data-webchat-badge]");
+    if (!(badge instanceof HTMLElement)) return;
+    const text = this.templates.text("unread", { count });
+    badge.hidden = !count;
+    part(badge, "count").textContent = count > MOST_SHOWN ? `${MOST_SHOWN}+` : String(count);
+    part(badge, "unread").textContent = text;
+    part(this.host, "announcer").textContent = more ? text : "";
+  }
+
+  /** The next page has a title of its own: Turbo's has come already, htmx's is about to. */
+  #countAgain() {
+    this.showUnread(this.unread);
+    const title = new MutationObserver(() => {
+      title.disconnect();
+      this.showUnread(this.unread);
+    });
+    title.observe(document.head, { childList: true, subtree: true, characterData: true });
+  }
+
+  #release() {
+    for (const element of this.#inert.splice(0)) element.inert = false;
+    part(this.host, "panel").removeAttribute("aria-modal");
+    document.documentElement.classList.remove("webchat-locked");
+  }
+
+  /** iOS lays its keyboard over the page and moves the page under it: only the visual viewport knows what is in sight. */
+  #fitKeyboard() {
+    const viewport = window.visualViewport;
+    if (!viewport || !this.host.isOpen || viewport.scale !== 1) return;
+    this.host.style.setProperty("--webchat-viewport", `${viewport.height}px`);
+    this.host.style.setProperty("--webchat-viewport-top", `${viewport.offsetTop}px`);
+  }
+}

@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { freshElement, templatesOf } from "./dom.mjs";
+
+const { ConnectionNotice } = await import("../../static/webchat/chat/connection-notice.js");
+const { EndDialog } = await import("../../static/webchat/chat/end-dialog.js");
+const { People } = await import("../../static/webchat/chat/people.js");
+const { Transcript } = await import("../../static/webchat/chat/transcript.js");
+const { Header } = await import("../../static/webchat/header.js");
+
+const NAMES = { robin: "Robin", kim: "Kim" };
+let element;
+let templates;
+let view;
+
+beforeEach(() => {
+  element = freshElement();
+  templates = templatesOf(element);
+  view = element.querySelector("[data-webchat-view]");
+  view.replaceChildren(templates.clone("chat"));
+});
+
+const found = (name, root = view) => root.querySelector(`[data-webchat-${name}]`);
+
+// --- The connection --------------------------------------------------------------------------------------------
+
+test("that it is being made is told only when it takes long", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const notice = new ConnectionNotice(view, templates, () => {});
+  notice.show("connecting");
+  t.mock.timers.tick(700);
+  assert.equal(found("connection").textContent, "");
+  notice.show("connected");
+  t.mock.timers.tick(5000);
+  assert.equal(found("connection").textContent, "");
+  notice.show("connecting");
+  t.mock.timers.tick(900);
+  assert.equal(found("connection").textContent, "Connecting…");
+});
+
+test("a lost line is told, and for a moment that it is back", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const notice = new ConnectionNotice(view, templates, () => {});
+  for (const [status, words] of [
+    ["connected", ""],
+    ["reconnecting", "The connection was lost. Reconnecting…"],
+    ["offline", "You are offline. The chat goes on as soon as you are back."],
+    ["connected", "You are connected again."],
+  ]) {
+    notice.show(status);
+    assert.equal(found("connection").textContent, words);
+    assert.equal(found("reconnect").hidden, true);
+  }
+  t.mock.timers.tick(4100);
+  assert.equal(found("connection").textContent, "");
+});
+
+test("who cannot be reached can be tried again", () => {
+  let tries = 0;
+  const notice = new ConnectionNotice(view, templates, () => (tries += 1));
+  notice.show("unreachable");
+  assert.equal(found("connection").textContent, "We cannot reach the chat right now. Your text is kept.");
+  assert.equal(found("reconnect").hidden, false);
+  found("reconnect").querySelector("button").click();
+  assert.equal(tries, 1);
+  notice.clear();
+  assert.equal(found("reconnect").hidden, true);
+  assert.equal(found("connection").textContent, "");
+});
+
+// --- The people ------------------------------------------------------------------------------------------------
+
+function peopleWith(header = new Header(element)) {
+  const transcript = new Transcript(view, templates, {
+    nameOf: (identity) => NAMES[identity] ?? null,
+    resend() {},
+    older: () => null,
+    loadFiles: async () => {},
+  });
+  return { transcript, people: new People(header, view, templates, transcript) };
+}
+
+test("until somebody comes, the visitor is asked to wait; afterwards they read who is there", () => {
+  const { people, transcript } = peopleWith();
+  people.isConnected = true;
+  people.show();
+  assert.equal(found("waiting").hidden, false);
+  assert.equal(found("presence", element).hidden, true);
+  people.presence("robin", true, new Date());
+  people.presence("robin", true, new Date()); // told twice
+  people.presence("kim", true, new Date());
+  assert.equal(found("waiting").hidden, true);
+  assert.equal(found("presence", element).textContent, "You are chatting with Robin and Kim");
+  people.presence("kim", false, null);
+  assert.equal(found("presence", element).textContent, "You are chatting with Robin");
+  assert.deepEqual(
+    transcript.timeline.entries.map(({ event, author }) => [event, author]),
+    [
+      ["joined", "robin"],
+      ["joined", "kim"],
+      ["left", "kim"],
+    ],
+  );
+  people.end();
+  assert.equal(found("presence", element).hidden, true);
+  assert.equal(found("waiting").hidden, true);
+});
+
+test("typing is shown at once, and read out only when it lasts", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { people } = peopleWith();
+  people.typing("robin", true);
+  assert.equal(found("typing").hidden, false);
+  assert.equal(found("typing-text").textContent, "Robin is typing…");
+  assert.equal(found("typing-status").textContent, "");
+  people.typing("robin", false);
+  t.mock.timers.tick(3000);
+  assert.equal(found("typing").hidden, true);
+  assert.equal(found("typing-status").textContent, "");
+  people.typing("robin", true);
+  t.mock.timers.tick(2100);
+  assert.equal(found("typing-status").textContent, "Robin is typing…");
+  people.presence("robin", true, new Date());
+  people.presence("robin", false, null); // who leaves types no more
+  assert.equal(found("typing").hidden, true);
+});
+
+// --- The end ---------------------------------------------------------------------------------------------------
+
+function dialogWith(confirmed = async () => {}) {
+  const asked = [];
+  return { asked, dialog: new EndDialog(view, templates, { asked: (asking) => asked.push(asking), confirmed }) };
+}
+
+test("the question whether to end can be taken back, by Escape too", () => {
+  const { dialog, asked } = dialogWith();
+  dialog.ask(true);
+  assert.equal(document.activeElement, found("confirm-keep"));
+  const pressed = new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true });
+  found("confirm").dispatchEvent(pressed);
+  assert.ok(pressed.defaultPrevented); // else the panel would be minimised as well
+  assert.equal(found("confirm").hidden, true);
+  dialog.ask(true);
+  found("confirm-keep").click();
+  assert.deepEqual(asked, [true, false, true, false]);
+});
+
+test("an end that fails is told, and can be tried again, but not twice at once", async () => {
+  const waiting = [];
+  const { dialog } = dialogWith(() => new Promise((_, reject) => waiting.push(reject)));
+  dialog.ask(true);
+  found("confirm-end").click();
+  found("confirm-end").click();
+  assert.equal(waiting.length, 1);
+  waiting[0]({ code: "network" });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.match(found("confirm-problem").textContent, /We could not be reached/);
+  found("confirm-end").click();
+  assert.equal(waiting.length, 2);
+});
+
+test("after the end the focus goes on, from the chat or from a button that Safari gives none", () => {
+  const outside = document.createElement("button");
+  document.body.append(outside);
+  for (const [focused, moves] of [
+    [found("confirm-end"), true],
+    [document.body, true],
+    [outside, false],
+  ]) {
+    const { dialog } = dialogWith();
+    dialog.ask(true);
+    document.activeElement.blur();
+    focused.focus();
+    dialog.show();
+    assert.equal(document.activeElement === found("new"), moves);
+    assert.equal(found("ended-text").textContent, "This chat has ended.");
+  }
+});
+
+// --- The header ------------------------------------------------------------------------------------------------
+
+test("End chat is offered as long as there is something to end, to one chat at a time", () => {
+  const ended = [];
+  const header = new Header(element);
+  assert.equal(found("end", element).hidden, true);
+  header.offerEnd(() => ended.push(1));
+  header.offerEnd(() => ended.push(2));
+  assert.equal(found("end", element).hidden, false);
+  found("end", element).click();
+  header.clear();
+  found("end", element).click();
+  assert.deepEqual(ended, [2]);
+  assert.equal(found("end", element).hidden, true);
+});

@@ -1,0 +1,244 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { markup, settled } from "./dom.mjs";
+
+const { WebChatElement } = await import("../../static/webchat/web-chat-element.js");
+
+const MODULES = {
+  panel: "panel.js",
+  refill: "refill.js",
+  chat: "chat/chat.js",
+  "outgoing-files": "chat/outgoing-files.js",
+};
+const SESSION = "7b1e2a34-0000-4000-8000-000000000001";
+const CREDENTIALS = {
+  session_id: SESSION,
+  api: "conversations",
+  channel_sid: "CH1",
+  identity: "visitor",
+  token: "t",
+  expires_at: "2026-01-01T00:00:00Z",
+  expires_in: 3600,
+  region: "us1",
+  sdk_options: {},
+};
+
+/** As on the page, but that modules come from the disk, and Twilio's SDK never: nothing here talks to Twilio. */
+class LocalElement extends WebChatElement {
+  lost = new Set(["sdk"]);
+
+  fetchModule(name) {
+    return this.lost.has(name) ? Promise.reject(new TypeError("Failed to fetch")) : Promise.resolve(MODULES[name]);
+  }
+
+  async load(name) {
+    return import(`../../static/webchat/${await this.fetchModule(name)}`);
+  }
+}
+
+let server;
+let answers;
+let requests;
+let element;
+let events;
+let shows = 0;
+const form = new DOMParser().parseFromString(markup, "text/html").querySelector("[data-webchat-state]").outerHTML;
+const realFetch = globalThis.fetch;
+
+before(async () => {
+  LocalElement.define();
+  server = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`);
+    const answer = answers.find(([start]) => `${request.method} ${request.url}`.startsWith(start));
+    const [, status, body] = answer ?? ["", 500, "{}"];
+    response.writeHead(status, { "Content-Type": "text/html" }).end(typeof body === "function" ? body() : body);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const origin = `http://127.0.0.1:${server.address().port}`;
+  globalThis.fetch = (address, init) => realFetch(new URL(address, origin), init);
+});
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+beforeEach(() => {
+  requests = [];
+  sessionStorage.clear();
+  answers = [["GET /webchat/support/panel/", 200, () => form]];
+});
+afterEach(() => element.remove());
+
+/** The element on a page, in a mode. Each has a slug of its own: what the one before still says to its tabs is not for it. */
+function show(mode) {
+  shows += 1;
+  const holder = document.createElement("div");
+  holder.innerHTML = markup;
+  element = holder.firstElementChild;
+  element.setAttribute("mode", mode);
+  element.setAttribute("slug", `chat-${shows}`);
+  if (mode !== "page") found("content").replaceChildren();
+  events = [];
+  for (const name of ["opening", "opened", "started", "ending", "ended", "error"]) {
+    element.addEventListener(`web-chat:${name}`, (event) => events.push([name, event.detail]));
+  }
+  document.body.replaceChildren(holder);
+  return element;
+}
+
+/** Waits until the page says so. */
+async function until(condition) {
+  for (let attempt = 0; attempt < 1000; attempt += 1) {
+    if (condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.fail(`never true: ${condition}`);
+}
+
+const found = (name) => element.querySelector(`[data-webchat-${name}]`);
+const names = () => events.map(([name]) => name);
+
+async function startChat() {
+  answers.push(["POST /api/webchat/support/sessions/", 201, JSON.stringify(CREDENTIALS)]);
+  show("inline").open();
+  await until(() => found("form"));
+  found("form").dispatchEvent(new Event("submit", { cancelable: true }));
+  await until(() => found("reconnect") && !found("reconnect").hidden);
+}
+
+test("a page that came with its form takes it, and asks the server for nothing", async () => {
+  show("page");
+  await until(() => found("form")?.noValidate);
+  assert.deepEqual(requests, []);
+});
+
+test("an element that opens fetches its panel, and says when it cannot", async () => {
+  answers = [["GET /webchat/support/panel/", 503, "<h1>Oops</h1>"]];
+  show("inline").open();
+  await until(() => found("retry"));
+  assert.match(found("content").textContent, /The chat could not be loaded\./);
+  assert.deepEqual(events, [
+    ["opening", {}],
+    ["opened", {}],
+    ["error", { code: "load_failed" }],
+  ]);
+  answers = [["GET /webchat/support/panel/", 200, () => form]];
+  found("retry").click();
+  await until(() => found("form"));
+});
+
+test("a script that is lost is asked for again", async () => {
+  show("inline").lost.add("panel");
+  element.open();
+  await until(() => found("retry"));
+  element.lost.delete("panel");
+  found("retry").click();
+  await until(() => found("form"));
+});
+
+test("an opening that the page cancels opens nothing and leaves no trace", async () => {
+  show("inline").addEventListener("web-chat:opening", (event) => event.preventDefault());
+  await element.open();
+  assert.equal(element.isOpen, false);
+  assert.deepEqual(requests, []);
+  assert.deepEqual(names(), ["opening"]);
+  assert.equal(sessionStorage.length, 0);
+});
+
+test("attributes and properties are one", () => {
+  show("inline");
+  assert.deepEqual([element.slug, element.mode, element.src], [`chat-${shows}`, "inline", "/webchat/support/panel/"]);
+  element.slug = "sales";
+  element.setAttribute("src", "/webchat/sales/panel/");
+  assert.deepEqual([element.getAttribute("slug"), element.src], ["sales", "/webchat/sales/panel/"]);
+});
+
+test("another src shows another panel, even while the first is on its way", async () => {
+  answers.push(["GET /webchat/sales/panel/", 200, () => form.replaceAll("/webchat/support/", "/webchat/sales/")]);
+  show("inline").open();
+  element.src = "/webchat/sales/panel/";
+  await until(() => found("form"));
+  await settled();
+  assert.equal(found("form").getAttribute("action"), "/webchat/sales/");
+  assert.equal(element.querySelectorAll("[data-webchat-state]").length, 1);
+  assert.deepEqual(names(), ["opening", "opened"]);
+});
+
+test("a start leads into the chat, even if Twilio's SDK does not come", async () => {
+  await startChat();
+  assert.equal(found("form"), null);
+  assert.equal(found("end").hidden, false);
+  assert.deepEqual(events.find(([name]) => name === "started")[1], { session_id: SESSION });
+});
+
+test("an end is told to the page first, which may cancel it, and to our server once", async () => {
+  await startChat();
+  answers.unshift([`POST /api/webchat/sessions/${SESSION}/end/`, 200, "{}"]);
+  let isVetoed = true;
+  element.addEventListener("web-chat:ending", (event) => isVetoed && event.preventDefault());
+  await element.end();
+  assert.ok(!requests.some((request) => request.endsWith("/end/")));
+  isVetoed = false;
+  await element.end();
+  await element.end();
+  assert.equal(requests.filter((request) => request.endsWith("/end/")).length, 1);
+  assert.deepEqual(events.slice(-2), [
+    ["ending", { session_id: SESSION }],
+    ["ended", { session_id: SESSION, by: "visitor" }],
+  ]);
+  assert.equal(found("end").hidden, true);
+  assert.equal(found("ended").hidden, false);
+});
+
+test("another tab's end is this one's, and our server knows already", async () => {
+  await startChat();
+  const tabs = new BroadcastChannel(`webchat:${element.slug}`);
+  tabs.postMessage({ ended: "another chat" });
+  tabs.postMessage({ ended: SESSION });
+  await until(() => names().includes("ended"));
+  tabs.close();
+  assert.deepEqual(events.at(-1), ["ended", { session_id: SESSION, by: "visitor" }]);
+  assert.ok(!requests.some((request) => request.endsWith("/end/")));
+});
+
+test("a running chat that cannot be looked up can be tried again; one that is gone gives the form back", async () => {
+  let running = form.replace('data-webchat-state="form"', 'data-webchat-state="running"');
+  answers = [
+    ["GET /webchat/support/panel/", 200, () => running],
+    [
+      "GET /api/webchat/support/sessions/current/",
+      503,
+      JSON.stringify({ code: "chat_unavailable", detail: "Not now." }),
+    ],
+  ];
+  show("inline").open();
+  await until(() => found("retry"));
+  assert.match(found("view").textContent, /Not now\./);
+  assert.deepEqual(events.at(-1), ["error", { code: "chat_unavailable" }]);
+  answers[1] = ["GET /api/webchat/support/sessions/current/", 404, JSON.stringify({ code: "not_found", detail: "" })];
+  running = form;
+  found("retry").click();
+  await until(() => found("form"));
+});
+
+test("a form whose key is used up is replaced, with what was typed, and sent once more", async () => {
+  let starts = 0;
+  answers.push([
+    "POST /api/webchat/support/sessions/",
+    422,
+    () => {
+      starts += 1;
+      return JSON.stringify({ code: "key_reused", detail: "Please try again." });
+    },
+  ]);
+  show("inline").open();
+  await until(() => found("form"));
+  found("form").elements.namedItem("name").value = "José";
+  const first = found("form");
+  first.dispatchEvent(new Event("submit", { cancelable: true }));
+  await until(() => !found("errors").hidden);
+  assert.notEqual(found("form"), first);
+  assert.equal(found("form").elements.namedItem("name").value, "José");
+  assert.equal(starts, 2);
+});

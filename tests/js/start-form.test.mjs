@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { freshElement, settled, templatesOf } from "./dom.mjs";
+
+const { ApiError } = await import("../../static/webchat/api.js");
+const { StartForm } = await import("../../static/webchat/start-form.js");
+const { fill, fillPersonal } = await import("../../static/webchat/refill.js");
+
+/** A form on a fresh page; `answer` is what the server says to each start, `calls` what was asked of whom. */
+function formWith(answer = async () => ({ session_id: "s" }), overrides = {}) {
+  const element = freshElement();
+  const form = document.querySelector("[data-webchat-form]");
+  const calls = [];
+  const note = (name, result) => async (value) => {
+    calls.push([name, value]);
+    return result;
+  };
+  const api = {
+    start: (body, key) => {
+      calls.push(["start", Object.fromEntries(body), key]);
+      return answer(calls.filter(([name]) => name === "start").length);
+    },
+  };
+  const on = {
+    preload: () => calls.push(["preload"]),
+    ready: note("ready"),
+    prove: note("prove", "solved"),
+    started: note("started"),
+    stale: note("stale"),
+    failed: (error) => calls.push(["failed", error.code]),
+    ...overrides,
+  };
+  const startForm = new StartForm(form, templatesOf(element), api, on);
+  const field = (name) => form.elements.namedItem(name);
+  const errors = form.querySelector("[data-webchat-errors]");
+  return { form, startForm, calls, field, errors, asked: (name) => calls.filter(([one]) => one === name) };
+}
+
+const refused =
+  (status, answer = {}) =>
+  async () => {
+    throw new ApiError("invalid", { status, detail: "Please check your answers.", ...answer });
+  };
+
+test("a submit sends the answers, where it was made, and the form's key", async () => {
+  const { form, field, calls, asked } = formWith();
+  field("name").value = "José Müller";
+  form.dispatchEvent(new Event("submit", { cancelable: true }));
+  await settled();
+  const [[, body, key]] = asked("start");
+  assert.equal(body.name, "José Müller");
+  assert.equal(body.location, location.href);
+  assert.equal(body.referrer, "");
+  assert.equal(key, field("idempotency_key").value);
+  assert.deepEqual(
+    calls.map(([name]) => name),
+    ["ready", "start", "started"],
+  );
+});
+
+test("nothing is started before all is there that shows a chat", async () => {
+  const ready = async () => {
+    throw new TypeError("Failed to fetch");
+  };
+  const { startForm, errors, asked } = formWith(undefined, { ready });
+  await startForm.submit();
+  assert.deepEqual(asked("start"), []);
+  assert.equal(errors.hidden, false);
+  assert.match(errors.textContent, /We could not be reached/);
+  assert.equal(errors.querySelector("[data-webchat-again]").hidden, false);
+  assert.deepEqual(asked("failed"), [["failed", "network"]]);
+});
+
+test("a problem is told at its field, in the summary, and to assistive technology", async () => {
+  const { form, startForm, field, errors } = formWith(
+    refused(400, { fields: { email: ["No e-mail address.", "<b>Really</b>."], question: ["Too short."] } }),
+  );
+  await startForm.submit();
+  assert.equal(document.activeElement, errors);
+  const links = [...errors.querySelectorAll("[data-webchat-error-links] a")];
+  assert.deepEqual(
+    links.map((link) => [link.textContent, link.getAttribute("href")]),
+    [
+      ["Email: No e-mail address. <b>Really</b>.", `#${field("email").id}`],
+      ["Question: Too short.", `#${field("question").id}`],
+    ],
+  );
+  assert.equal(errors.querySelector("b"), null);
+  assert.equal(errors.querySelector("[data-webchat-detail]").hidden, true);
+  assert.equal(field("email").getAttribute("aria-invalid"), "true");
+  assert.equal(field("name").hasAttribute("aria-invalid"), false);
+  const described = field("email").getAttribute("aria-describedby").split(" ");
+  const told = described.map((id) => document.getElementById(id).textContent).join(" ");
+  assert.match(told, /No e-mail address\. <b>Really<\/b>\./);
+  links[0].dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+  assert.equal(document.activeElement, field("email"));
+  assert.equal(form.getAttribute("aria-busy"), "false");
+});
+
+test("the next problem takes the place of the one before", async () => {
+  const { startForm, field, errors } = formWith((count) =>
+    refused(400, { fields: count === 1 ? { email: ["No."] } : { name: ["No."] } })(),
+  );
+  await startForm.submit();
+  await startForm.submit();
+  assert.equal(field("email").hasAttribute("aria-invalid"), false);
+  assert.equal(field("name").getAttribute("aria-invalid"), "true");
+  assert.equal(errors.querySelectorAll("[data-webchat-error-links] li").length, 1);
+  assert.doesNotMatch(field("email").getAttribute("aria-describedby") ?? "", /error/);
+});
+
+test("a problem of no field is a line without a link", async () => {
+  const { startForm, errors } = formWith(refused(400, { fields: { __all__: ["We do not know you."] } }));
+  await startForm.submit();
+  const [line] = errors.querySelectorAll("[data-webchat-error-links] li");
+  assert.equal(line.textContent, "We do not know you.");
+  assert.equal(line.querySelector("a"), null);
+});
+
+test("only what may succeed later offers to try again", async () => {
+  for (const [status, again] of [
+    [0, true],
+    [400, false],
+    [409, true],
+    [429, true],
+    [503, true],
+  ]) {
+    const { startForm, errors } = formWith(refused(status));
+    await startForm.submit();
+    assert.equal(!errors.querySelector("[data-webchat-again]").hidden, again, String(status));
+    assert.equal(errors.querySelector("[data-webchat-detail]").textContent, "Please check your answers.");
+  }
+});
+
+test("a form that the server no longer takes is replaced, once", async () => {
+  for (const status of [403, 410, 422]) {
+    const { startForm, asked, errors } = formWith(refused(status));
+    await startForm.submit();
+    assert.deepEqual(asked("stale"), [["stale", startForm]]);
+    assert.equal(errors.hidden, true);
+    await startForm.submit({ repeated: true });
+    assert.equal(asked("stale").length, 1);
+    assert.equal(errors.hidden, false);
+  }
+});
+
+test("while it is under way, it is not sent again, and says so", async () => {
+  let answer;
+  const { form, startForm, asked } = formWith(
+    () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      }),
+  );
+  const first = startForm.submit();
+  await settled();
+  assert.equal(startForm.isBusy, true);
+  await startForm.submit();
+  const button = form.querySelector("[data-webchat-submit]");
+  assert.equal(button.getAttribute("aria-disabled"), "true");
+  assert.equal(form.querySelector("[data-webchat-progress]").textContent, "Starting your chat…");
+  answer({ session_id: "s" });
+  await first;
+  assert.equal(button.getAttribute("aria-disabled"), "false");
+  assert.equal(asked("start").length, 1);
+});
+
+test("the first letter asks for what a chat takes, once", () => {
+  const { field, asked } = formWith();
+  for (const name of ["name", "email"]) field(name).dispatchEvent(new Event("input", { bubbles: true }));
+  assert.equal(asked("preload").length, 1);
+});
+
+test("a puzzle is solved before the start, and only once", async () => {
+  const { form, startForm, asked } = formWith(refused(503));
+  const puzzle = document.createElement("input");
+  puzzle.type = "hidden";
+  puzzle.name = "proof_of_work";
+  puzzle.setAttribute("data-webchat-puzzle", "{}");
+  form.append(puzzle);
+  await startForm.submit();
+  await startForm.submit();
+  assert.deepEqual(asked("prove"), [["prove", "{}"]]);
+  assert.equal(asked("start")[1][1].proof_of_work, "solved");
+});
+
+test("answers go from one form into the next, its own hidden fields aside", () => {
+  const { form, field } = formWith();
+  const answers = new FormData();
+  for (const [name, value] of [
+    ["name", "José"],
+    ["question", "Where?"],
+    ["idempotency_key", "stale"],
+  ])
+    answers.set(name, value);
+  const key = field("idempotency_key").value;
+  fill(form, answers);
+  assert.deepEqual(
+    [field("name").value, field("question").value, field("idempotency_key").value],
+    ["José", "Where?", key],
+  );
+});
+
+test("the next chat's form keeps who the visitor is, and what they have begun to write", () => {
+  const { form, field } = formWith();
+  field("email").value = "new@example.com";
+  const answers = new FormData();
+  for (const [name, value] of [
+    ["name", "José"],
+    ["email", "old@example.com"],
+    ["question", "Where?"],
+  ])
+    answers.set(name, value);
+  fillPersonal(form, answers);
+  assert.deepEqual(
+    [field("name").value, field("email").value, field("question").value.trim()],
+    ["José", "new@example.com", ""],
+  );
+});
