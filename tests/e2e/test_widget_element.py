@@ -57,7 +57,10 @@ def test_a_page_keeps_the_chat_from_ending(widget: Widget) -> None:
     widget.end()
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
     session = widget.credentials["session_id"]
-    assert widget.events()[-2:] == [["ending", {"session_id": session}], ["ended", {"session_id": session, "by": "visitor"}]]
+    assert widget.events()[-2:] == [
+        ["ending", {"session_id": session}],
+        ["ended", {"session_id": session, "by": "visitor"}],
+    ]
 
 
 def test_the_agents_end_cannot_be_kept_off(widget: Widget) -> None:

@@ -2,7 +2,7 @@
 // lost in those that work, and lack something.
 
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
@@ -49,18 +49,31 @@ function rowsBelow(/** @type {string} */ heading) {
   return cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
 }
 
-const covers = (/** @type {string} */ row, /** @type {string} */ feature) => feature === row || feature.startsWith(`${row}.`);
+const covers = (/** @type {string} */ row, /** @type {string} */ feature) =>
+  feature === row || feature.startsWith(`${row}.`);
 
 test("every feature that an older browser lacks is in the page about browsers, and no other", async () => {
   const features = await featuresUsed();
-  const lacking = (/** @type {string[]} */ browsers) => [...features.keys()].filter((name) => isLacking(name, browsers));
+  const lacking = (/** @type {string[]} */ browsers) =>
+    [...features.keys()].filter((name) => isLacking(name, browsers));
   const nicer = lacking(browserslist["as-meant"]);
   const needed = lacking(browserslist.works).filter((name) => !nicer.includes(name));
-  for (const [heading, names] of [["Missed in older browsers", needed], ["Nowhere missed", nicer]]) {
+  for (const [heading, names] of [
+    ["Missed in older browsers", needed],
+    ["Nowhere missed", nicer],
+  ]) {
     const rows = rowsBelow(heading);
     const unsaid = names.filter((name) => !rows.some((row) => covers(row, name)));
-    assert.deepEqual(unsaid.map((name) => `${name} in ${features.get(name)}`), [], `"${heading}" lacks them`);
-    assert.deepEqual(rows.filter((row) => !names.some((name) => covers(row, name))), [], `"${heading}" has too many`);
+    assert.deepEqual(
+      unsaid.map((name) => `${name} in ${features.get(name)}`),
+      [],
+      `"${heading}" lacks them`,
+    );
+    assert.deepEqual(
+      rows.filter((row) => !names.some((name) => covers(row, name))),
+      [],
+      `"${heading}" has too many`,
+    );
   }
 });
 
@@ -76,9 +89,15 @@ for (const name of scripts) {
 test("README and docs name the versions of package.json", () => {
   const version = (/** @type {string} */ kind, /** @type {string} */ browser) =>
     browserslist[kind].find((it) => it.startsWith(browser)).split(" ")[1];
-  for (const [kind, heading] of [["works", "Works"], ["as-meant", "Looks and behaves as meant"]]) {
+  for (const [kind, heading] of [
+    ["works", "Works"],
+    ["as-meant", "Looks and behaves as meant"],
+  ]) {
     const [chrome, firefox, safari] = ["chrome", "firefox", "safari"].map((browser) => version(kind, browser));
     assert.ok(docs.includes(`| ${heading} | ${chrome} | ${firefox} | ${safari} |`), `docs/browsers.md: ${heading}`);
-    assert.ok(read("README.md").includes(`Chrome ${chrome}, Firefox ${firefox} and Safari ${safari}`), `README: ${heading}`);
+    assert.ok(
+      read("README.md").includes(`Chrome ${chrome}, Firefox ${firefox} and Safari ${safari}`),
+      `README: ${heading}`,
+    );
   }
 });

@@ -37,7 +37,17 @@ class Features extends Map {
 // --- Scripts --------------------------------------------------------------------------------------------------------
 
 // TypeScript declares mixins where MDN lists the interfaces that include them.
-const INCLUDERS = ["EventTarget", "Element", "HTMLElement", "Node", "Window", "Document", "Navigator", "Response", "Request"];
+const INCLUDERS = [
+  "EventTarget",
+  "Element",
+  "HTMLElement",
+  "Node",
+  "Window",
+  "Document",
+  "Navigator",
+  "Response",
+  "Request",
+];
 const ALSO_KNOWN_AS = {
   CallableFunction: "Function",
   Console: "console",
@@ -67,13 +77,19 @@ function memberName(owner, member, isStatic) {
 
 /** @param {string} name of a variable that is there without an import */
 function globalName(name) {
-  return first([`api.${name}`, `api.Window.${name}`, `javascript.builtins.${name}`, `javascript.builtins.Intl.${name}`]);
+  return first([
+    `api.${name}`,
+    `api.Window.${name}`,
+    `javascript.builtins.${name}`,
+    `javascript.builtins.Intl.${name}`,
+  ]);
 }
 
 /** @param {import("typescript").Declaration} declaration in one of TypeScript's libraries @param {string} name */
 function nameOf(declaration, name) {
   const { parent } = declaration;
-  if (ts.isInterfaceDeclaration(parent)) return memberName(parent.name.text, name, parent.name.text.endsWith("Constructor"));
+  if (ts.isInterfaceDeclaration(parent))
+    return memberName(parent.name.text, name, parent.name.text.endsWith("Constructor"));
   // declare var AbortSignal: { timeout(milliseconds: number): AbortSignal; … }
   if (ts.isTypeLiteralNode(parent) && ts.isVariableDeclaration(parent.parent)) {
     return memberName(parent.parent.name.getText(), name, true);
@@ -83,7 +99,11 @@ function nameOf(declaration, name) {
 
 /** @param {string} config path of a tsconfig.json: what the type checker knows of each name tells whose member it is */
 export function featuresOfScripts(config) {
-  const { fileNames, options } = ts.getParsedCommandLineOfConfigFile(config, {}, { ...ts.sys, onUnRecoverableConfigFileDiagnostic: assertNone });
+  const { fileNames, options } = ts.getParsedCommandLineOfConfigFile(
+    config,
+    {},
+    { ...ts.sys, onUnRecoverableConfigFileDiagnostic: assertNone },
+  );
   const program = ts.createProgram(fileNames, options);
   const checker = program.getTypeChecker();
   const features = new Features();
@@ -169,6 +189,7 @@ export function featuresOfStyle(style, place, features = new Features()) {
       features.note(first([`${name}.${called}`]) ?? functions.get(called), `${called}()`, place);
     }
     for (const [, unit] of value.matchAll(/\d([a-z]+)/g)) if (UNITS[unit]) features.note(UNITS[unit], unit, place);
-    if (property === "content" && value.includes("/")) features.note("css.properties.content.alt_text", "alternative text", place);
+    if (property === "content" && value.includes("/"))
+      features.note("css.properties.content.alt_text", "alternative text", place);
   }
 }
