@@ -37,7 +37,7 @@ export class Alerts {
     this.sound = this.#switch(part(view, "sound", HTMLInputElement), "sound", () => this.#chime());
     // Safari lets only a context sound that was made or resumed in a gesture: after a reload, the first one will do.
     for (const type of ["pointerdown", "pointerup", "keydown"]) {
-      addEventListener(type, () => this.sound.checked && this.#wakeAudio(), { once: true, capture: true });
+      document.addEventListener(type, () => this.sound.checked && this.#wakeAudio(), { once: true, capture: true });
     }
     this.notify = this.#switch(part(view, "notify", HTMLInputElement), "notify", () => this.#askPermission());
     part(view, "notify-row").hidden = !("Notification" in window);
