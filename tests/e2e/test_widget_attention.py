@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.widget import Widget, violations
+from tests.support.engines import Engine
+from tests.support.site import SiteServer
+from tests.support.widget import AGENT, ANSWERS, Widget, violations
 
 LISTEN = """
 window.notes = 0; window.notified = []; window.hiddenPage = false;
@@ -105,3 +107,35 @@ def test_notifications_that_the_browser_refuses_are_said(widget: Widget) -> None
     widget.page.keyboard.press("Escape")
     expect(switch).to_be_hidden()
     expect(widget.panel).to_be_visible()
+
+
+# What a sound needs of the browser: the state of its context when a note is started.
+HEAR = """
+window.heard = [];
+const start = OscillatorNode.prototype.start;
+OscillatorNode.prototype.start = function (...rest) { heard.push(this.context.state); return start.apply(this, rest); };
+document.hasFocus = () => false;
+"""
+
+
+# Firefox makes no sound on a machine without a device for it.
+@pytest.mark.parametrize("engine", ["chromium", "webkit"], indirect=True)
+def test_a_sound_that_was_switched_on_is_heard_after_a_reload(engine: Engine, site: SiteServer) -> None:
+    """The first gesture on the page wakes it: WebKit lets no other moment do so."""
+    engine.goto(site.url)
+    engine.click("[data-webchat-launcher]")
+    for name, value in ANSWERS.items():
+        engine.fill(f"[data-webchat-form] [name={name}]", value)
+    engine.click("[data-webchat-submit]")
+    engine.wait("document.querySelector('[role=log]')?.getAttribute('aria-busy') === 'false'")
+    newest = max(site.sandbox.conversations(), key=lambda conversation: str(conversation["date_created"]))
+    engine.click("[data-webchat-options] summary")
+    engine.click("[data-webchat-sound]")
+    engine.wait("sessionStorage.getItem('webchat:support:sound') === 'on'")
+
+    engine.reload()
+    engine.evaluate(HEAR)
+    engine.wait("document.querySelector('[data-webchat-sound]')?.checked")
+    engine.click("[data-webchat-message]")
+    site.sandbox.say(str(newest["sid"]), AGENT, "Do you hear me?")
+    assert engine.wait("window.heard.length === 2 && window.heard") == ["running", "running"]
