@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.support.site import SiteServer
 from tests.support.widget import Widget
 
 VETO = 'document.addEventListener("web-chat:%s", (event) => { if (window.isVetoed) event.preventDefault(); });'
 
 
 @pytest.fixture
-def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    widget = Widget(page, site)
+def widget(widget: Widget) -> Widget:
     widget.record_events()
-    yield widget
-    site.sandbox.clear_faults()
+    return widget
 
 
 def names(widget: Widget) -> list[str]:
