@@ -174,8 +174,17 @@ test("an address ends before what belongs to the sentence, in any language", () 
     "https://例え.example/ü?q=ä#ß.": ["https://例え.example/ü?q=ä#ß"],
   };
   for (const [text, found] of Object.entries(cases)) {
-    assert.deepEqual(links(text).map((piece) => piece.text), found, text);
-    assert.equal(linkify(text).map((piece) => piece.text).join(""), text);
+    assert.deepEqual(
+      links(text).map((piece) => piece.text),
+      found,
+      text,
+    );
+    assert.equal(
+      linkify(text)
+        .map((piece) => piece.text)
+        .join(""),
+      text,
+    );
   }
 });
 

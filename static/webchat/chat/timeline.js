@@ -108,7 +108,11 @@ export function continuesGroup(previous, entry) {
 // ellipsis, and format characters but for the joiners, with which some languages spell.
 const LINK =
   /\b(?:https?:\/\/|www\.)(?:[^\s<>"„“”«»‹›…،؛؟۔।、。，．；：！？｡､《》〈〉「」『』【】〔〕〖〗（）［］｛｝\p{Cf}]|[\u200c\u200d])+/giu;
-const OPENED_BY = new Map([[")", "("], ["]", "["], ["}", "{"]]);
+const OPENED_BY = new Map([
+  [")", "("],
+  ["]", "["],
+  ["}", "{"],
+]);
 
 /**
  * @param {string} text
