@@ -73,9 +73,10 @@ thorough: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 	@export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
 	$(PYTEST) tests/e2e -m thorough
 
-# What a start and a renewal cost, in one run with what they are compared to.
+# What starts, renewals and page views cost, in one run with what they are compared to.
 bench: .venv/.dev static/webchat/sdk/conversations.js
-	@$(TEST_ENV) $(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.support.postgres
+	$(TEST_ENV) $(BIN)/python -m tests.bench
 
 # What the chat weighs, and how long a visitor waits for the form and for the first message, in a real browser.
 bench-widget: .venv/.browser static/webchat/sdk/conversations.js

@@ -2,7 +2,8 @@
 
 The site under gunicorn with the sandbox in place of Twilio, all on this machine, and Chromium. Sizes are those of the
 files that a whole chat really asked for; for each encoding the site is asked again. Times are taken in the page, from
-the event to the frame that shows its outcome, each in a new browser profile with an empty cache.
+the event to the frame that shows its outcome, each in a new browser profile with an empty cache. They depend on the
+machine, so each comes with the time of the one request that it waits for, as the browser measured it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import argparse
 import gzip
 import os
 import re
+import socket
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,7 +31,6 @@ from tests.support.sandbox import SandboxServer
 from tests.support.site import ROOT, SiteServer
 from tests.support.widget import Widget
 
-FORM_BAR, MESSAGE_BAR = 100, 400  # milliseconds, medians
 # Twilio's own webchat, all of it loaded with the page: @twilio/flex-webchat-ui 2.9.4, measured from its package.
 FLEX_WEBCHAT_UI = ("static/webchat/flex-ui/twilio-flex-webchat.js", 549_188)
 CONVERSATIONS = "node_modules/@twilio/conversations/builds/twilio-conversations.min.js"
@@ -54,6 +54,30 @@ addEventListener("submit", (event) => {
   if (event.target.matches("[data-webchat-form]")) until(".webchat-message", "message", event.timeStamp);
 }, true);
 """
+
+
+# How long the browser waited for the answer to each.
+REQUESTS = """
+() => Object.fromEntries(["panel", "sessions"].map((name) => {
+  const found = performance.getEntriesByType("resource").find((entry) => new URL(entry.name).pathname.endsWith(`/${name}/`));
+  return [name, found.duration];
+}))
+"""
+
+
+def wire_size(address: str) -> int:
+    """Bytes of the whole answer, headers included, as a browser gets it over HTTP/1.1."""
+    target = urlsplit(address)
+    path = f"{target.path}?{target.query}" if target.query else target.path
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {target.netloc}",
+        "Accept-Encoding: gzip, deflate, br",
+        "Connection: close",
+    ]
+    with socket.create_connection((target.hostname, target.port)) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        return sum(len(part) for part in iter(lambda: connection.recv(65536), b""))
 
 
 class Weight:
@@ -98,7 +122,7 @@ def whole_chat(page: Page, site: SiteServer) -> dict[str, list[str]]:
         before = len(seen)
         act()
         page.wait_for_load_state("networkidle")
-        new = dict.fromkeys(one for one in seen[before:] if one.endswith((".js", ".css")) or "theme.css" in one)
+        new = dict.fromkeys(one for one in seen[before:] if urlsplit(one).path.endswith((".js", ".css")))
         steps[name] = [one for one in new if not any(one in earlier for earlier in steps.values())]
 
     widget = Widget(page, site)
@@ -133,6 +157,11 @@ def weigh(browser: Browser, site: SiteServer) -> None:
     print(total(kind("page", ".js")).row("launcher, scripts (2,100 gzip at most)"))
     print(total(kind("page", ".css")).row("launcher, styles (2,048 gzip at most)"))
     print(Weight.of(markup).row("launcher, markup (1,536 gzip at most)"))
+    requests_made = [*kind("page", ".js"), *kind("page", ".css")]
+    on_the_wire = sum(map(wire_size, requests_made)) + Weight.of(markup).sizes[1]
+    print(
+        f"  all of it on the wire, with the headers of {len(requests_made)} answers; markup by gzip {on_the_wire:>24,}"
+    )
     print("after the click")
     print(total(kind("panel", ".js")).row("form, scripts"))
     print(total(kind("panel", ".css")).row("form, styles (4,096 gzip at most)"))
@@ -174,25 +203,22 @@ def wait(browser: Browser, site: SiteServer) -> dict[str, float]:
     page.wait_for_load_state("networkidle")  # as it is for anybody who takes seconds to write
     widget.submit()
     until(page, "message")
-    took: dict[str, float] = page.evaluate("window.took")
+    took: dict[str, float] = page.evaluate("window.took") | page.evaluate(REQUESTS)
     context.close()
     return took
 
 
-def measure(browser: Browser, site: SiteServer, times: int) -> bool:
+def measure(browser: Browser, site: SiteServer, times: int) -> None:
     wait(browser, site)  # warms the site up
     runs = [wait(browser, site) for _run in range(times)]
-    print(f"milliseconds, medians of {times} (fastest, slowest)")
-    good = True
-    for name, what, bar in (
-        ("form", "click to form", FORM_BAR),
-        ("message", "valid form to first message", MESSAGE_BAR),
+    print(f"milliseconds, medians of {times} (fastest, slowest), and times the one request that it waits for")
+    for name, what, request in (
+        ("form", "click to form", "panel"),
+        ("message", "valid form to first message", "sessions"),
     ):
         took = [one[name] for one in runs]
-        median = statistics.median(took)
-        good &= median <= bar
-        print(f"  {what:<28}{median:8.0f}  ({min(took):.0f}, {max(took):.0f})   {bar} at most")
-    return good
+        ratio = statistics.median(one[name] / one[request] for one in runs)
+        print(f"  {what:<28}{statistics.median(took):8.0f}  ({min(took):.0f}, {max(took):.0f})   × {ratio:.1f}")
 
 
 def main() -> None:
@@ -207,9 +233,8 @@ def main() -> None:
     ):
         browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM") or installed(), args=QUIET)
         weigh(browser, site)
-        good = measure(browser, site, options.times)
+        measure(browser, site, options.times)
         browser.close()
-    sys.exit(0 if good else "Too slow.")
 
 
 if __name__ == "__main__":
