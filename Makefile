@@ -48,6 +48,7 @@ check: lint types
 lint: .venv/.dev node_modules/.ready
 	@$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 	git ls-files -co --exclude-standard 'templates/*.html' | xargs $(BIN)/djade --check --target-version 5.2
 	$(BIN)/djlint --lint --quiet templates
 	$(WITH_NODE) node_modules/.bin/biome check --error-on-warnings

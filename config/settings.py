@@ -83,6 +83,9 @@ TWILIO_REGION = env.str("TWILIO_REGION", default="us1")
 # The local emulation of Twilio. It decides who receives the visitors' tokens, so it is never a default.
 TWILIO_SANDBOX_URL = env.str("TWILIO_SANDBOX_URL", default="").rstrip("/")
 
+# WebChannels v1 and Flex Webchat UI 2.x, which Twilio ended on 2026-06-01. Off: nothing of them is loaded.
+WEBCHAT_LEGACY = env.bool("WEBCHAT_LEGACY", default=False)
+
 WEBCHAT_LIMITS = env.str("WEBCHAT_LIMITS", default="on")
 # A site's own function, asked before a channel is opened: see "Your own rules" in docs/integration.md.
 WEBCHAT_BEFORE_START = env.str("WEBCHAT_BEFORE_START", default="")
@@ -109,8 +112,9 @@ INSTALLED_APPS = [
     "config.accounts",
     "config.demo",
     "webchat",
-    "webchat.legacy",
 ]
+if WEBCHAT_LEGACY:
+    INSTALLED_APPS.append("webchat.legacy")
 
 MIDDLEWARE = [
     "config.middleware.RequestMiddleware",

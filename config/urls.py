@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
@@ -12,7 +13,6 @@ from webchat.webhooks import ConversationsWebhook
 urlpatterns = [
     path("", views.home, name="home"),
     path("support/", views.support, name="support"),
-    path("legacy/", views.legacy, name="legacy"),
     path("theme.css", views.site_theme, name="site-theme"),
     path("accounts/password_reset/", views.password_reset, name="password_reset"),
     path("accounts/", include("django.contrib.auth.urls")),
@@ -24,6 +24,12 @@ urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
 ]
+
+if settings.WEBCHAT_LEGACY:
+    urlpatterns += [
+        path("legacy/", views.legacy, name="legacy"),
+        path("webchat/<slug:slug>/flex-ui/", include("webchat.legacy.urls")),
+    ]
 
 handler400 = views.bad_request
 handler403 = views.permission_denied

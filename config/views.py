@@ -20,7 +20,8 @@ from config.theme import theme
 from webchat.api.errors import error_response
 from webchat.errors import TRY_AGAIN_SECONDS, Code
 
-_FLEX_UI = re.compile(r"/webchat/[-\w]+/flex-ui/")
+# As in config/urls.py.
+_FOR_SCRIPTS = re.compile(r"/api/|/webchat/[-\w]+/flex-ui/")
 
 
 @require_safe
@@ -106,4 +107,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _is_api(request: HttpRequest) -> bool:
     """Whether scripts ask here: the API, and what Flex Webchat UI calls."""
-    return request.path.startswith("/api/") or _FLEX_UI.match(request.path) is not None
+    return _FOR_SCRIPTS.match(request.path) is not None

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SECRET_KEY", "tests-only-" + "0" * 50)
+os.environ.setdefault("WEBCHAT_LEGACY", "on")
 
 from config.settings import *  # noqa: F403
 from webchat.sandbox import account

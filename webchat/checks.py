@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 from django.utils.module_loading import import_string
 
 from webchat.fields import lookups
-from webchat.flex import credentials
+from webchat.flex import GATEWAYS, credentials
 from webchat.flex.gateway import is_sid
 from webchat.models import PreEngagementField, Webchat
 
@@ -118,6 +118,14 @@ def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **k
         ]
     try:
         for webchat in Webchat.objects.filter(enabled=True):
+            if webchat.api not in GATEWAYS:
+                messages.append(
+                    Error(
+                        f"Webchat “{webchat.slug}” uses the legacy API, which is switched off.",
+                        hint="Set WEBCHAT_LEGACY=on, or choose Flex Conversations in the admin.",
+                        id="webchat.E010",
+                    )
+                )
             try:
                 webchat.full_clean(validate_unique=False, validate_constraints=False)
             except ValidationError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import path
 
 from webchat import views
 
@@ -13,5 +13,4 @@ urlpatterns = [
     path("<slug:slug>/panel/", views.panel, name="panel"),
     path("<slug:slug>/end/", views.end, name="end"),
     path("<slug:slug>/launcher.css", views.stylesheet, name="stylesheet"),
-    path("<slug:slug>/flex-ui/", include("webchat.legacy.urls")),
 ]

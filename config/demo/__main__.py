@@ -53,6 +53,7 @@ def environment(port: int, sandbox_port: int) -> dict[str, str]:
         "TWILIO_API_KEY_SID": account.API_KEY_SID,
         "TWILIO_API_KEY_SECRET": account.API_KEY_SECRET,
         "TWILIO_REGION": "us1",
+        "WEBCHAT_LEGACY": "on",
         "LOG_FORMAT": "text",
     }
 

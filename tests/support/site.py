@@ -126,6 +126,7 @@ class SiteServer:
             "TWILIO_SANDBOX_URL": sandbox.url,
             "TWILIO_ACCOUNT_SID": account.ACCOUNT_SID,
             "TWILIO_AUTH_TOKEN": account.AUTH_TOKEN,
+            "WEBCHAT_LEGACY": "on",
             "TWILIO_API_KEY_SID": account.API_KEY_SID,
             "TWILIO_API_KEY_SECRET": account.API_KEY_SECRET,
             "WEBCHAT_LIMITS": "off",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -15,12 +16,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from webchat.admin.preview import webchat_or_404
+from webchat.admin.tools import warn, webchat_or_404
 from webchat.forms import exchange
 from webchat.models import PreEngagementField, Webchat
-
-if TYPE_CHECKING:
-    from webchat.admin.webchats import WebchatAdmin
 
 ADD, REPLACE = "add", "replace"
 
@@ -97,7 +95,7 @@ class ImportForm(forms.Form):
         return len(self.plan.found)
 
 
-def import_page(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+def import_page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Shows what a pasted configuration leads to, and saves it when it is sent again as it was shown."""
     webchat = webchat_or_404(admin, request, pk)
     if not admin.has_change_permission(request, webchat):
@@ -108,7 +106,7 @@ def import_page(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpRespo
         text = ngettext("%(count)d field was imported.", "%(count)d fields were imported.", count) % {"count": count}
         admin.log_change(request, webchat, text)
         admin.message_user(request, text, messages.SUCCESS)
-        admin.warn(request, webchat)
+        warn(admin, request, webchat)
         return redirect("admin:webchat_webchat_change", pk)
     context = {
         **admin.admin_site.each_context(request),
@@ -123,7 +121,7 @@ def import_page(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpRespo
     return render(request, "admin/webchat/webchat/import.html", context)
 
 
-def export(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+def export(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """The form as a file, in the shape of Flex Webchat 3.x."""
     webchat = webchat_or_404(admin, request, pk)
     response = JsonResponse(exchange.config_of(webchat), json_dumps_params={"indent": 2, "ensure_ascii": False})

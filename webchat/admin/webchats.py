@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import URLPattern, path
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from webchat import attachments
 from webchat.admin import exchange, preview
 from webchat.admin.fields import STEP, PreEngagementFieldInline
-from webchat.colours import WHITE, contrast
-from webchat.flex import gateway_for
-from webchat.forms.advice import advice
-from webchat.legacy import admin as legacy
+from webchat.admin.tools import advice_on, contrast_sample, warn
+from webchat.flex import GATEWAYS, gateway_for
 from webchat.models import Webchat
 
 
@@ -42,7 +39,10 @@ class WebchatAdmin(admin.ModelAdmin):
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [PreEngagementFieldInline]
-    actions = ["test_connection", "move_to_conversations"]
+    actions = ["test_connection"]
+    # What the legacy wing adds while it is switched on: pages by their last part, and fields of "Twilio Flex".
+    more_pages: ClassVar[dict[str, Callable[..., HttpResponse]]] = {}
+    more_fields: ClassVar[list[str]] = []
     readonly_fields = ["environment", "colour_contrast"]
     save_on_top = True
     change_form_template = "admin/webchat/webchat/change_form.html"
@@ -57,9 +57,7 @@ class WebchatAdmin(admin.ModelAdmin):
             {
                 "fields": [
                     "api",
-                    "widget",
                     "address_sid",
-                    "flex_flow_sid",
                     "chat_service_sid",
                     "chat_friendly_name",
                     "customer_friendly_name",
@@ -102,7 +100,7 @@ class WebchatAdmin(admin.ModelAdmin):
             "preview/panel": preview.panel,
             "import": exchange.import_page,
             "export": exchange.export,
-            "move": legacy.move_page,
+            **self.more_pages,
         }
         urls = [
             path(
@@ -143,49 +141,34 @@ class WebchatAdmin(admin.ModelAdmin):
                 text = _("%(webchat)s: everything that a chat needs is there.") % {"webchat": webchat}
                 self.message_user(request, text, messages.SUCCESS)
 
-    @admin.action(description=_("Move to Flex Conversations"), permissions=["change"])
-    def move_to_conversations(self, request: HttpRequest, webchats: QuerySet[Webchat]) -> HttpResponse | None:
-        if webchats.count() == 1:
-            return redirect("admin:webchat_webchat_move", webchats.get().pk)
-        self.message_user(request, _("Choose one webchat: each has an address of its own."), messages.ERROR)
-        return None
-
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         for number, field in enumerate(form.instance.fields.all(), 1):
             if field.position != number * STEP:
                 field.position = number * STEP
                 field.save(update_fields=["position"])
-        self.warn(request, form.instance)
+        warn(self, request, form.instance)
 
-    def warn(self, request: HttpRequest, webchat: Webchat) -> None:
-        """Says after a save what staff should know about the form."""
-        for given in [*advice(webchat), *legacy.advice(webchat)]:
-            if given.is_warning:
-                self.message_user(request, given.text, messages.WARNING)
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return [
+            (title, {**options, "fields": [*options["fields"], *self.more_fields]})
+            if "api" in options["fields"]
+            else (title, options)
+            for title, options in fieldsets
+        ]
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The legacy API can be chosen while it is switched on."""
+        if db_field.name == "api":
+            kwargs["choices"] = [choice for choice in db_field.choices if choice[0] in GATEWAYS]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         if webchat := context.get("original"):
             said = {str(message) for message in messages.get_messages(request)} if request.method == "GET" else set()
-            context["advice"] = [
-                given for given in [*advice(webchat), *legacy.advice(webchat)] if given.text not in said
-            ]
+            context["advice"] = [given for given in advice_on(webchat) if given.text not in said]
         return super().render_change_form(request, context, *args, **kwargs)
-
-
-def contrast_sample(webchat: Webchat) -> str:
-    """The brand colour with its text, and their contrast. A drawing: a strict policy allows no inline style."""
-    ratio = contrast(webchat.brand_colour, webchat.brand_ink)
-    name = _("white") if webchat.brand_ink == WHITE else _("black")
-    words = _("%(ink)s, contrast %(ratio).1f : 1") % {"ink": name, "ratio": ratio}
-    return format_html(
-        '<svg class="webchat-swatch" width="64" height="32" viewBox="0 0 64 32" aria-hidden="true">'
-        '<rect width="64" height="32" rx="6" fill="{}"/>'
-        '<text x="32" y="21" text-anchor="middle" font-size="15" font-weight="600" fill="{}">Chat</text></svg> {}',
-        webchat.brand_colour,
-        webchat.brand_ink,
-        words,
-    )
 
 
 def _shown(value: str) -> str:

@@ -28,7 +28,7 @@ from webchat.chats import end
 from webchat.chats.question import post_question
 from webchat.errors import ChatRefused, Code
 from webchat.fields import lookups
-from webchat.flex import GATEWAYS, Channel, FlexError, deadline, gateway_for, time_left
+from webchat.flex import Channel, FlexError, deadline, gateway_for, time_left
 from webchat.forms.form import Answers, Page, PreEngagementForm
 from webchat.models import ChatSession, Webchat
 from webchat.models.clock import database_now
@@ -74,7 +74,7 @@ def require_open(webchat: Webchat) -> None:
     """Raises ChatRefused(CHAT_UNAVAILABLE) where no chat can start at all."""
     if not webchat.enabled:
         raise ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.closed_text))
-    if not webchat.is_configured or webchat.api not in GATEWAYS:
+    if not webchat.is_configured:
         raise _unavailable(webchat, FlexError.Reason.NOT_CONFIGURED)
 
 

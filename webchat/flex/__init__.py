@@ -25,7 +25,7 @@ GATEWAYS: dict[str, Callable[[Destination], Gateway]] = {"conversations": WebCha
 
 
 def gateway_for(destination: Destination) -> Gateway:
-    """Raises ValueError for an API that has no gateway here."""
+    """Raises FlexError(NOT_CONFIGURED) for an API that is switched off."""
     if gateway := GATEWAYS.get(destination.api):
         return gateway(destination)
-    raise ValueError(f"no such API: {destination.api}")
+    raise FlexError(FlexError.Reason.NOT_CONFIGURED)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import action
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.formats import date_format
@@ -15,15 +17,13 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from webchat.admin.preview import webchat_or_404
+from webchat.admin.tools import ADVISERS, webchat_or_404
+from webchat.admin.webchats import WebchatAdmin
 from webchat.flex import FlexError, gateway_for
 from webchat.forms.advice import Advice
 from webchat.legacy.fields import left_out
 from webchat.models import Webchat
 from webchat.models.webchat import validate_address_sid
-
-if TYPE_CHECKING:
-    from webchat.admin.webchats import WebchatAdmin
 
 
 def advice(webchat: Webchat) -> list[Advice]:
@@ -92,4 +92,22 @@ def move_page(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpRespons
         "running": webchat.sessions.running().count(),
         "media": admin.media,
     }
-    return render(request, "admin/webchat/webchat/move.html", context)
+    return render(request, "webchat/legacy/move.html", context)
+
+
+@action(description=gettext_lazy("Move to Flex Conversations"), permissions=["change"])
+def move_to_conversations(
+    admin: WebchatAdmin, request: HttpRequest, webchats: QuerySet[Webchat]
+) -> HttpResponse | None:
+    if webchats.count() == 1:
+        return redirect("admin:webchat_webchat_move", webchats.get().pk)
+    admin.message_user(request, _("Choose one webchat: each has an address of its own."), messages.ERROR)
+    return None
+
+
+def install() -> None:
+    """Adds what the legacy API needs to the page of a webchat."""
+    WebchatAdmin.more_pages["move"] = move_page
+    ADVISERS.append(advice)
+    WebchatAdmin.more_fields += ["widget", "flex_flow_sid"]
+    WebchatAdmin.actions.append(move_to_conversations)

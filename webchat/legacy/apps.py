@@ -1,9 +1,12 @@
+"""The legacy wing: WebChannels v1 and Flex Webchat UI 2.x, for accounts that still have them.
+
+`WEBCHAT_LEGACY` installs this app; without it nothing here is loaded. Its end is to delete this folder, the templates and
+static files of the same name, and the columns `widget` and `flex_flow_sid` by a migration.
+"""
+
 from __future__ import annotations
 
 from django.apps import AppConfig
-
-from webchat.flex import GATEWAYS
-from webchat.legacy.gateway import WebChannels
 
 
 class LegacyConfig(AppConfig):
@@ -11,4 +14,12 @@ class LegacyConfig(AppConfig):
     label = "webchat_legacy"
 
     def ready(self) -> None:
-        GATEWAYS["web_channels"] = WebChannels
+        from webchat.flex import GATEWAYS
+        from webchat.legacy import admin, page
+        from webchat.legacy.gateway import WebChannels
+        from webchat.models import Webchat
+        from webchat.templatetags.webchat import LAUNCHERS
+
+        GATEWAYS[Webchat.Api.WEB_CHANNELS] = WebChannels
+        LAUNCHERS[Webchat.Widget.FLEX_UI] = page.render_launcher
+        admin.install()

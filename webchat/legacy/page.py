@@ -11,6 +11,7 @@ from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -48,8 +49,15 @@ def script_url() -> str:
     return CDN_URL
 
 
+def render_launcher(webchat: Webchat, request: HttpRequest, values: dict[str, Any], context: str) -> str:
+    """The launcher of a page that carries the UI. `values` are those of our own launcher, which stands in where the UI
+    cannot be loaded; `context` is what the page says, signed."""
+    request.csp_update = POLICY  # type: ignore[attr-defined]
+    values = values | template_values(webchat, request, context)
+    return render_to_string("webchat/legacy/launcher.html", values, request=request)
+
+
 def template_values(webchat: Webchat, request: HttpRequest, context: str) -> dict[str, Any]:
-    """For templates/webchat/flex_ui.html. `context` is what the page says, signed."""
     user = request.user if request.user.is_authenticated else None
     form = PreEngagementForm(webchat, user=user, context=context)
     return {
@@ -74,8 +82,8 @@ def ui_config(form: PreEngagementForm) -> dict[str, Any]:
         "accountSid": settings.TWILIO_ACCOUNT_SID,
         "flexFlowSid": webchat.flex_flow_sid,
         "chatFriendlyName": webchat.chat_friendly_name,
-        "tokenServerUrl": reverse("webchat:flex-ui-token", args=[webchat.slug]),
-        "flexWebChannelsUrl": reverse("webchat:flex-ui-web-channels", args=[webchat.slug]),
+        "tokenServerUrl": reverse("webchat_legacy:token", args=[webchat.slug]),
+        "flexWebChannelsUrl": reverse("webchat_legacy:web-channels", args=[webchat.slug]),
         "context": context,
         "startEngagementOnInit": form.asks_nothing,
         "preEngagementConfig": pre_engagement_config(form),

@@ -6,8 +6,9 @@ from django.urls import path
 
 from webchat.legacy import views
 
+app_name = "webchat_legacy"
 urlpatterns = [
-    path("token", views.TokenView.as_view(), name="flex-ui-token"),
-    path("token/refresh", views.RefreshView.as_view(), name="flex-ui-refresh"),
-    path("web-channels", views.WebChannelsView.as_view(), name="flex-ui-web-channels"),
+    path("token", views.TokenView.as_view(), name="token"),
+    path("token/refresh", views.RefreshView.as_view(), name="refresh"),
+    path("web-channels", views.WebChannelsView.as_view(), name="web-channels"),
 ]

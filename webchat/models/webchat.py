@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 
 from webchat.attachments import KINDS, MAX_MEGABYTES, default_kinds, types_of, validate_kinds
 from webchat.colours import ink_for, validate_colour
-from webchat.flex import Destination, credentials
+from webchat.flex import GATEWAYS, Destination, credentials
 from webchat.models.clock import database_now
 from webchat.stylesheet import Stylesheet, stylesheet
 
@@ -226,7 +226,8 @@ class Webchat(models.Model):
 
     @property
     def is_configured(self) -> bool:
-        return credentials.is_configured()
+        """Whether the environment has what its chats need: credentials, and the API."""
+        return credentials.is_configured() and self.api in GATEWAYS
 
     @property
     def brand_ink(self) -> str:

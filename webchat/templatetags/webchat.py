@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,12 +11,12 @@ from django import template
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
+from django.http import HttpRequest
 from django.template.base import FilterExpression, Parser, Token, token_kwargs
 from django.template.context import Context
 from django.template.loader import render_to_string
 
 from webchat.forms.page_context import sign_context
-from webchat.legacy import page
 from webchat.models import Webchat
 from webchat.models.copies import webchat_named, webchat_of_site
 
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 register = template.Library()
 
 _TEMPLATES = {"launcher": "webchat/launcher.html", "inline": "webchat/inline.html"}
+# Launchers other than our own, by the webchat's widget.
+LAUNCHERS: dict[str, Callable[[Webchat, HttpRequest, dict[str, Any], str], str]] = {}
 _USAGE = 'webchat takes a slug, mode="launcher" or mode="inline", and context=, all optional'
 
 
@@ -33,8 +36,7 @@ def webchat(parser: Parser, token: Token) -> WebchatNode:
 
     Without a slug it is the first webchat of this site. A webchat that is absent shows nothing, one that is switched
     off shows no launcher. `context=order` tells the agent more: a mapping of names to texts, numbers, true and false,
-    signed so that the browser cannot change it (but readable there). The launcher may be that of Flex Webchat UI 2.x;
-    inline is always our own.
+    signed so that the browser cannot change it (but readable there). Inline is always our own widget.
 
     Not a simple_tag, because those have the name `context` for themselves.
     """
@@ -82,8 +84,6 @@ class WebchatNode(template.Node):
         signed = sign_context(told, request.user if request.user.is_authenticated else None) if told else ""
         query = "?" + urlencode({"context": signed}) if signed else ""
         values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}
-        if mode == "launcher" and found.carries_flex_ui and found.is_configured:
-            request.csp_update = page.POLICY
-            values |= page.template_values(found, request, signed)
-            return render_to_string("webchat/flex_ui.html", values, request=request)
+        if mode == "launcher" and found.is_configured and (render := LAUNCHERS.get(found.widget)):
+            return render(found, request, values, signed)
         return render_to_string(_TEMPLATES[mode], values, request=request)

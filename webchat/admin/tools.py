@@ -1,0 +1,54 @@
+"""What more than one page of the admin needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from webchat.colours import WHITE, contrast
+from webchat.forms.advice import Advice, advice
+from webchat.models import Webchat
+
+# What has advice on a webchat for staff.
+ADVISERS: list[Callable[[Webchat], list[Advice]]] = [advice]
+
+
+def advice_on(webchat: Webchat) -> list[Advice]:
+    return [given for adviser in ADVISERS for given in adviser(webchat)]
+
+
+def warn(admin: ModelAdmin, request: HttpRequest, webchat: Webchat) -> None:
+    """Says after a save what staff should know about the form."""
+    for given in advice_on(webchat):
+        if given.is_warning:
+            admin.message_user(request, given.text, messages.WARNING)
+
+
+def webchat_or_404(admin: ModelAdmin, request: HttpRequest, pk: int) -> Webchat:
+    webchat = Webchat.objects.filter(pk=pk).first()
+    if not admin.has_view_permission(request, webchat):
+        raise PermissionDenied
+    if webchat is None:
+        raise Http404
+    return webchat
+
+
+def contrast_sample(webchat: Webchat) -> str:
+    """The brand colour with its text, and their contrast. A drawing: a strict policy allows no inline style."""
+    ratio = contrast(webchat.brand_colour, webchat.brand_ink)
+    name = _("white") if webchat.brand_ink == WHITE else _("black")
+    words = _("%(ink)s, contrast %(ratio).1f : 1") % {"ink": name, "ratio": ratio}
+    return format_html(
+        '<svg class="webchat-swatch" width="64" height="32" viewBox="0 0 64 32" aria-hidden="true">'
+        '<rect width="64" height="32" rx="6" fill="{}"/>'
+        '<text x="32" y="21" text-anchor="middle" font-size="15" font-weight="600" fill="{}">Chat</text></svg> {}',
+        webchat.brand_colour,
+        webchat.brand_ink,
+        words,
+    )
