@@ -1,14 +1,13 @@
-"""What the site logs: one JSON object a line, made of fields that hold no secret and no word of a visitor.
+"""What the site logs: one JSON object a line that holds no secret and no word of a visitor, by one rule.
 
-Every line passes here, Django's own and those of libraries too. What is not in FIELDS is left out, a traceback tells
-where and what kind of error but not its message, and text is cleaned of what a message may quote after all.
-docs/security.md lists the security events.
+Our own events have a fixed name and known fields (FIELDS), whose values are ours too. What other people's code logs is
+written by its template, without the arguments: it cannot quote anybody. A traceback tells where and what kind of error,
+but not its message. docs/security.md lists the names.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 import traceback
 from collections.abc import Iterable
@@ -18,17 +17,15 @@ from types import TracebackType
 from typing import Any
 
 import structlog
-from django.conf import settings
-from django.core.signals import setting_changed
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 FIELDS = frozenset(
     {
         "time", "level", "logger", "event", "request_id", "network", "method", "path", "status", "ms", "user", "reason",
-        "code", "limit", "webchat", "sid", "error", "trace", "sandbox",
+        "code", "limit", "webchat", "session", "by", "state", "sid", "seconds", "failures", "counts", "error", "trace",
+        "sandbox",
     }
 )  # fmt: skip
-TEXT_MAX = 500
 TRACE_MAX = 12  # frames, the innermost
 
 # Django's security log by our names; its messages quote Host, Origin and Referer.
@@ -36,18 +33,6 @@ _DJANGO_SECURITY = {
     "django.security.csrf": "csrf_refused",
     "django.security.DisallowedHost": "host_refused",
 }
-_CSRF_REASON = re.compile(r"Forbidden \((.{1,80}?)(?: - |\): )")
-
-_IPV6 = re.compile(r"(?<![\w:.])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![\w:])")
-_CLEANED: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w.-]+"), "[token]"),
-    (re.compile(r"\b([A-Z]{2})[0-9a-fA-F]{28}([0-9a-fA-F]{4})\b"), r"\1…\2"),
-    (re.compile(r"\bw_[0-9a-f]{28}([0-9a-f]{4})\b"), r"w_…\1"),
-    (re.compile(r"[\w.+%-]{1,64}@[\w.-]{1,255}"), "[e-mail]"),
-    (re.compile(r"\b(?!127\.)(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}\b(?!/)"), r"\1.0/24"),
-)
-# What every text has that any of these could change: one look spares the others for most.
-_SUSPECT = re.compile(r"eyJ|[A-Z]{2}[0-9a-fA-F]{28}|w_|@|\d\.\d|:")
 
 
 def configure(*, human: bool) -> dict[str, Any]:
@@ -68,9 +53,8 @@ def configure(*, human: bool) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {
             "line": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [structlog.contextvars.merge_contextvars],
-                "processors": for_eyes() if human else for_machines(),
+                "()": formatter,
+                "human": human,
             }
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
@@ -86,13 +70,21 @@ def configure(*, human: bool) -> dict[str, Any]:
     }
 
 
+def formatter(*, human: bool) -> structlog.stdlib.ProcessorFormatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.contextvars.merge_contextvars, _name_security_events],
+        use_get_message=False,  # of other people's records the template alone
+        pass_foreign_args=True,
+        processors=for_eyes() if human else for_machines(),
+    )
+
+
 def for_machines() -> list[Processor]:
     return [
         *_common(),
         _where_it_failed,
         _only_known_fields,
-        _clean,
-        structlog.processors.JSONRenderer(serializer=partial(json.dumps, separators=(",", ":"))),
+        structlog.processors.JSONRenderer(serializer=partial(json.dumps, separators=(",", ":")), default=str),
     ]
 
 
@@ -102,7 +94,6 @@ def for_eyes() -> list[Processor]:
     return [
         *_common(),
         partial(_only_known_fields, fields=keep),
-        _clean,
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, timestamp_key="time"
         ),
@@ -114,7 +105,6 @@ def _common() -> list[Processor]:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        _name_security_events,
     ]
 
 
@@ -128,13 +118,14 @@ def _one_line_a_request(logger: WrappedLogger, method: str, event: EventDict) ->
 
 
 def _name_security_events(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    name = str(event.get("logger", ""))
+    """Of Django's security log the name of ours, and the kind of the refusal."""
+    args = event.pop("positional_args")
+    name = event["_record"].name
     if name.startswith("django.security."):
-        if reason := _CSRF_REASON.match(str(event["event"])):
-            event["reason"] = reason[1]
-        else:
-            event["reason"] = name.rpartition(".")[2]
+        kind = name.rpartition(".")[2]
         event["event"] = _DJANGO_SECURITY.get(name, "request_refused")
+        # Of a CSRF refusal the words before what they quote: "Origin checking failed - https://…".
+        event["reason"] = str(args[0]).partition(" - ")[0] if kind == "csrf" and args else kind
         event.pop("exc_info", None)
     return event
 
@@ -167,33 +158,10 @@ def _frames(trace: TracebackType | None) -> list[str]:
 def _only_known_fields(
     logger: WrappedLogger, method: str, event: EventDict, *, fields: frozenset[str] = FIELDS
 ) -> EventDict:
-    return {name: value for name, value in event.items() if name in fields}
-
-
-# Made by us, or checked before they got here: nobody else's text is in them.
-_CLEAN = frozenset({"exc_info", "time", "level", "logger", "request_id", "network"})
-
-
-def _clean(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    return {name: value if name in _CLEAN else clean(value) for name, value in event.items()}
-
-
-def clean(value: Any) -> Any:
-    """The value as a log may hold it: text on one line, without secrets, addresses and whole identifiers."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, list | tuple):
-        return [clean(each) for each in value]
-    text = str(value)[: 4 * TEXT_MAX]
-    for secret in _secrets() if settings.configured else ():
-        text = text.replace(secret, "[secret]")
-    if _SUSPECT.search(text):
-        for pattern, substitute in _CLEANED:
-            text = pattern.sub(substitute, text)
-        text = _IPV6.sub(lambda found: network_in_log(found[0]) or found[0], text)
-    if not text.isprintable():
-        text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-    return text[:TEXT_MAX]
+    known = {name: value for name, value in event.items() if name in fields}
+    if sid := known.get("sid"):
+        known["sid"] = f"{sid[:2]}…{sid[-4:]}"
+    return known
 
 
 @lru_cache(maxsize=1024)
@@ -204,17 +172,3 @@ def network_in_log(address: str) -> str:
     except ValueError:
         return ""
     return str(ip_network((ip, 24 if ip.version == 4 else 48), strict=False))
-
-
-@lru_cache(maxsize=1)
-def _secrets() -> tuple[str, ...]:
-    names = ("SECRET_KEY", "TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_SECONDARY", "TWILIO_API_KEY_SECRET")
-    values = [*(getattr(settings, name) for name in names), *settings.SECRET_KEY_FALLBACKS]
-    return tuple(value for value in values if len(value) >= 8)
-
-
-def _forget_secrets(**kwargs: Any) -> None:
-    _secrets.cache_clear()
-
-
-setting_changed.connect(_forget_secrets)

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
-from django.urls import get_callable
+from django.urls import Resolver404, get_callable, resolve
 from django_structlog import middlewares, signals
 
 from config.logs import network_in_log
@@ -24,6 +24,7 @@ from webchat.visitors import network_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+_PLAIN = re.compile(r"[-A-Za-z0-9_]{1,64}")
 
 
 class RequestMiddleware(middlewares.RequestMiddleware):
@@ -53,22 +54,27 @@ class RequestMiddleware(middlewares.RequestMiddleware):
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:
-        return f"{request.method} {path_in_log(request)}"
+        return ""  # the lines have the path in a field of its own
 
 
-def path_in_log(request: HttpRequest) -> str:
-    """The path, without the query and without the token that the link of a password reset has in it."""
+def path_in_log(request: HttpRequest, status: int) -> str:
+    """The path, without the query, the token of a password reset, and whatever else a visitor may have written into it.
+    "?" stands for an address that is not there."""
     path = request.path
-    for name, value in (request.resolver_match.kwargs if request.resolver_match else {}).items():
-        if name in ("token", "uidb64"):
-            path = path.replace(f"/{value}/", f"/<{name}>/")
+    try:
+        found = request.resolver_match or resolve(request.path_info)
+    except Resolver404:
+        return path if status < 400 else "?"  # a static file
+    for name, value in found.kwargs.items():
+        if value and (name in ("token", "uidb64") or not _PLAIN.fullmatch(str(value))):
+            path = path.replace(str(value), f"<{name}>")
     return path
 
 
 def describe_request(sender: object, request: HttpRequest, log_kwargs: dict[str, Any], **kwargs: Any) -> None:
-    log_kwargs["method"] = request.method
-    log_kwargs["path"] = path_in_log(request)
     log_kwargs["status"] = log_kwargs.pop("code")
+    log_kwargs["method"] = request.method
+    log_kwargs["path"] = path_in_log(request, log_kwargs["status"])
     log_kwargs["ms"] = round((time.perf_counter() - request.began) * 1000, 1)  # type: ignore[attr-defined]
 
 

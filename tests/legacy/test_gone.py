@@ -71,7 +71,8 @@ def test_where_an_address_is_named_the_chat_goes_there(sandbox, log, widget):
     assert [each["body"] for each in sandbox.messages(session.channel_sid)] == [ANSWERS["question"]]
     [alert] = log.lines("legacy_api_gone")
     assert alert["sid"] == f"IG…{account.ADDRESS_SID[-4:]}"
-    assert "goes to the webchat's address" in log.text
+    [moved] = log.lines("chat_moved_to_address")
+    assert moved["session"] == str(session.pk)
 
 
 def test_such_a_chat_ends_by_the_api_that_it_began_with(sandbox):

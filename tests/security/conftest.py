@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from config import logs
 from tests.support.sandbox import SandboxServer
@@ -33,11 +32,7 @@ class Log:
 def log() -> Iterator[Log]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.contextvars.merge_contextvars], processors=logs.for_machines()
-        )
-    )
+    handler.setFormatter(logs.formatter(human=False))
     root = logging.getLogger()
     root.addHandler(handler)
     yield Log(stream)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from django.core.exceptions import (
     BadRequest,
     ObjectDoesNotExist,
@@ -22,7 +22,7 @@ from rest_framework import exceptions
 from webchat.audit import note_refusal
 from webchat.errors import TRY_AGAIN_SECONDS, ChatRefused, Code
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 _NOT_FOUND = (404, "not_found", _("There is nothing here, or it is not yours."))
 _UNREADABLE = (400, "invalid", _("The request cannot be read."))
@@ -86,7 +86,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> JsonRespo
                 return None
             status, code, detail = known
     if isinstance(error, DatabaseError):
-        logger.error("the database failed", exc_info=error)
+        logger.error("database_failed", exc_info=error)
         retry_after = TRY_AGAIN_SECONDS
     # The webchat's slug, where the address has one.
     note_refusal(error, view.kwargs.get("slug", ""))

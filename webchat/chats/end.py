@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
+import structlog
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
@@ -15,7 +15,7 @@ from webchat.models.clock import database_now
 from webchat.protection.outage import breaker
 from webchat.visitors import Visitor, browser_key_of
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 EndedBy = ChatSession.EndedBy
 Status = ChatSession.Status
@@ -27,7 +27,7 @@ def end_chat(session: ChatSession, by: EndedBy) -> None:
     """Ends the session here at once, then closes the channel at Twilio. Ending twice is no error."""
     unfinished = ChatSession.objects.unfinished().filter(pk=session.pk)
     if unfinished.update(status=Status.ENDED, ended_at=database_now(), ended_by=by, close_pending=True):
-        logger.info("chat session %s ended by %s", session.pk, by)
+        logger.info("chat_ended", session=str(session.pk), by=by)
     session.refresh_from_db(
         fields=["status", "identity", "channel_sid", "lease_until", "ended_at", "ended_by", "close_pending"]
     )
@@ -44,7 +44,7 @@ def try_to_close(session: ChatSession) -> None:
         with deadline(CLOSE_SECONDS):
             close_channel(session)
     except FlexError as error:
-        logger.warning("the channel of chat session %s is not closed yet: %s", session.pk, error)
+        logger.warning("channel_not_closed", session=str(session.pk), reason=str(error))
 
 
 def close_channel(session: ChatSession) -> None:
@@ -56,7 +56,7 @@ def close_channel(session: ChatSession) -> None:
     if channel_sid:
         gateway.close(channel_sid)
     if session.change(close_pending=False):
-        logger.info("the channel of chat session %s is closed", session.pk)
+        logger.info("channel_closed", session=str(session.pk))
 
 
 def close_extra(session: ChatSession, channel: Channel) -> None:
@@ -64,7 +64,7 @@ def close_extra(session: ChatSession, channel: Channel) -> None:
     try:
         gateway_for(session.destination).close(channel.sid)
     except FlexError as error:
-        logger.error("a channel too many of chat session %s is not closed: %s", session.pk, error)
+        logger.error("extra_channel_not_closed", session=str(session.pk), reason=str(error))
 
 
 # --- An end at Twilio ------------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def note_end(session: ChatSession) -> None:
     """The channel was closed there, by the agent or by Flex."""
     running = ChatSession.objects.running().filter(pk=session.pk)
     if running.update(status=Status.ENDED, ended_at=database_now(), ended_by=EndedBy.AGENT):
-        logger.info("chat session %s ended by %s", session.pk, EndedBy.AGENT)
+        logger.info("chat_ended", session=str(session.pk), by=EndedBy.AGENT)
 
 
 # --- Sign-in and sign-out --------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ The row is its outbox: it remembers the question until Twilio has it, and the wo
 
 from __future__ import annotations
 
-import logging
+import structlog
 
 from webchat.flex import FlexError, deadline, gateway_for
 from webchat.models import ChatSession
@@ -13,7 +13,7 @@ from webchat.models.clock import database_now
 from webchat.models.session import LEASE
 from webchat.protection.outage import breaker
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 QUESTION_SECONDS = 3  # that a request may take for it; what takes longer is left to the worker
 
@@ -29,11 +29,11 @@ def post_question(session: ChatSession, *, look_first: bool = False) -> None:
                 gateway.post_message(session.channel, session.question)
     except FlexError as error:
         session.change(failure=str(error)[:200])
-        logger.warning("the question of chat session %s was not sent: %s", session.pk, error)
+        logger.warning("question_not_sent", session=str(session.pk), reason=str(error))
         return
     sent = session.change(question_sent_at=database_now(), failure="")
     if sent and look_first:  # the first try is no news
-        logger.info("the question of chat session %s was sent", session.pk)
+        logger.info("question_sent", session=str(session.pk))
 
 
 def post_lost_question(session: ChatSession) -> None:

@@ -7,7 +7,6 @@ created again. So submits that repeat make one channel, and a killed process los
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -37,7 +37,7 @@ from webchat.protection import form_keys, limits, proof_of_work
 from webchat.protection.outage import breaker, bulkhead
 from webchat.visitors import Visitor
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 Reason = FlexError.Reason
 Status = ChatSession.Status
@@ -244,7 +244,7 @@ def open_at_successor(attempt: Attempt, gone: FlexError) -> Channel:
         raise gone
     if not session.change_attempt(api=Webchat.Api.CONVERSATIONS):
         raise ChatRefused(Code.IN_PROGRESS)
-    logger.warning("chat session %s goes to the webchat's address: the legacy API is gone", session.pk)
+    logger.warning("chat_moved_to_address", session=str(session.pk))
     return open_channel(attempt)
 
 
@@ -261,13 +261,13 @@ def activate(session: ChatSession, channel: Channel) -> None:
         failure="",
     ):
         give_up(session, channel)
-    logger.info("chat session %s started", session.pk)
+    logger.info("chat_started", session=str(session.pk))
 
 
 def give_up(session: ChatSession, channel: Channel) -> NoReturn:
     """The channel comes too late. It is closed, unless the attempt that overtook this one has found it."""
     session.refresh_from_db()
-    logger.warning("chat session %s was %s before its channel was there", session.pk, session.status)
+    logger.warning("chat_overtaken", session=str(session.pk), state=session.status)
     if session.status == Status.ENDED and not session.channel_sid:
         session.change(channel_sid=channel.sid, close_pending=True)
         end.try_to_close(session)
@@ -286,7 +286,7 @@ def note_failure(attempt: Attempt, failure: str, *, is_certain: bool) -> None:
         if not attempt.in_doubt:
             changes["status"] = Status.FAILED
     session.change_attempt(**changes)
-    logger.warning("chat session %s did not start: %s", session.pk, failure)
+    logger.warning("chat_not_started", session=str(session.pk), reason=failure)
 
 
 def _unavailable(webchat: Webchat, reason: str, retry_after: int | None = None) -> ChatRefused:

@@ -6,10 +6,10 @@ undone, only later.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -23,7 +23,7 @@ from webchat.models.session import ChatSessionQuerySet
 from webchat.protection import limits
 from webchat.protection.outage import breaker
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 Status = ChatSession.Status
 
@@ -60,7 +60,7 @@ def settle(session: ChatSession) -> None:
         gateway.close(channel.sid)
     failure = "abandoned, channel closed" if channel else "abandoned"
     if session.change_attempt(status=Status.FAILED, failure=failure):
-        logger.info("chat session %s was %s", session.pk, failure)
+        logger.info("chat_abandoned", session=str(session.pk), reason=failure)
 
 
 def send_questions() -> int:
@@ -110,7 +110,7 @@ def _each(
         try:
             work(session)
         except FlexError as error:
-            logger.warning("chat session %s is not looked after yet: %s", session.pk, error)
+            logger.warning("work_not_done", session=str(session.pk), reason=str(error))
             if error.reason is not FlexError.Reason.REFUSED:
                 break
         done += 1
@@ -153,7 +153,7 @@ def prune() -> int:
         "limits": limits.forget_past(),
     }
     if any(done.values()):
-        logger.info("pruned: %s", ", ".join(f"{count} {name}" for name, count in done.items()))
+        logger.info("pruned", counts=", ".join(f"{count} {name}" for name, count in done.items()))
     return sum(done.values())
 
 

@@ -6,13 +6,13 @@ after some failures in a row nobody waits for Twilio at all, in any process, unt
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
@@ -21,7 +21,7 @@ from webchat.flex import FlexError
 from webchat.models import Outage
 from webchat.models.clock import database_now
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 FAILURES_TO_OPEN = 5
 # Failures further apart than this are not in a row.
@@ -122,13 +122,13 @@ class Breaker:
             row.save()
         self._keep(row)
         if opens:
-            logger.error("no chat is started for %d s: Twilio failed %d times", OPEN_SECONDS, row.failures)
+            logger.error("breaker_opened", seconds=OPEN_SECONDS, failures=row.failures)
 
     def _note_answer(self) -> None:
         if self._known() is not None:
             Outage.objects.all().delete()
             self._keep(None)
-            logger.info("Twilio answers again")
+            logger.info("breaker_closed")
 
 
 def _open_for(row: Outage | None) -> float:

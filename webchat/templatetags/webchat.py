@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+import structlog
 from django import template
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -20,7 +20,7 @@ from webchat.forms.page_context import sign_context
 from webchat.models import Webchat
 from webchat.models.copies import webchat_named, webchat_of_site
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 register = template.Library()
 
@@ -72,10 +72,10 @@ class WebchatNode(template.Node):
             found = _find(str(slug or ""))
         except DatabaseError as error:
             # The page is there without its chat.
-            logger.error("a page is shown without its webchat: %s", type(error).__name__)
+            logger.error("page_without_chat", error=type(error).__name__)
             return ""
         if found is None and slug and settings.DEBUG:
-            logger.warning("a page names the webchat %s, which is not there", slug)
+            logger.warning("webchat_unknown", webchat=str(slug))
         if found is None or (mode == "launcher" and not found.enabled):
             return ""
         request = context.get("request")

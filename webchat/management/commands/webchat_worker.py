@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 import time
 from typing import Any
 
+import structlog
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
 from webchat.chats import worker
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 PAUSE = 5  # seconds between two passes
 PRUNE_EVERY = 3600
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        logger.info("worker: running")
+        logger.info("worker_running")
         pruned_at = -float(PRUNE_EVERY)
         while not stopping.is_set():
             close_old_connections()
@@ -47,6 +47,6 @@ class Command(BaseCommand):
                     pruned_at = time.monotonic()
             except DatabaseError as error:
                 # It comes back; so does the worker.
-                logger.error("worker: the database failed: %s", type(error).__name__)
+                logger.error("database_failed", error=type(error).__name__)
                 busy = 0
             stopping.wait(0 if busy >= worker.BATCH else PAUSE)
