@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -18,6 +17,7 @@ from django.db import OperationalError, connection
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.visitor import VisitorClient
+from tests.support.waiting import until
 from webchat.chats import worker
 from webchat.chats.end import end_chat
 from webchat.chats.question import post_lost_question
@@ -127,9 +127,7 @@ def stopped_start(sandbox, webchat, meanwhile):
 
     thread = threading.Thread(target=start)
     thread.start()
-    deadline = time.monotonic() + 5
-    while not (sandbox.log() and ChatSession.objects.exists()) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: sandbox.log() and ChatSession.objects.exists())
     meanwhile(ChatSession.objects.select_related("webchat").get())
     thread.join()
     return answers[0]
@@ -261,9 +259,7 @@ def test_a_question_that_is_being_sent_is_not_sent_again(webchat, sandbox):
 
     def look(session):
         sandbox.fault("POST", "/v1/Conversations/*", delay_ms=600)
-        deadline = time.monotonic() + 5
-        while not ChatSession.objects.get().is_active and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: ChatSession.objects.get().is_active)
         session.refresh_from_db()
         post_lost_question(session)
         assert work() == 0

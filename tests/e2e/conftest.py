@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.browser import installed
 from tests.support.engines import Chromium, Engine, Firefox, FirefoxProcess, WebKit
@@ -26,6 +26,9 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A test that passes does not wait for it: for a busy machine.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 # The site as it is, and beside it the pages of tests/e2e/hosts.
 HOSTS: dict[str, str | None] = {"DJANGO_SETTINGS_MODULE": "tests.e2e.hosts.settings"}
 
@@ -50,7 +53,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """A fresh browser profile. `@pytest.mark.parametrize("context", [{…}], indirect=True)` sets its options."""
     context = browser.new_context(**{"locale": "en-GB", **getattr(request, "param", {})})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
 

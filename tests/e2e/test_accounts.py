@@ -158,7 +158,7 @@ def test_signing_out_in_one_tab_leaves_nothing_to_read_in_another(page: Page, si
     other.get_by_role("button", name="Sign out").click()
     expect(other.get_by_role("link", name="Sign in").first).to_be_visible()
     worker_closes_chats(site)
-    expect(page.get_by_text("My secret question")).to_have_count(0, timeout=15_000)
+    expect(page.get_by_text("My secret question")).to_have_count(0)
     expect(widget.field("question")).to_have_value("")
     expect(widget.field("email")).to_have_value("")
 
@@ -169,7 +169,7 @@ def test_signing_in_in_one_tab_leaves_nothing_to_read_in_another(page: Page, sit
     answers_late(site, widget.channel, late)
     sign_in(page.context.new_page(), site)
     worker_closes_chats(site)
-    expect(page.get_by_text("An anonymous secret")).to_have_count(0, timeout=15_000)
+    expect(page.get_by_text("An anonymous secret")).to_have_count(0)
     expect(widget.form).to_be_visible()
 
 

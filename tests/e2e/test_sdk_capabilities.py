@@ -20,6 +20,7 @@ from twilio.jwt.access_token import AccessToken
 from twilio.jwt.access_token.grants import ChatGrant
 
 from tests.support.sandbox import SandboxServer
+from tests.support.waiting import until
 from webchat.sandbox import account
 
 HERE = Path(__file__).parent
@@ -162,10 +163,7 @@ def test_participants_of_a_fresh_chat(opened: Chat) -> None:
 def test_shutdown_leaves_the_server(opened: Chat) -> None:
     assert opened.sandbox.desk(opened.sid)["customer"]["online"] is True
     opened.js("sdk.client.shutdown()")
-    deadline = time.monotonic() + 5
-    while opened.sandbox.desk(opened.sid)["customer"]["online"] and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert opened.sandbox.desk(opened.sid)["customer"]["online"] is False
+    until(lambda: not opened.sandbox.desk(opened.sid)["customer"]["online"])
 
 
 # Messages

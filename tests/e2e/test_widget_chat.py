@@ -201,7 +201,7 @@ def test_a_message_that_fails_is_kept_and_sent_again(widget: Widget) -> None:
     widget.site.sandbox.fault("POST", path, status=500, times=50)
     widget.send("Do not lose me")
     failed = widget.messages.last
-    expect(failed).to_contain_text("Not sent.", timeout=30_000)
+    expect(failed).to_contain_text("Not sent.")
     expect(failed).to_contain_text("Do not lose me")
     widget.site.sandbox.clear_faults()
     failed.get_by_role("button", name="Try again").click()
@@ -227,7 +227,7 @@ def test_a_lost_connection_is_said_and_comes_back_with_what_was_missed(widget: W
     widget.agent_says("Did you get this?")
     expect(widget.log.get_by_text("Did you get this?")).to_be_visible()
     expect(notice(widget)).to_have_text("You are connected again.")
-    expect(notice(widget)).to_have_text("", timeout=8000)
+    expect(notice(widget)).to_have_text("")
     expect(widget.messages).to_have_count(2)
     widget.send("Yes")
     expect(widget.messages).to_have_count(3)
@@ -239,7 +239,7 @@ def test_offline_is_said(widget: Widget) -> None:
     widget.site.sandbox.connections("abort", widget.credentials["identity"])
     expect(notice(widget)).to_contain_text("You are offline.")
     widget.page.context.set_offline(False)
-    expect(notice(widget)).to_have_text("You are connected again.", timeout=20_000)
+    expect(notice(widget)).to_have_text("You are connected again.")
 
 
 def test_no_way_to_twilio_is_said_and_can_be_tried_again(widget: Widget) -> None:
@@ -283,7 +283,7 @@ def test_an_expired_token_is_replaced(widget: Widget) -> None:
 def test_a_renewal_that_fails_at_first_is_repeated(widget: Widget) -> None:
     widget.start()
     widget.page.route("**/token/", lambda route: route.abort(), times=2)
-    with widget.page.expect_response(lambda one: one.url.endswith("/token/") and one.status == 200, timeout=15_000):
+    with widget.page.expect_response(lambda one: one.url.endswith("/token/") and one.status == 200):
         widget.site.sandbox.connections("about_to_expire", widget.credentials["identity"])
 
 

@@ -47,10 +47,10 @@ def expect_one_launcher_that_works(widget: Widget) -> None:
         expect(widget.panel).to_be_visible(visible=expected)
 
 
-def expect_delivered(widget: Widget, timeout: int = 5000) -> None:
+def expect_delivered(widget: Widget) -> None:
     """Nothing says that it is being sent, or was not."""
     unsent = widget.messages.locator("[data-webchat-delivery]").filter(visible=True)
-    expect(unsent).to_have_count(0, timeout=timeout)
+    expect(unsent).to_have_count(0)
 
 
 def sockets(page: Page) -> list[object]:
@@ -262,7 +262,7 @@ def test_what_is_written_offline_goes_out_once(widget: Widget) -> None:
     widget.send("Written in a tunnel")
     expect(widget.messages.last).to_contain_text("Sending…")
     widget.page.context.set_offline(False)
-    expect_delivered(widget, timeout=20_000)
+    expect_delivered(widget)
     expect(widget.messages).to_have_count(2)
     assert widget.at_twilio().count("Written in a tunnel") == 1
 
@@ -298,7 +298,7 @@ def test_the_site_restarts_under_a_running_chat(widget: Widget) -> None:
         expect_delivered(widget)
         widget.site.sandbox.connections("about_to_expire", widget.credentials["identity"])
     finally:
-        with widget.page.expect_response(lambda one: one.url.endswith("/token/") and one.ok, timeout=20_000):
+        with widget.page.expect_response(lambda one: one.url.endswith("/token/") and one.ok):
             widget.site.serve()
     expect(widget.composer).to_be_visible()
     widget.page.reload()

@@ -27,7 +27,7 @@ def name_of(address: str) -> str:
 
 def size(address: str) -> int:
     """Bytes of the file at gzip -9, however it was sent."""
-    return len(gzip.compress(requests.get(address, timeout=10).content, 9))
+    return len(gzip.compress(requests.get(address, timeout=60).content, 9))
 
 
 def ours(sent: list[Request], *kinds: str) -> list[str]:
@@ -81,7 +81,7 @@ def test_what_follows_the_visitors_steps(page: Page, site: SiteServer, sent: lis
     for_the_form = {name_of(one) for one in ours(sent[before:], "script")}
     assert for_the_form == PANEL
     assert sum(size(one) for one in ours(sent[before:], "stylesheet")) <= PANEL_CSS
-    fragment = requests.get(f"{site.url}/webchat/support/panel/", timeout=10).content
+    fragment = requests.get(f"{site.url}/webchat/support/panel/", timeout=60).content
     assert len(gzip.compress(fragment, 9)) <= 6 * 1024
 
     with page.expect_request("**/sdk/conversations*.js") as preloaded:

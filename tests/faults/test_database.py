@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +14,7 @@ from tests.support.sandbox import SandboxServer
 from tests.support.site import SiteServer
 from tests.support.site_visitor import SiteVisitor
 from tests.support.stopwatch import at_most
+from tests.support.waiting import until
 
 # Seconds; the bar is 3.5 on a machine of one's own.
 SOON = 4.5
@@ -53,16 +53,16 @@ def test_while_the_database_is_away_everybody_is_told_so(site: SiteServer, postg
     session = running.start().json()["session_id"]
     postgres.stop()
     get = requests.Session().get
-    home = soon(lambda: get(site.url, timeout=10))
+    home = soon(lambda: get(site.url, timeout=60))
     assert (home.status_code, "<web-chat" in home.text) == (200, False)
-    panel = soon(lambda: get(f"{site.url}/webchat/support/panel/", timeout=10))
+    panel = soon(lambda: get(f"{site.url}/webchat/support/panel/", timeout=60))
     assert (panel.status_code, panel.headers["Retry-After"]) == (503, "10")
     assert "Please try again in a minute" in panel.text
     for refused in (soon(visitor.start), soon(lambda: running.renew(session)), soon(lambda: running.end(session))):
         assert (refused.status_code, refused.json()["code"]) == (503, "chat_unavailable")
         assert refused.headers["Retry-After"] == "10"
-    assert soon(lambda: get(f"{site.url}/health/ready", timeout=10)).status_code == 503
-    assert soon(lambda: get(f"{site.url}/health/live", timeout=10)).status_code == 200
+    assert soon(lambda: get(f"{site.url}/health/ready", timeout=60)).status_code == 503
+    assert soon(lambda: get(f"{site.url}/health/live", timeout=60)).status_code == 200
 
     postgres.start()
     with at_most(5):
@@ -79,12 +79,12 @@ def test_a_channel_that_no_row_knows_of_is_found_by_the_same_submit(site: SiteSe
     site.sandbox.fault("POST", "/v2/WebChats", delay_ms=2500)
     with ThreadPoolExecutor(1) as thread:
         start = thread.submit(visitor.start)
-        time.sleep(1)
+        until(site.sandbox.log)
         postgres.stop()
         assert start.result().status_code == 503
     site.sandbox.clear_faults()
     postgres.start()
-    credentials = visitor.start_patiently(30)
+    credentials = visitor.start_patiently(60)
     assert credentials.status_code == 201
     created = [call["created"] for call in site.sandbox.log() if call["created"] and call["path"] == "/v2/WebChats"]
     assert created == [credentials.json()["channel_sid"]]

@@ -377,7 +377,7 @@ for api in flex.GATEWAYS:
 late = sorted(name for name in set(sys.modules) - before if name.startswith("twilio"))
 assert not late, late
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
 # --- TLS ------------------------------------------------------------------------------------------------------------
@@ -393,7 +393,7 @@ class Authority:
         self._openssl("req", "-x509", *self._new_key("self-signed"), *self._subject("IP:127.0.0.1"), "-days", "2")
 
     def _openssl(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True, timeout=20)
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True, timeout=120)
 
     @staticmethod
     def _new_key(name: str) -> list[str]:

@@ -79,7 +79,7 @@ def test_four_processes_at_once_get_exactly_the_limit_each_time(tmp_path):
     start = time.time() + 4
     command = [sys.executable, "-m", "tests.protection.limit_burst", str(start), str(rounds), str(threads)]
     running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-    outputs = [[int(number) for number in process.communicate(timeout=60)[0].split()] for process in running]
+    outputs = [[int(number) for number in process.communicate(timeout=120)[0].split()] for process in running]
     assert [sum(round_) for round_ in zip(*outputs, strict=True)] == [ALLOWED] * rounds
 
 

@@ -150,7 +150,7 @@ def test_agent_identity() -> None:
 
 def test_events_of_a_chat(sandbox: SandboxServer) -> None:
     seen: list[dict[str, Any]] = []
-    stream = requests.get(f"{sandbox.url}/desk/events", stream=True, timeout=10)
+    stream = requests.get(f"{sandbox.url}/desk/events", stream=True, timeout=60)
     assert stream.headers["Content-Type"] == "text/event-stream"
 
     def read() -> None:
@@ -169,7 +169,7 @@ def test_events_of_a_chat(sandbox: SandboxServer) -> None:
     sandbox.desk(sid, "accept", author="Robin")
     sandbox.desk(sid, "messages", author="Robin", body="Hello")
     sandbox.rest("DELETE", f"/v1/Conversations/{sid}")
-    reader.join(10)
+    reader.join(60)
     stream.close()
     assert {one["sid"] for one in seen} == {sid}
     assert "messages" not in seen[0]

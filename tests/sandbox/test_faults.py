@@ -11,6 +11,7 @@ import requests
 from tests.support.sandbox import SandboxServer
 from tests.support.stopwatch import at_most
 from tests.support.twilio_clients import Browser, access_token, run
+from tests.support.waiting import until
 from webchat.sandbox import account
 
 CREDENTIALS = (account.ACCOUNT_SID, account.AUTH_TOKEN)
@@ -58,7 +59,7 @@ def test_created_and_answered_differ(sandbox: SandboxServer, fault: dict[str, An
         case None:
             answer = create(sandbox)
             assert (answer.status_code, answer.json()["code"]) == (503, 20503)
-    time.sleep(0.1)
+    until(lambda: before or sandbox.log()[0]["created"])  # also when nobody waited for it
     (call,) = sandbox.log()
     assert (call["method"], call["path"]) == ("POST", "/v2/WebChats")
     assert call["status"] == status

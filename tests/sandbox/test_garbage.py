@@ -144,7 +144,7 @@ def test_too_large_a_frame_ends_the_connection_only(sandbox: SandboxServer) -> N
     async def scenario() -> None:
         async with Browser.to(sandbox) as browser:
             await browser.socket.send_bytes(b"x" * 1_100_000)
-            message = await asyncio.wait_for(browser.socket.receive(), 5)
+            message = await asyncio.wait_for(browser.socket.receive(), 60)
             assert message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
         async with Browser.to(sandbox) as browser:
             assert (await browser.init(access_token()))["code"] == 200

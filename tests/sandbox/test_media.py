@@ -32,7 +32,7 @@ def test_upload_fetch_and_content(sandbox: SandboxServer) -> None:
     assert (media["author"], media["category"], media["sid"][:2]) == ("uploader", "media", "ME")
     for path in (f"{MEDIA}/{media['sid']}", f"/v1/Services/{account.CHAT_SERVICE_SID}/Media/{media['sid']}"):
         assert sandbox.request("GET", path, auth=CREDENTIALS).json()["sid"] == media["sid"]
-    content = requests.get(media["links"]["content_direct_temporary"], timeout=5)
+    content = requests.get(media["links"]["content_direct_temporary"], timeout=60)
     assert content.content == b"content"
     assert content.headers["Content-Type"] == "text/plain"
     assert content.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
@@ -44,7 +44,7 @@ def test_upload_fetch_and_content(sandbox: SandboxServer) -> None:
 def test_active_content_is_downloaded_not_shown(sandbox: SandboxServer, content_type: str) -> None:
     name = 'x"\r\nSet-Cookie: a=b; /../<script>.html'
     media = upload(sandbox, b"<script>alert(1)</script>", content_type, Filename=name).json()
-    content = requests.get(media["links"]["content_direct_temporary"], timeout=5)
+    content = requests.get(media["links"]["content_direct_temporary"], timeout=60)
     assert content.headers["Content-Disposition"].startswith("attachment; filename*=UTF-8''x")
     assert "Set-Cookie" not in content.headers
 

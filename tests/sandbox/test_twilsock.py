@@ -11,6 +11,7 @@ import jwt
 import pytest
 
 from tests.support.sandbox import SandboxServer
+from tests.support.stopwatch import at_most
 from tests.support.twilio_clients import Browser, access_token, run
 from webchat.sandbox import account, limits, twilsock
 from webchat.sandbox.frames import encode
@@ -488,16 +489,15 @@ def test_pings_and_drops_who_is_silent(sandbox: SandboxServer, monkeypatch: pyte
     async def scenario() -> None:
         async with Browser.to(sandbox) as browser:
             await browser.init(access_token("pinged"))
-            started = time.monotonic()
-            await browser.frame(lambda header, _: header["method"] == "ping")
-            for _ in range(6):  # acknowledging keeps the connection
-                await browser.send({"method": "reply", "status": {"code": 200}})
-                await asyncio.sleep(0.1)
-            await browser.get(CONFIGURATION)
-            message = await browser.socket.receive()
-            while message.type is aiohttp.WSMsgType.BINARY:
+            with at_most(5, at_least=0.8):
+                await browser.frame(lambda header, _: header["method"] == "ping")
+                for _ in range(6):  # acknowledging keeps the connection
+                    await browser.send({"method": "reply", "status": {"code": 200}})
+                    await asyncio.sleep(0.1)
+                await browser.get(CONFIGURATION)
                 message = await browser.socket.receive()
-            assert 0.8 < time.monotonic() - started < 5
+                while message.type is aiohttp.WSMsgType.BINARY:
+                    message = await browser.socket.receive()
 
     run(scenario())
 
@@ -507,7 +507,7 @@ def test_connection_that_never_signs_in_is_dropped(sandbox: SandboxServer, monke
 
     async def scenario() -> None:
         async with Browser.to(sandbox) as browser:
-            message = await asyncio.wait_for(browser.socket.receive(), 5)
+            message = await asyncio.wait_for(browser.socket.receive(), 60)
             assert message.type is not aiohttp.WSMsgType.BINARY
 
     run(scenario())

@@ -17,6 +17,7 @@ from twilio.rest import Client
 from tests.support.sandbox import SandboxServer
 from tests.support.stopwatch import at_most
 from tests.support.twilio_clients import Browser, access_token, run
+from tests.support.waiting import until
 from webchat.sandbox import account
 
 EVENTS = ["onConversationAdded", "onConversationUpdated", "onConversationStateUpdated", "onConversationRemoved"]
@@ -56,9 +57,7 @@ class Receiver:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def wait(self, count: int) -> list[dict[str, str]]:
-        deadline = time.monotonic() + 5
-        while len(self.got) < count and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: len(self.got) >= count)
         assert len(self.got) == count, [one["EventType"] for one in self.got]
         return self.got
 

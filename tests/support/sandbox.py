@@ -13,7 +13,7 @@ import requests
 from webchat.sandbox import account
 from webchat.sandbox.server import start
 
-TIMEOUT = 10  # seconds, for the start and for each request
+TIMEOUT = 60  # seconds, for the start and for each request
 
 
 class SandboxServer:

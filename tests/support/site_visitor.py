@@ -19,12 +19,12 @@ class SiteVisitor:
         self.site, self.slug = site, slug
         self.http = requests.Session()
         self.http.trust_env = False
-        panel = self.http.get(f"{site}/webchat/{slug}/panel/", timeout=30)
+        panel = self.http.get(f"{site}/webchat/{slug}/panel/", timeout=60)
         panel.raise_for_status()
         self.csrf = _value("csrfmiddlewaretoken", panel.text)
         self.key = _value("idempotency_key", panel.text)
 
-    def start(self, timeout: float = 30, answers: dict[str, str] = ANSWERS) -> requests.Response:
+    def start(self, timeout: float = 60, answers: dict[str, str] = ANSWERS) -> requests.Response:
         return self._post(f"/api/webchat/{self.slug}/sessions/", timeout, json=answers)
 
     def start_patiently(self, seconds: float = 60, pause: float = 0.1) -> requests.Response:
@@ -48,7 +48,7 @@ class SiteVisitor:
     def end(self, session_id: str) -> requests.Response:
         return self._post(f"/api/webchat/sessions/{session_id}/end/")
 
-    def _post(self, path: str, timeout: float = 30, **body: Any) -> requests.Response:
+    def _post(self, path: str, timeout: float = 60, **body: Any) -> requests.Response:
         headers = {"X-CSRFToken": self.csrf, "Idempotency-Key": self.key, "Origin": self.site}
         return self.http.post(self.site + path, headers=headers, timeout=timeout, **body)
 

@@ -22,7 +22,7 @@ from tests.support.sandbox import SandboxServer
 from webchat.sandbox import account
 from webchat.sandbox.frames import decode, encode
 
-TIMEOUT = 10  # seconds
+TIMEOUT = 60  # seconds
 
 
 class Redirected(TwilioHttpClient):
@@ -152,6 +152,6 @@ class Browser:
 
 def run(scenario: Awaitable[None]) -> None:
     async def limited() -> None:
-        await asyncio.wait_for(scenario, 30)
+        await asyncio.wait_for(scenario, 2 * TIMEOUT)
 
     asyncio.run(limited())

@@ -73,7 +73,7 @@ class Widget:
         return self
 
     def expect_connected(self) -> None:
-        expect(self.log).to_have_attribute("aria-busy", "false", timeout=15_000)
+        expect(self.log).to_have_attribute("aria-busy", "false")
         expect(self.messages.first).to_be_visible()
 
     def send(self, text: str) -> None:
