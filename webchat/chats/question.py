@@ -7,7 +7,6 @@ remembers the question until Twilio has it, and the worker posts what a request 
 from __future__ import annotations
 
 import structlog
-
 from django.db import DatabaseError
 from django.http.response import HttpResponseBase
 
