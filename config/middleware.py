@@ -123,6 +123,18 @@ class PolicyMiddleware(CSPMiddleware):
         return parts
 
 
+# What a page loads, and no browser shows as a page of its own; SVG is not among it, which may carry scripts.
+_SUBRESOURCE = re.compile(r"text/(css|javascript)\b|font/|image/(png|jpeg|gif|webp|x-icon)\b")
+# Browsers read them of pages alone: what a page loads is under the policies of the page.
+_OF_PAGES = (
+    "Content-Security-Policy",
+    "Cross-Origin-Opener-Policy",
+    "Permissions-Policy",
+    "Referrer-Policy",
+    "X-Frame-Options",
+)
+
+
 class HeadersMiddleware:
     """The security headers of every answer, also of those that other middleware gives in place of a page.
 
@@ -137,9 +149,24 @@ class HeadersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response: HttpResponse = self.security.process_response(request, self.get_response(request))
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        kind = response.get("Content-Type", "")
+        if _SUBRESOURCE.match(kind):
+            self._lighten(response, kind)
+            return response
         response.headers.setdefault(
             "Permissions-Policy",
             "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), "
             "microphone=(), midi=(), payment=(), usb=()",
         )
         return response
+
+    @staticmethod
+    def _lighten(response: HttpResponse, kind: str) -> None:
+        """A page view pays for each header of each file that it loads."""
+        for name in _OF_PAGES:
+            del response.headers[name]
+        if kind.startswith("text/css"):  # which LocaleMiddleware takes for a text in a language
+            del response.headers["Content-Language"]
+            if "Vary" in response.headers:
+                varies = [name for name in response["Vary"].split(", ") if name != "Accept-Language"]
+                response.headers["Vary"] = ", ".join(varies)

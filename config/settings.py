@@ -204,6 +204,8 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# No page of another site loads them: Cross-Origin-Resource-Policy says so too.
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 # What `make build` leaves for collectstatic.
 MINIFIED = BASE_DIR / "build" / "minified"
 STORAGES = {

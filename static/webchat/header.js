@@ -1,6 +1,6 @@
 // The head of the panel: its title, who is there, and End chat.
 
-import { part } from "./web-chat-element.js";
+import { part } from "./templates.js";
 
 export class Header {
   #end;

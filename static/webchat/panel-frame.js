@@ -1,6 +1,6 @@
 // What the panel does to the page around it: it covers a phone's, and unread messages show in the title and on the launcher.
 
-import { part } from "./web-chat-element.js";
+import { part } from "./templates.js";
 
 /**
  * @import {Templates} from "./templates.js"

@@ -4,8 +4,7 @@ import { Api, ApiError, markupOf } from "./api.js";
 import { Header } from "./header.js";
 import { PanelFrame } from "./panel-frame.js";
 import { StartForm } from "./start-form.js";
-import { Templates } from "./templates.js";
-import { part } from "./web-chat-element.js";
+import { part, Templates } from "./templates.js";
 
 /**
  * @import {Credentials} from "#types"

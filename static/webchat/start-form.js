@@ -1,8 +1,7 @@
 // The pre-engagement form. The server alone validates; this shows its verdict and keeps what was typed.
 
 import { ApiError } from "./api.js";
-import { followDirection } from "./templates.js";
-import { part } from "./web-chat-element.js";
+import { followDirection, part } from "./templates.js";
 
 /**
  * @import {Credentials} from "#types"
@@ -43,7 +42,6 @@ export class StartForm {
       this.submit();
     });
     form.addEventListener("input", on.preload, { once: true });
-    for (const field of form.elements) followDirection(field);
     form.addEventListener("input", (event) => followDirection(event.target));
     this.errors.addEventListener("click", (event) => this.#goToField(event));
   }

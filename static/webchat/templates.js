@@ -35,15 +35,27 @@ export class Templates {
 }
 
 /**
+ * The part of the markup that carries data-webchat-<name>.
+ * @template {HTMLElement} T
+ * @param {ParentNode} root
+ * @param {string} name
+ * @param {new () => T} [type]
+ * @returns {T}
+ */
+export function part(root, name, type) {
+  const found = root.querySelector(`[data-webchat-${name}]`);
+  if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The template has no ${name}`);
+  return /** @type {T} */ (found);
+}
+
+/**
  * Lets what is typed read in its own direction: else an English text ends with its full stop on the wrong side of an
  * Arabic page. An empty field, and thus its placeholder, keeps the direction of the page.
- * @param {EventTarget | null} field
+ * @param {Element | EventTarget | null} field
  */
 export function followDirection(field) {
-  if (!(field instanceof HTMLTextAreaElement || field instanceof HTMLInputElement)) return;
-  if (!field.matches("textarea, [type=text], [type=email], [type=url]")) return;
-  if (field.value) field.dir = "auto";
-  else field.removeAttribute("dir");
+  const input = /** @type {HTMLInputElement | HTMLTextAreaElement} */ (field);
+  if (input.matches("textarea,[type=text]")) input.dir = input.value && "auto";
 }
 
 /**

@@ -1,5 +1,7 @@
 // <web-chat>: what a page view needs of it. The rest comes with the click.
 
+import { part } from "./templates.js";
+
 /**
  * @import {Modules} from "#types"
  * @import {Panel} from "./panel.js"
@@ -9,20 +11,6 @@ const FILE_TIMEOUT_MS = 20_000;
 const PANEL_TIMEOUT_MS = 15_000;
 // Turbo and htmx put an element back at once if the next page has it too.
 const LEAVE_MS = 1000;
-
-/**
- * The part of the markup that carries data-webchat-<name>.
- * @template {HTMLElement} T
- * @param {ParentNode} root
- * @param {string} name
- * @param {new () => T} [type]
- * @returns {T}
- */
-export function part(root, name, type) {
-  const found = root.querySelector(`[data-webchat-${name}]`);
-  if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The template has no ${name}`);
-  return /** @type {T} */ (found);
-}
 
 /**
  * <web-chat slug="…" mode="launcher|inline|page" src="address of the panel"> around server-rendered markup.

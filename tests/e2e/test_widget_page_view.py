@@ -12,7 +12,8 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 from tests.support.site import SiteServer
 from tests.support.widget import Widget
 
-SCRIPTS, STYLES, PANEL_CSS, CHAT, SDK = 2100, 2048, 4096, 17 * 1024, 75 * 1024
+SCRIPTS, STYLES, PANEL_CSS, CHAT, SDK = 2000, 2048, 3072, 17_600, 75 * 1024
+ON_THE_WIRE = 4400
 
 
 ON_DEMAND = {"outgoing-files", "received-files", "alerts", "download", "refill", "proof-of-work"}
@@ -56,13 +57,31 @@ def test_a_page_view_is_cheap_and_leaves_no_trace(
     widget = Widget(page, site).goto()
     page.wait_for_load_state("networkidle")
     scripts, styles = ours(sent, "script"), ours(sent, "stylesheet")
-    assert [name_of(one) for one in scripts] == ["web-chat-element", "web-chat"]
+    assert [name_of(one) for one in scripts] == ["web-chat"]
+    assert [name_of(one) for one in styles] == ["launcher"]
     assert sum(map(size, scripts)) <= SCRIPTS
     assert sum(map(size, styles)) <= STYLES
     assert {urlsplit(one.url).netloc for one in sent} == {urlsplit(site.url).netloc}
     assert context.cookies() == []
     assert page.evaluate("[window.writes, window.shifts, localStorage.length, sessionStorage.length]") == [[], [], 0, 0]
     assert len(gzip.compress(widget.element.evaluate("(e) => e.outerHTML").encode())) <= 1536
+
+
+def test_all_that_a_page_view_loads_of_the_chat_weighs_little_on_the_wire(
+    page: Page, site: SiteServer, sent: list[Request]
+) -> None:
+    """As the browser counts it: the bytes of each answer, compressed, with its headers."""
+    Widget(page, site).goto()
+    page.wait_for_load_state("networkidle")
+    chat = [one for one in sent if "webchat" in urlsplit(one.url).path]
+    assert {one.resource_type for one in chat} == {"script", "stylesheet"}
+    weights = {}
+    for one in chat:
+        response = one.response()
+        assert response
+        assert response.header_value("content-encoding") == "br"
+        weights[name_of(one.url)] = one.sizes()["responseHeadersSize"] + one.sizes()["responseBodySize"]
+    assert sum(weights.values()) <= ON_THE_WIRE, weights
 
 
 def test_what_follows_the_visitors_steps(page: Page, site: SiteServer, sent: list[Request]) -> None:

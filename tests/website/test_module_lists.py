@@ -5,11 +5,14 @@ A list that forgets a file leaves it to an import() that cannot be repeated when
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import PurePosixPath
 
 import pytest
 from django.conf import settings
+
+from tests.support.site import minify
 
 STATIC = settings.BASE_DIR / "static"
 TEMPLATES = settings.BASE_DIR / "templates/webchat"
@@ -44,7 +47,7 @@ PAGE = taken_by("webchat/web-chat.js")
 @pytest.mark.parametrize("name", sorted(listed()))
 def test_a_list_names_what_the_module_takes(name: str) -> None:
     files = listed()[name]
-    already = PAGE if name == "panel" else PAGE | taken_by("webchat/panel.js")
+    already = set() if name == "panel" else taken_by("webchat/panel.js")
     assert set(files) == taken_by(files[0]) - already
     assert len(files) == len(set(files))
 
@@ -56,9 +59,21 @@ def test_every_module_is_in_a_list_or_on_the_page() -> None:
 
 
 def test_what_the_page_takes_stands_on_it() -> None:
-    """Each with a tag of its own, so that the browser need not read one to hear of the next."""
+    """In one file, into which the build puts the others."""
     tags = re.findall(r'<script type="module" src="{% static "([^"]+)" %}"', (TEMPLATES / "_assets.html").read_text())
-    assert set(tags) == PAGE
+    assert tags == ["webchat/web-chat.js"]
+    assert len(PAGE) > 1
+    minify()
+    digest = hashlib.sha256((STATIC / "webchat/web-chat.js").read_bytes()).hexdigest()
+    built = (settings.MINIFIED / f"{digest}.js").read_text()
+    assert not re.search(r"\bimport\b(?! *\()|\bexport\b", built)
+    assert len(built) > 3000
+
+
+def test_nothing_takes_the_element_a_second_time() -> None:
+    """As a file of its own it would be loaded beside the one that it is built into."""
+    for name in [one for files in listed().values() for one in files]:
+        assert not {"webchat/web-chat.js", "webchat/web-chat-element.js"} & taken_by(name), name
 
 
 def test_nothing_is_imported_or_preloaded_in_a_way_that_cannot_be_repeated() -> None:

@@ -44,4 +44,4 @@ def test_the_scale_has_six_spaces_three_radii_and_three_sizes_of_text() -> None:
     assert {one for one in tokens if one.startswith("text")} == {"text-s", "text-m", "text-l"}
     used = set(re.findall(r"var\(--webchat-([a-z0-9-]+)", "".join(path.read_text() for path in FOLDER.iterdir())))
     assert tokens <= used
-    assert used - tokens == {"brand", "brand-ink", "viewport"}
+    assert used - tokens == {"brand", "brand-ink", "viewport", "viewport-top"}

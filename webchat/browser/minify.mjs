@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { transform } from "esbuild";
+import { build } from "esbuild";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const sources = join(root, "static/webchat");
@@ -15,28 +15,33 @@ const target = join(root, "build/minified");
 const left = ["sdk", "flex-ui"];
 const { browserslist } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const oldest = browserslist.works.map((browser) => browser.replace(" ", ""));
-const loaders = { ".js": "js", ".css": "css" };
+const types = [".js", ".css"];
+// With all that it imports, for each file costs a page view a request. Its own source alone names it; collectstatic would
+// miss a change of the others by their own names.
+const onEachPage = "web-chat.js";
 
 mkdirSync(target, { recursive: true });
 const written = new Set();
 for (const name of readdirSync(sources, { recursive: true })) {
   const type = extname(name);
-  if (!(type in loaders) || left.includes(name.split(sep)[0])) continue;
+  if (!types.includes(type) || left.includes(name.split(sep)[0])) continue;
   const source = readFileSync(join(sources, name));
-  const { code } = await transform(source.toString(), {
-    loader: loaders[type],
+  const { outputFiles } = await build({
+    entryPoints: [join(sources, name)],
+    write: false,
+    bundle: name === onEachPage,
+    format: type === ".js" ? "esm" : undefined,
     minify: true,
     // What older browsers do not know is written out for them: nested rules, (width <= …).
     target: type === ".css" ? oldest : "esnext",
     charset: "utf8",
-    sourcefile: name,
     // The same bytes, and thus the same hashed name, wherever this runs.
     tsconfigRaw: {},
   });
   const file = createHash("sha256").update(source).digest("hex") + type;
   // Renamed: whoever collects meanwhile reads a whole file.
   const part = `${target}.${process.pid}`;
-  writeFileSync(part, code);
+  writeFileSync(part, outputFiles[0].contents);
   renameSync(part, join(target, file));
   written.add(file);
 }

@@ -1,7 +1,7 @@
 // Sound and notifications, for visitors who asked for them in this tab. Imported when they do.
 
 import { within } from "../api.js";
-import { part } from "../web-chat-element.js";
+import { part } from "../templates.js";
 
 /**
  * @import {Templates} from "../templates.js"

@@ -1,7 +1,7 @@
 // The running chat: what happens between the conversation at Twilio and the page, and how it ends.
 
 import { ApiError, backOff, sleep } from "../api.js";
-import { part } from "../web-chat-element.js";
+import { part } from "../templates.js";
 import { Composer } from "./composer.js";
 import { ConnectionNotice } from "./connection-notice.js";
 import { Conversation } from "./conversation.js";

@@ -1,8 +1,7 @@
 // Where the visitor writes. The draft outlives a reload of the tab, and no longer than the chat.
 
 import { persistently } from "../api.js";
-import { followDirection } from "../templates.js";
-import { part } from "../web-chat-element.js";
+import { followDirection, part } from "../templates.js";
 import { bytesOf, MESSAGE_MAX_BYTES } from "./timeline.js";
 
 /**

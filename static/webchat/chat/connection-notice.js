@@ -1,6 +1,6 @@
 // What the visitor is told of the connection.
 
-import { part } from "../web-chat-element.js";
+import { part } from "../templates.js";
 
 /**
  * @import {Status} from "#types"

@@ -1,6 +1,6 @@
 // The question whether to end the chat, and what stands in the composer's place afterwards.
 
-import { part } from "../web-chat-element.js";
+import { part } from "../templates.js";
 
 /** @import {Templates} from "../templates.js" */
 

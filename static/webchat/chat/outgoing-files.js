@@ -1,7 +1,6 @@
 // The files that the visitor is about to send. Imported only where the webchat allows them.
 
-import { languageOf } from "../templates.js";
-import { part } from "../web-chat-element.js";
+import { languageOf, part } from "../templates.js";
 
 /**
  * @import {Attachment, Entry} from "#types"

@@ -1,7 +1,6 @@
 // What the visitor is told of the people at the other end: who is here, who is typing.
 
-import { languageOf } from "../templates.js";
-import { part } from "../web-chat-element.js";
+import { languageOf, part } from "../templates.js";
 
 /**
  * @import {Templates} from "../templates.js"

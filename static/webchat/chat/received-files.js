@@ -1,6 +1,6 @@
 // Files in messages: images as thumbnails, everything as something to open. Imported with the first file.
 
-import { part } from "../web-chat-element.js";
+import { part } from "../templates.js";
 
 /**
  * @import {Attachment} from "#types"

@@ -1,8 +1,7 @@
 // The messages on the page. Each entry is one list item of the log, drawn once: what is drawn twice is read out twice.
 
 import { persistently } from "../api.js";
-import { languageOf } from "../templates.js";
-import { part } from "../web-chat-element.js";
+import { languageOf, part } from "../templates.js";
 import { continuesGroup, initialsOf, linkify, startsDay, Timeline } from "./timeline.js";
 
 /**
