@@ -49,6 +49,8 @@ def test_annotated_answers_of_known_and_unknown_addresses_look_alike(sandbox, se
         make_user(f"known{number:03}")
     seen = {"known": [], "other": []}
     queries = {"known": set(), "other": set()}
+    # Whether Twilio is up, and what staff configure, is read again each second, whoever comes.
+    read_by_time = ("webchat_outage", 'FROM "webchat_webchat"', 'FROM "webchat_preengagementfield"')
     for number in range(8):
         # Interleaved, so that nothing that changes with time is mistaken for a difference.
         for kind, addresses in seen.items():
@@ -59,8 +61,7 @@ def test_annotated_answers_of_known_and_unknown_addresses_look_alike(sandbox, se
                 ) as captured:
                     response = visitor.start({**ANSWERS, "email": address})
                 addresses.append(visible(response))
-                # Whether Twilio is up is read again each second, whoever comes.
-                queries[kind].add(sum("outage" not in query["sql"] for query in captured))
+                queries[kind].add(sum(not any(part in query["sql"] for part in read_by_time) for query in captured))
     assert len(seen["known"]) == len(seen["other"]) == 40
     assert len({repr(one) for one in seen["known"] + seen["other"]}) == 1
     assert queries["known"] == queries["other"]
