@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from webchat.audit import note_refusal
 from webchat.chats.end import end_chat
+from webchat.chats.question import post_question_after
 from webchat.chats.start import bind_form, submit
 from webchat.errors import ChatRefused, Code
 from webchat.forms.form import FormInvalid, PreEngagementForm
@@ -38,7 +39,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method != "POST":
         return _render(request, "webchat/page.html", visitor, _context(request, webchat, visitor))
     try:
-        submit(request, webchat, visitor, request.POST)
+        session, is_new = submit(request, webchat, visitor, request.POST)
     except ChatRefused as refused:
         note_refusal(refused, webchat.slug)
         return _render_refused(request, webchat, visitor, refused)
@@ -47,6 +48,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         return _render_refused(request, webchat, visitor, unavailable)
     started = redirect("webchat:page", slug)
     remember(started, visitor)
+    post_question_after(started, session, is_new=is_new)
     return started
 
 

@@ -274,7 +274,7 @@ def databases(stack: contextlib.ExitStack, folder: Path) -> Iterator[tuple[str, 
     if postgres.is_there():
         os.sched_setaffinity(0, CORES[-1:])
         server = stack.enter_context(postgres.server())
-        yield "PostgreSQL", stack.enter_context(postgres.new_database(server, "bench"))
+        yield "PostgreSQL", stack.enter_context(postgres.new_database(server))
     else:
         print(f"\nNot measured: {postgres.NAME}", file=sys.stderr)
 

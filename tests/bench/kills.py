@@ -152,7 +152,7 @@ def main() -> int:
         databases = {"sqlite": f"sqlite:///{folder / 'site.sqlite3'}"}
         if postgres.is_there():
             server = stack.enter_context(postgres.server())
-            databases["postgres"] = stack.enter_context(postgres.new_database(server, "kill_bench"))
+            databases["postgres"] = stack.enter_context(postgres.new_database(server))
         elif options.database != "sqlite":
             print(f"not on this machine: {postgres.NAME}", file=sys.stderr)
         for name, url in databases.items():

@@ -24,7 +24,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
-    with postgres.new_database(postgres_server, "test_webchat_faults") as url:
+    with postgres.new_database(postgres_server) as url:
         yield url
 
 

@@ -16,7 +16,16 @@ from typing import Any
 
 from django.apps import AppConfig
 
-POINTS = ("before_row", "after_row", "in_call", "after_answer", "before_commit", "after_commit", "after_question")
+POINTS = (
+    "before_row",
+    "after_row",
+    "in_call",
+    "after_answer",
+    "before_commit",
+    "after_commit",
+    "before_question",
+    "after_question",
+)
 
 _creating = threading.local()
 
@@ -73,6 +82,7 @@ class CrashPoints(AppConfig):
             around(gateway, "open", after="after_answer")
         die_before_the_answer(_Connection)
         around(start, "activate", before="before_commit", after="after_commit")
+        around(question, "post_question", before="before_question")
         around(ConversationsGateway, "post_message", after="after_question")
 
 

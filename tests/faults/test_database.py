@@ -31,7 +31,7 @@ def postgres() -> Iterator[PrivateServer]:
 @pytest.fixture(scope="module")
 def site(postgres: PrivateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
     folder = tmp_path_factory.mktemp("on-postgresql")
-    with new_database(postgres.url, "test_webchat_outage") as url, SandboxServer() as sandbox:
+    with new_database(postgres.url) as url, SandboxServer() as sandbox:
         environment: dict[str, str | None] = {"DATABASE_URL": url, "WEBCHAT_THREADS": "8"}
         with SiteServer(folder, sandbox, environment=environment) as server:
             yield server

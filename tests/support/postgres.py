@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -92,11 +93,11 @@ def server() -> Iterator[str]:
 
 
 @contextmanager
-def new_database(server_url: str, name: str) -> Iterator[str]:
-    """The URL of an empty database of that name, which is dropped at the end."""
+def new_database(server_url: str) -> Iterator[str]:
+    """The URL of an empty database that nobody else has, which is dropped at the end."""
+    name = f"test_webchat_{secrets.token_hex(8)}"
     drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(drop)
         connection.execute(f'CREATE DATABASE "{name}"')
     try:
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))

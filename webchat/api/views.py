@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, BoundedMultiPartParser, bounded
 from webchat.api.serializers import CredentialsSerializer, EndedSerializer, ErrorSerializer, credentials
 from webchat.chats.end import end_chat
-from webchat.chats.question import post_lost_question
+from webchat.chats.question import post_question_after
 from webchat.chats.start import submit
 from webchat.chats.token import issue_token
 from webchat.errors import ChatRefused, Code
@@ -64,9 +64,11 @@ class VisitorView(APIView):
 class ChatView(VisitorView):
     """CSRF for everybody, signed in or not."""
 
-    def answer(self, session: ChatSession, visitor: Visitor, status: int = 200) -> Response:
+    def answer(self, session: ChatSession, visitor: Visitor, *, is_new: bool = False) -> Response:
+        status = 201 if is_new else 200
         response = Response(credentials(session, issue_token(session), settings.TWILIO_REGION), status=status)
         remember(response, visitor)
+        post_question_after(response, session, is_new=is_new)
         return response
 
 
@@ -92,8 +94,8 @@ class SessionsView(ChatView):
     @method_decorator(sensitive_variables())
     def post(self, request: Request, slug: str) -> Response:
         webchat, visitor = webchat_named(slug), self.visitor()
-        session, started = submit(request._request, webchat, visitor, as_texts(request.data))
-        return self.answer(session, visitor, 201 if started else 200)
+        session, is_new = submit(request._request, webchat, visitor, as_texts(request.data))
+        return self.answer(session, visitor, is_new=is_new)
 
 
 class CurrentSessionView(ChatView):
@@ -108,7 +110,6 @@ class CurrentSessionView(ChatView):
         session = ChatSession.running_of(visitor, webchat_named(slug))
         if session is None:
             raise ChatSession.DoesNotExist
-        post_lost_question(session)
         return self.answer(session, visitor)
 
 
@@ -122,7 +123,6 @@ class TokenView(ChatView):
     def post(self, request: Request, session_id: uuid.UUID) -> Response:
         visitor = self.visitor()
         session = ChatSession.get_of(visitor, session_id)
-        post_lost_question(session)
         return self.answer(session, visitor)
 
 

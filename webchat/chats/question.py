@@ -1,11 +1,14 @@
 """The visitor's question as the first message: without a message no agent is ever reached.
 
-The row is its outbox: it remembers the question until Twilio has it, and the worker sends what a request could not.
+The visitor does not wait for it: it is posted by the same request after the answer has left. The row is its outbox: it
+remembers the question until Twilio has it, and the worker posts what a request could not.
 """
 
 from __future__ import annotations
 
 import structlog
+from django.db import DatabaseError
+from django.http.response import HttpResponseBase
 
 from webchat.flex import FlexError, deadline, gateway_for
 from webchat.models import ChatSession
@@ -34,6 +37,25 @@ def post_question(session: ChatSession, *, look_first: bool = False) -> None:
     sent = session.change(question_sent_at=database_now(), failure="")
     if sent and look_first:  # the first try is no news
         logger.info("question_sent", session=str(session.pk))
+
+
+def post_question_after(response: HttpResponseBase, session: ChatSession, *, is_new: bool) -> None:
+    """Posts the question of a running chat when the server closes the response: gunicorn's threads do that once the body
+    is sent. `is_new`: no earlier request has tried it."""
+    close = response.close
+
+    def post_and_close() -> None:
+        try:
+            if is_new:
+                post_question(session)
+            else:
+                post_lost_question(session)
+        except DatabaseError as error:
+            logger.error("the question of chat session %s is left to the worker: %s", session.pk, type(error).__name__)
+        finally:
+            close()
+
+    response.close = post_and_close  # type: ignore[method-assign]
 
 
 def post_lost_question(session: ChatSession) -> None:

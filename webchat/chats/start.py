@@ -25,7 +25,6 @@ from django.utils.translation import gettext_lazy as _
 
 from webchat.audit import note_legacy_gone
 from webchat.chats import end
-from webchat.chats.question import post_question
 from webchat.errors import ChatRefused, Code
 from webchat.fields import lookups
 from webchat.flex import Channel, FlexError, deadline, gateway_for, time_left
@@ -148,7 +147,6 @@ def start(
             with breaker.passage(), deadline(OPEN_SECONDS):
                 channel = open_channel(attempt)
             activate(session, channel)
-            post_question(session)
     except FlexError as error:
         note_failure(attempt, str(error), is_certain=error.outcome_is_known)
         raise _unavailable(webchat, str(error), error.retry_after) from error

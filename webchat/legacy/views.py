@@ -23,6 +23,7 @@ from rest_framework.response import Response
 
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, bounded
 from webchat.api.views import VisitorView
+from webchat.chats.question import post_question_after
 from webchat.chats.start import require_open, submit
 from webchat.chats.token import issue_token, make_token
 from webchat.errors import ChatRefused, Code
@@ -139,9 +140,10 @@ class WebChannelsView(FlexUiView):
         if not is_identity_of(identity, webchat, visitor):
             raise Refused("the token was not made for this webchat, this browser and its user")
         answers = read_answers(webchat, visitor.user is not None, cast(dict[str, Any], request.data))
-        session, started = submit(request._request, webchat, visitor, answers, identity)
-        response = Response(web_channel(session), status=201 if started else 200)
+        session, is_new = submit(request._request, webchat, visitor, answers, identity)
+        response = Response(web_channel(session), status=201 if is_new else 200)
         remember(response, visitor)
+        post_question_after(response, session, is_new=is_new)
         return response
 
 
