@@ -19,6 +19,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 
+from webchat.api.serializers import ErrorSerializer
 from webchat.audit import note_refusal
 from webchat.errors import TRY_AGAIN_SECONDS, ChatRefused, Code
 
@@ -46,10 +47,8 @@ _PLAIN: dict[type[Exception], tuple[int, str, Any]] = {
 def body_of(
     request: HttpRequest | Any, code: str, detail: Any, fields: Mapping[str, list[str]] | None = None
 ) -> dict[str, Any]:
-    body: dict[str, Any] = {"code": code, "detail": str(detail), "request_id": getattr(request, "request_id", "")}
-    if fields is not None:
-        body["fields"] = fields
-    return body
+    told = {"code": code, "detail": detail, "request_id": getattr(request, "request_id", "")}
+    return dict(ErrorSerializer(told if fields is None else {**told, "fields": fields}).data)
 
 
 def error_response(
@@ -90,7 +89,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> JsonRespo
         retry_after = TRY_AGAIN_SECONDS
     # The webchat's slug, where the address has one.
     note_refusal(error, view.kwargs.get("slug", ""))
-    response = error_response(context["request"]._request, status, code, detail, fields, retry_after)
+    response = error_response(view.http_request, status, code, detail, fields, retry_after)
     if status == 405:
         response["Allow"] = ", ".join(view.allowed_methods)
     return response

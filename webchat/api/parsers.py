@@ -13,11 +13,13 @@ from django.core.exceptions import BadRequest
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 
 from webchat.api.errors import error_response
+from webchat.errors import ChatRefused, Code
 
 View = Callable[..., HttpResponseBase]
 
@@ -68,8 +70,8 @@ class NoFiles(FileUploadHandler):
 
 class BoundedJSONParser(BaseParser):
     """A JSON object in UTF-8, without NaN, a key twice, and NUL or a lone surrogate in keys and texts. A number is the
-    text that it was written as: what is read as a number is rounded, or infinite, or slow. Lists and objects in it are
-    as they came: no answer is one."""
+    text that it was written as: what is read as a number is rounded, or infinite, or slow. What is null is left out.
+    Raises ParseError, and ChatRefused(INVALID) at the fields whose value is a list or an object."""
 
     media_type = JSON
 
@@ -87,7 +89,7 @@ class BoundedJSONParser(BaseParser):
             raise ParseError(_("The body must be a JSON object."))
         if not _are_sound([*data, *data.values()]):
             raise ParseError(_("The JSON has characters that no text may have."))
-        return data
+        return _as_texts(data)
 
 
 class BoundedFormParser(FormParser):
@@ -130,6 +132,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) != len(pairs):
         raise ValueError("a key stands twice")
     return data
+
+
+def _as_texts(data: dict[str, Any]) -> dict[str, Any]:
+    """The body as a form takes it. No answer is a list or an object."""
+    answers = {name: value for name, value in data.items() if value is not None}
+    if nested := [name for name, value in answers.items() if isinstance(value, dict | list)]:
+        not_a_text = [gettext("An answer is a text, a number, true or false.")]
+        raise ChatRefused(Code.INVALID, fields={name[:40]: not_a_text for name in nested})
+    return answers
 
 
 def _no_constant(name: str) -> None:

@@ -1,50 +1,52 @@
-"""The shapes of the API's answers, for the OpenAPI schema and for the wire alike."""
+"""The API's answers, on the wire and in the OpenAPI schema."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
 from rest_framework import serializers
 
 from webchat.flex.tokens import Token, sdk_options
 from webchat.models import ChatSession, Webchat
 
 
-class CredentialsSerializer(serializers.Serializer[object]):
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A running chat and what its visitor needs to take part in it."""
+
+    session: ChatSession
+    token: Token
+    region: str = field(default_factory=lambda: str(settings.TWILIO_REGION))
+    sdk_options: dict[str, Any] = field(default_factory=sdk_options)
+
+
+class CredentialsSerializer(serializers.Serializer[Credentials]):
     """What Twilio's Conversations SDK needs to talk to the contact centre. `expires_in` is in seconds."""
 
-    session_id = serializers.UUIDField()
-    api = serializers.ChoiceField(choices=Webchat.Api.values)
-    channel_sid = serializers.RegexField(r"^CH[0-9a-fA-F]{32}$")
-    identity = serializers.CharField()
-    token = serializers.CharField()
-    expires_at = serializers.DateTimeField()
-    expires_in = serializers.IntegerField()
+    session_id = serializers.UUIDField(source="session.pk")
+    api = serializers.ChoiceField(choices=Webchat.Api.values, source="session.api")
+    channel_sid = serializers.RegexField(r"^CH[0-9a-fA-F]{32}$", source="session.channel_sid")
+    identity = serializers.CharField(source="session.identity")
+    token = serializers.CharField(source="token.jwt")
+    expires_at = serializers.DateTimeField(source="token.expires_at", format="%Y-%m-%dT%H:%M:%SZ")
+    expires_in = serializers.IntegerField(source="token.expires_in")
     region = serializers.CharField()
     sdk_options = serializers.DictField()
 
 
-class EndedSerializer(serializers.Serializer[object]):
-    session_id = serializers.UUIDField()
+class EndedSerializer(serializers.Serializer[ChatSession]):
+    session_id = serializers.UUIDField(source="pk")
     status = serializers.ChoiceField(choices=[ChatSession.Status.ENDED.value])
 
 
-class ErrorSerializer(serializers.Serializer[object]):
+class ErrorSerializer(serializers.Serializer[dict[str, Any]]):
+    """A refusal. `fields` are the errors of a form by field name, where there is one."""
+
     code = serializers.CharField()
     detail = serializers.CharField()
     fields = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()), required=False
     )
     request_id = serializers.CharField()
-
-
-def credentials(session: ChatSession, token: Token, region: str) -> dict[str, object]:
-    return {
-        "session_id": str(session.pk),
-        "api": session.api,
-        "channel_sid": session.channel_sid,
-        "identity": session.identity,
-        "token": token.jwt,
-        "expires_at": token.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "expires_in": token.expires_in,
-        "region": region,
-        "sdk_options": sdk_options(),
-    }

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from django.conf import settings
-from django.http import QueryDict
+from django.http import HttpRequest
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
 from django.views.decorators.common import no_append_slash
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
@@ -20,17 +18,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, BoundedMultiPartParser, bounded
-from webchat.api.serializers import CredentialsSerializer, EndedSerializer, ErrorSerializer, credentials
+from webchat.api.serializers import Credentials, CredentialsSerializer, EndedSerializer, ErrorSerializer
 from webchat.chats.end import end_chat
 from webchat.chats.question import post_question_after
 from webchat.chats.start import submit
 from webchat.chats.token import issue_token
-from webchat.errors import ChatRefused, Code
 from webchat.models import ChatSession
 from webchat.models.copies import webchat_named
 from webchat.visitors import Visitor, remember, visitor_of
-
-Json = Mapping[str, Any]
 
 
 def _errors(*statuses: int) -> dict[int, type[ErrorSerializer]]:
@@ -49,6 +44,13 @@ _SLUG = OpenApiParameter("slug", {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$
 class VisitorView(APIView):
     """Knows the visitor, and gives answers that no cache may keep."""
 
+    http_request: HttpRequest
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        # Django's own, which `request` will wrap.
+        self.http_request = request
+
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response.headers["Cache-Control"] = "no-store"
         return super().finalize_response(request, response, *args, **kwargs)
@@ -57,7 +59,7 @@ class VisitorView(APIView):
         """Django's session has done it; DRF would replace the user by nobody."""
 
     def visitor(self) -> Visitor:
-        return visitor_of(self.request._request)
+        return visitor_of(self.http_request)
 
 
 @method_decorator([no_append_slash, bounded, csrf_protect], name="dispatch")
@@ -65,8 +67,8 @@ class ChatView(VisitorView):
     """CSRF for everybody, signed in or not."""
 
     def answer(self, session: ChatSession, visitor: Visitor, *, is_new: bool = False) -> Response:
-        status = 201 if is_new else 200
-        response = Response(credentials(session, issue_token(session), settings.TWILIO_REGION), status=status)
+        credentials = CredentialsSerializer(Credentials(session, issue_token(session)))
+        response = Response(credentials.data, status=201 if is_new else 200)
         remember(response, visitor)
         post_question_after(response, session, is_new=is_new)
         return response
@@ -94,7 +96,7 @@ class SessionsView(ChatView):
     @method_decorator(sensitive_variables())
     def post(self, request: Request, slug: str) -> Response:
         webchat, visitor = webchat_named(slug), self.visitor()
-        session, is_new = submit(request._request, webchat, visitor, as_texts(request.data))
+        session, is_new = submit(self.http_request, webchat, visitor, cast("Mapping[str, Any]", request.data))
         return self.answer(session, visitor, is_new=is_new)
 
 
@@ -136,15 +138,4 @@ class EndView(ChatView):
     def post(self, request: Request, session_id: uuid.UUID) -> Response:
         session = ChatSession.get_of(self.visitor(), session_id)
         end_chat(session, ChatSession.EndedBy.VISITOR)
-        return Response({"session_id": str(session.pk), "status": ChatSession.Status.ENDED.value})
-
-
-def as_texts(data: Any) -> Json:
-    """The body as a form takes it: JSON's own types as the text that a browser would send. Raises ChatRefused(INVALID)."""
-    if isinstance(data, QueryDict):
-        return data
-    answers = {name: value for name, value in data.items() if value is not None}
-    if nested := [name for name, value in answers.items() if isinstance(value, dict | list)]:
-        not_a_text = [gettext("An answer is a text, a number, true or false.")]
-        raise ChatRefused(Code.INVALID, fields={name[:40]: not_a_text for name in nested})
-    return {name: value if isinstance(value, str | bool) else str(value) for name, value in answers.items()}
+        return Response(EndedSerializer(session).data)

@@ -7,7 +7,6 @@ from io import BytesIO
 from typing import Any
 
 from webchat.api.parsers import BoundedJSONParser
-from webchat.api.views import as_texts
 from webchat.models import PreEngagementField, Webchat
 
 # The UI's own default, which stands for no name.
@@ -22,7 +21,7 @@ def read_answers(webchat: Webchat, signed_in: bool, posted: Mapping[str, Any]) -
     Raises ParseError and Invalid.
     """
     text = posted.get("PreEngagementData") or "{}"
-    data = dict(as_texts(BoundedJSONParser().parse(BytesIO(text.encode()))))
+    data = BoundedJSONParser().parse(BytesIO(text.encode()))
     data.pop("identity", None)
     names = [posted.get("CustomerFriendlyName", ""), data.pop("friendlyName", "")]
     rows = PreEngagementField.of_form(webchat, signed_in=signed_in)

@@ -59,7 +59,7 @@ class Refused(PermissionDenied):
 @extend_schema(exclude=True)
 class FlexUiView(VisitorView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        own = f"{request.scheme}://{request._request.get_host()}"
+        own = f"{request.scheme}://{self.http_request.get_host()}"
         if request.method == "POST" and request.headers.get("Origin") != own:
             raise Refused("not from a page of this site")
         super().initial(request, *args, **kwargs)
@@ -140,7 +140,7 @@ class WebChannelsView(FlexUiView):
         if not is_identity_of(identity, webchat, visitor):
             raise Refused("the token was not made for this webchat, this browser and its user")
         answers = read_answers(webchat, visitor.user is not None, cast(dict[str, Any], request.data))
-        session, is_new = submit(request._request, webchat, visitor, answers, identity)
+        session, is_new = submit(self.http_request, webchat, visitor, answers, identity)
         response = Response(web_channel(session), status=201 if is_new else 200)
         remember(response, visitor)
         post_question_after(response, session, is_new=is_new)
