@@ -60,7 +60,7 @@ def html_of(field):
         (Type.TEXT, {}, {'type="text"', 'maxlength="200"'}),
         (Type.TEXT, {"min_length": 3, "max_length": 9}, {'minlength="3"', 'maxlength="9"'}),
         (Type.NAME, {}, {'type="text"', 'autocomplete="name"', 'maxlength="80"'}),
-        (Type.EMAIL, {}, {'type="email"', 'autocomplete="email"'}),
+        (Type.EMAIL, {}, {'type="text"', 'inputmode="email"', 'autocomplete="email"'}),
         (Type.EMAIL, {"autocomplete": "off"}, {'autocomplete="off"'}),
         (Type.PHONE, {}, {'type="tel"', 'autocomplete="tel"'}),
         (Type.NUMBER, {"minimum": "1", "maximum": "9"}, {'type="number"', 'min="1"', 'max="9"', 'inputmode="numeric"'}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,11 +18,13 @@ from django.utils.translation import gettext_lazy
 from phonenumber_field.formfields import PhoneNumberField
 
 from webchat.fields import autofill, patterns
+from webchat.fields.emails import clean_email, validate_email
 from webchat.fields.kinds import Row, Type
 from webchat.fields.person_names import (
     clean_line,
     clean_person_name,
     clean_text,
+    strip_invisible,
     validate_line,
     validate_person_name,
     validate_text,
@@ -94,6 +97,25 @@ class TextField(forms.CharField):
         return clean_text(super().to_python(value) or "")
 
 
+class EmailField(forms.CharField):
+    """Not `type=email`: browsers refuse letters like ö before the @, and rewrite the domain."""
+
+    widget = forms.TextInput(attrs={"inputmode": "email", "autocapitalize": "none", "spellcheck": "false"})
+    default_validators = [validate_email]
+
+    def to_python(self, value: Any) -> str:
+        return clean_email(super().to_python(value) or "")
+
+
+class PhoneField(PhoneNumberField):
+    """Takes what is on business cards: 0041 is +41, and what nobody sees does not count."""
+
+    def to_python(self, value: Any) -> Any:
+        text = unicodedata.normalize("NFKC", strip_invisible(str(value or ""))).strip()
+        text = re.sub(r"\d", lambda digit: str(unicodedata.decimal(digit[0])), text)
+        return super().to_python(re.sub(r"^(\D*)00", r"\1+", text))  # type: ignore[no-untyped-call]
+
+
 class DateField(forms.DateField):
     """Takes and shows ISO dates alone: what `type=date` speaks, in every language."""
 
@@ -127,7 +149,7 @@ class PatternValidator:
             raise ValidationError(self.message, code="pattern")
 
 
-_LINES: dict[str, type[forms.CharField]] = {"name": PersonNameField, "email": forms.EmailField, "textarea": TextField}
+_LINES: dict[str, type[forms.CharField]] = {"name": PersonNameField, "email": EmailField, "textarea": TextField}
 
 
 def formfield(row: Row) -> forms.Field:
@@ -152,7 +174,7 @@ def _of_type(row: Row) -> forms.Field:
     }
     match row.type:
         case Type.PHONE:
-            return PhoneNumberField(max_length=row.longest, **common)
+            return PhoneField(max_length=row.longest, **common)  # type: ignore[no-untyped-call]
         case Type.NUMBER:
             return _number_field(row, common)
         case Type.DATE:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, ValidationError
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from webchat.fields.emails import same_address
 from webchat.fields.kinds import Row
+from webchat.fields.person_names import strip_invisible
 
 # Reading or comparing these would turn the form into an oracle for secrets.
 _FORBIDDEN = frozenset({"password"})
@@ -49,18 +56,55 @@ def value_of(user: AbstractBaseUser, path: str) -> str:
             return ""
         if value is None:
             return ""
-    return str(value).strip()
+    return _as_text(value).strip()
+
+
+def normal_form(value: str) -> str:
+    """What two spellings of one value have in common, for users' values, visitors' answers and the limit of guesses: NFKC,
+    casefold, single spaces, and nothing that nobody sees. Of e-mail addresses also what same_address() says."""
+    value = " ".join(unicodedata.normalize("NFKC", strip_invisible(value)).split())
+    value = same_address(value) if "@" in value else value.casefold()
+    return unicodedata.normalize("NFKC", value)
 
 
 def matches_one_user(answers: Mapping[str, str], user: AbstractBaseUser | None = None) -> bool:
-    """Whether one active user, or this one, has all these values, given by lookup path. Case and surrounding space do
-    not count."""
-    if not answers:
+    """Whether one active user, or this one, has all these values, given by lookup path, in their normal form.
+
+    The database finds who may be meant, by rules of case that differ between databases; the comparison here decides.
+    """
+    wanted = {path: normal_form(value) for path, value in answers.items()}
+    if not wanted or not all(wanted.values()):
         return False
-    conditions: dict[str, Any] = {f"{path}__iexact": value.strip() for path, value in answers.items()}
+    users = get_user_model()._default_manager.filter(is_active=True)
     if user is not None:
-        conditions["pk"] = user.pk
-    return get_user_model()._default_manager.filter(**conditions, is_active=True).exists()
+        users = users.filter(pk=user.pk)
+    for path, value in answers.items():
+        spellings = (Q(**{f"{path}__iexact": spelling}) for spelling in _spellings(value))
+        users = users.filter(reduce(or_, spellings))
+    return any(
+        all(normal_form(_as_text(one)) == value for one, value in zip(found, wanted.values(), strict=True))
+        for found in users.values_list(*wanted)
+    )
+
+
+def _spellings(value: str) -> set[str]:
+    """How the value may stand in the database, where the database cannot tell. SQLite knows the case of ASCII alone."""
+    normal = normal_form(value)
+    if value.isascii() and normal.isascii():
+        return {normal}
+    local, at, domain = normal.rpartition("@")
+    domains = {domain}
+    with suppress(UnicodeError):  # too long for a domain
+        domains.add(domain.encode("idna").decode() if at else domain)
+    # Of what is no address the whole is the "domain".
+    cases = (str, str.upper, str.title, str.capitalize)
+    return {value.strip()} | {
+        f"{case(local)}{at}{domain if at else case(domain)}" for case in cases for domain in domains
+    }
+
+
+def _as_text(value: Any) -> str:
+    return "" if value is None else str(getattr(value, "as_e164", value))
 
 
 def matching_names(rows: Iterable[Row], answers: Mapping[str, object]) -> list[str]:

@@ -21,6 +21,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from webchat.errors import ChatRefused, Code
+from webchat.fields.lookups import normal_form
 from webchat.models import LimitCounter, Webchat
 from webchat.models.clock import database_now
 from webchat.visitors import Visitor
@@ -149,7 +150,7 @@ def give_guess_back(answers: Mapping[str, str], network: str) -> None:
 
 
 def _guess(answers: Mapping[str, str], network: str) -> list[tuple[Limit, str]]:
-    values = [f"{path}={value.strip().casefold()}" for path, value in sorted(answers.items())]
+    values = [f"{path}={normal_form(value)}" for path, value in sorted(answers.items())]
     return [(MEMBER_BY_ADDRESS, network), *((MEMBER_BY_VALUE, value) for value in values)]
 
 
