@@ -51,7 +51,7 @@ def post_question_after(response: HttpResponseBase, session: ChatSession, *, is_
             else:
                 post_lost_question(session)
         except DatabaseError as error:
-            logger.error("the question of chat session %s is left to the worker: %s", session.pk, type(error).__name__)
+            logger.error("question_left_to_worker", session=str(session.pk), error=type(error).__name__)
         finally:
             close()
 
