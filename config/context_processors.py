@@ -1,4 +1,4 @@
-"""What every page knows about the company whose site this is."""
+"""The company's name, tagline and colour, for every page."""
 
 from __future__ import annotations
 

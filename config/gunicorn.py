@@ -1,4 +1,4 @@
-"""How gunicorn serves the site: `gunicorn -c config/gunicorn.py config.wsgi`. WEB_CONCURRENCY sets the workers."""
+"""The configuration of gunicorn: `gunicorn -c config/gunicorn.py`. WEB_CONCURRENCY sets the number of processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from config import logs
 
 wsgi_app = "config.wsgi"
 bind = os.environ.get("BIND", f"127.0.0.1:{os.environ.get('PORT', '8000')}")
-# The master's own lines look like the workers'.
+# The master process logs in the same format as the workers.
 logconfig_dict = logs.configure(human=os.environ.get("LOG_FORMAT") == "text")
 
 
@@ -22,7 +22,8 @@ class SiteLogger(Logger):
 logger_class = SiteLogger
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-# A start waits for Twilio most of its time: threads hold such waits cheaply.
+# A start spends most of its time waiting for Twilio, and a waiting thread is cheap.
+# Threads also close a response after it was sent, which the first message of a chat relies on.
 worker_class = "gthread"
 threads = int(os.environ.get("WEBCHAT_THREADS", "32"))
 # Longer than a proxy keeps its own end, so that we never close a connection that it is about to use. An idle one costs
@@ -30,7 +31,7 @@ threads = int(os.environ.get("WEBCHAT_THREADS", "32"))
 keepalive = 75
 timeout = 30
 graceful_timeout = 20
-# Nobody steers it by a socket in the home folder.
+# Nobody controls gunicorn by the socket that it would put into the home folder.
 control_socket_disable = True
 max_requests = 5000
 max_requests_jitter = 500

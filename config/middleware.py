@@ -123,9 +123,9 @@ class PolicyMiddleware(CSPMiddleware):
         return parts
 
 
-# What a page loads, and no browser shows as a page of its own; SVG is not among it, which may carry scripts.
+# Types that a page loads and no browser shows as a page of its own. SVG is not among them: it may carry scripts.
 _SUBRESOURCE = re.compile(r"text/(css|javascript)\b|font/|image/(png|jpeg|gif|webp|x-icon)\b")
-# Browsers read them of pages alone: what a page loads is under the policies of the page.
+# Browsers read these headers on pages alone: the page's policies hold for what it loads.
 _OF_PAGES = (
     "Content-Security-Policy",
     "Cross-Origin-Opener-Policy",

@@ -1,4 +1,4 @@
-"""What an error report may tell, if a site has one made: Django's technical report, for its mails for example.
+"""Error reports without visitors' data, if a site has one made: Django's technical report, for its mails for example.
 
 The log tells where something failed. A report adds names, of settings, cookies, fields and variables, and no value of
 them: a value may be a visitor's answer. With DEBUG on, Django's own page shows everything.

@@ -21,10 +21,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def _read(read: Callable[..., Any], name: str, default: object, meaning: str, at_least: int | None = None) -> Any:
-    """What the environment says, or an error that names the variable."""
+    """Reads a variable. Raises ImproperlyConfigured, which names it and says what it must be."""
     try:
         value = read(name, default=default)
-        # An address of no kind that django-environ knows is {}.
+        # django-environ reads an address of an unknown scheme as {}.
         if value != {} and (at_least is None or value >= at_least):
             return value
     except (ValueError, LookupError, ImproperlyConfigured):
@@ -207,7 +207,7 @@ STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # No page of another site loads them: Cross-Origin-Resource-Policy says so too.
 WHITENOISE_ALLOW_ALL_ORIGINS = False
-# What `make build` leaves for collectstatic.
+# `make build` leaves minified files here for collectstatic.
 MINIFIED = BASE_DIR / "build" / "minified"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -268,7 +268,7 @@ CONTENT_SECURITY_POLICY = {
 # --- API ------------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    # Who the visitor is, is Django's session and our signed cookie; CSRF is enforced on each view for everybody.
+    # Django's session and our signed cookie identify the visitor; each view enforces CSRF for everybody.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -1,7 +1,7 @@
-"""The stylesheet of a page view: the launcher's, and after it the webchat's brand colour, in one request.
+"""The stylesheet of a page view: the launcher's rules, followed by the webchat's brand colour, in one request.
 
-A strict Content-Security-Policy allows no style attribute that could carry the colour, and in a stylesheet of its own it
-would cost each page view one more request.
+The strict Content-Security-Policy allows no style attribute for the colour, and a stylesheet of its own would cost each
+page view one more request.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Stylesheet(NamedTuple):
 
 
 def stylesheet(slug: str, brand_colour: str) -> Stylesheet:
-    """For a webchat and its colour as #rrggbb."""
-    # In development a change of the sources is seen at once.
+    """Returns the stylesheet of a webchat, by its slug and its brand colour as #rrggbb."""
+    # In development the sources are read each time, so that a change shows at once.
     return _put_together(slug, brand_colour) if settings.DEBUG else _kept(slug, brand_colour)
 
 
 def _put_together(slug: str, brand_colour: str) -> Stylesheet:
-    # Of no specificity, like all properties: a site's own "web-chat { … }" overrides them.
+    # :where() has no specificity: a site's own "web-chat { … }" overrides these properties.
     brand = (
         f':where(web-chat[slug="{slug}"])'
         f"{{--webchat-brand:{brand_colour};--webchat-brand-ink:{ink_for(brand_colour)}}}\n"

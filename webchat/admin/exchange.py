@@ -43,7 +43,7 @@ class ImportForm(forms.Form):
     texts = forms.BooleanField(
         label=gettext_lazy("Take the title, the introduction and the start button's text too"), required=False
     )
-    # What was looked at: another text or choice is shown again before it is saved.
+    # The digest of what staff looked at: a text or choice that was changed since is shown again before it is saved.
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, webchat: Webchat, data: Any = None) -> None:
@@ -78,7 +78,7 @@ class ImportForm(forms.Form):
 
     @property
     def new_texts(self) -> list[tuple[str, str]]:
-        """What each text of the webchat is called, and its new wording."""
+        """The label of each text of the webchat, and its new wording."""
         texts = self.plan.texts if self.plan else {}
         return [(str(label_for_field(column, Webchat)), text) for column, text in texts.items()]
 

@@ -32,7 +32,7 @@ class PreEngagementFieldForm(forms.ModelForm):
             self.initial["position"] = None
 
     def clean_name(self) -> str:
-        # Before the formset looks for two rows of one name: it would take two empty ones for that.
+        # Names are made before the formset looks for duplicates: it would take two empty names for one.
         name: str = self.cleaned_data["name"]
         return name or name_from_label(self.cleaned_data.get("label", ""))
 

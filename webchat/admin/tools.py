@@ -1,4 +1,4 @@
-"""What more than one page of the admin needs."""
+"""Helpers of several pages of the admin."""
 
 from __future__ import annotations
 

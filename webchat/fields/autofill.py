@@ -1,4 +1,4 @@
-"""What a browser may fill in by itself: the tokens of the `autocomplete` attribute, as far as a chat may ask for them.
+"""The `autocomplete` tokens that a chat may use, so that a browser can fill in answers by itself.
 
 A token belongs to certain kinds of inputs, and a checker of accessibility refuses it on others.
 https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#autofilling-form-controls:-the-autocomplete-attribute

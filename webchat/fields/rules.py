@@ -23,7 +23,7 @@ _CHOICE_MAX = 200  # characters
 
 
 def problems(row: Row) -> Errors:
-    """What is wrong with a field of a known type, by the name of the column."""
+    """Returns what is wrong with a field of a known type, by column name."""
     errors = _of_name(row) | _of_role(row) | _of_match(row) | range_problems(row)
     if row.type in CHOICE_TYPES:
         errors |= _of_choices(row)

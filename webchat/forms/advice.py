@@ -1,4 +1,4 @@
-"""What staff should know about a form that is valid, and may still not do what they want."""
+"""Advice to staff on a form that is valid but may not do what they want."""
 
 from __future__ import annotations
 

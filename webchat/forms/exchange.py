@@ -40,7 +40,7 @@ class Found:
 
 @dataclass
 class Plan:
-    """What an import would do: fields to save, what was left out and why, and texts of the webchat by column."""
+    """The plan of an import: fields to save, what is left out and why, and texts of the webchat by column."""
 
     found: list[Found] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
@@ -103,7 +103,7 @@ def _find(value: Any, depth: int = 0) -> dict[str, Any] | None:
 
 
 def plan(config: dict[str, Any], webchat: Webchat, *, replace: bool) -> Plan:
-    """What saving the config would do to the webchat's form. Touches no row."""
+    """Returns the plan of an import into the webchat's form. Changes no row."""
     made = Plan()
     rows = list(webchat.fields.all())
     names = set() if replace else {row.name for row in rows}

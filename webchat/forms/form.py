@@ -1,6 +1,6 @@
 """The pre-engagement form: filled from the rows that staff composed, the only validator for page and API alike.
 
-To validate it has no effects: no limit is taken, nobody is asked. What a start must pass beside it is in chats/start.py.
+Validation has no effects: it takes no limit and calls nobody. The gates of a start are in chats/start.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from webchat.flex.gateway import pre_engagement_json
 from webchat.forms.page_context import context_data
 from webchat.models import PreEngagementField, Webchat
 
-# What a form post may carry beside the answers.
+# Names that a form post may carry beside the answers.
 ENVELOPE = frozenset({"csrfmiddlewaretoken", "idempotency_key", "location", "referrer", "context", "proof_of_work"})
 # Twilio takes less than 16 KB of PreEngagementData (error 45731) and does not say how it counts; this leaves room.
 # https://www.twilio.com/docs/flex/developer/conversations/webchats-resource
@@ -37,11 +37,11 @@ _ADDRESS_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a valid form leads to.
+    """The outcome of a valid form.
 
     `data` is what Flex gets: plain JSON, field name → value, with `friendlyName`, `location`, `referrer`, `locale` and
     `verified`, the names that come from the signed-in account, and `context`, what the page and the site's hook add.
-    `consents` are the texts that were agreed to. `digest` tells whether two submits say the same.
+    `consents` are the texts that the visitor agreed to. Two submits with the same answers have the same `digest`.
     `account_matches` stays with us: the visitor can read what Flex gets.
     """
 
@@ -55,8 +55,8 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Where the form is sent from: `origin` is this site's as the visitor reached it, `url` the page of the form unless
-    the form names it."""
+    """The page that the form is sent from. `origin` is this site's as the visitor reached it. `url` is the page's
+    address, unless the form names it."""
 
     origin: str = ""
     url: str = ""
@@ -94,7 +94,7 @@ class PreEngagementForm(forms.Form):
                 self.fields[row.name] = row.formfield()
 
     def _read_account(self) -> dict[str, str]:
-        """What the signed-in visitor's account answers. Read from the account itself, whatever the browser sends."""
+        """Reads the answers of the signed-in visitor's account, by field name, whatever the browser sends for them."""
         if self.user is None:
             return {}
         values = {
@@ -148,7 +148,7 @@ class PreEngagementForm(forms.Form):
 
     @property
     def member_answers(self) -> dict[str, str]:
-        """What a members-only form must say of one account, by user lookup; empty when it asks nothing like that."""
+        """The answers that must all match one account, by user lookup. Empty where the form is not for members only."""
         return {
             row.user_lookup: str(_plain(self.cleaned_data.get(row.name)) or "")
             for row in self.rows
@@ -156,8 +156,8 @@ class PreEngagementForm(forms.Form):
         }
 
     def answers(self, ask_the_site: Callable[[dict[str, Any]], Mapping[str, Any]] = lambda told: {}) -> Answers:
-        """What the form leads to. `ask_the_site` takes what Flex will get and returns more of the site's own; what it
-        raises passes through. Raises FormInvalid for more than Twilio takes."""
+        """Returns the outcome of a valid form. `ask_the_site` gets the data for Flex and returns the site's additions;
+        its exceptions pass through. Raises FormInvalid when the data are larger than Twilio accepts."""
         data = self._data(self.cleaned_data)
         own = {row.name: data.get(row.name) for row in self.rows}
         if context := self.page_context | dict(ask_the_site(data)):

@@ -1,4 +1,5 @@
-"""What a page template tells the agent: `{% webchat context=order %}`, signed so that the browser cannot change it."""
+"""The context that a page template gives to the agent, `{% webchat context=order %}`: signed, so that the browser cannot
+change it."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ def sign_context(context: Mapping[str, Any], user: AbstractBaseUser | None) -> s
 
 
 def context_data(signed: str, user: AbstractBaseUser | None) -> dict[str, Any]:
-    """What was signed. Raises ValidationError when it was changed, is somebody else's, or too old."""
+    """Returns the mapping that was signed. Raises ValidationError when it was changed, is another user's, or too old."""
     if not signed:
         return {}
     try:

@@ -253,7 +253,7 @@ def agents(conversation: Conversation) -> list[Participant]:
 
 
 def unread_by_agents(conversation: Conversation) -> int:
-    """How many messages of the customer no agent has read."""
+    """The number of messages of the customer that no agent has read."""
     customer = webchat(conversation).customer.identity
     read = [one.last_read_index for one in agents(conversation) if one.last_read_index is not None]
     horizon = max(read, default=-1)

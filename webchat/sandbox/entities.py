@@ -143,7 +143,7 @@ class Message:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Webchat:
-    """What makes a conversation a webchat: the guest who came by an address (v2) or a Flex Flow (v1), and the task.
+    """The webchat part of a conversation: the guest who came by an address (v2) or a Flex Flow (v1), and the task.
 
     A webchat reaches agents only as a task, and Studio makes the task on the first message that fires webhooks.
     """
@@ -196,7 +196,7 @@ class Conversation:
         return next((message for message in self.messages.values() if message.sid == sid), None)
 
     def unread_by(self, participant: Participant) -> int | None:
-        """How many messages lie behind the read horizon; None while there is no horizon."""
+        """The number of messages behind the read horizon; None while there is no horizon."""
         horizon = participant.last_read_index
         return None if horizon is None else sum(1 for index in self.messages if index > horizon)
 

@@ -1,4 +1,4 @@
-"""What happened, by whose doing, and who is told.
+"""Events: what happened, who caused it, and who is told.
 
 The names are those of Twilio's webhooks without their `on`:
 https://www.twilio.com/docs/conversations-classic/conversations-webhooks
@@ -15,7 +15,7 @@ from .entities import Conversation, Message, Participant, State
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a change comes from. Only one that `fires` is heard by webhooks and by Studio."""
+    """The origin of a change. Webhooks and Studio hear of it only if it `fires`."""
 
     source: Literal["API", "SDK"]
     fires: bool

@@ -1,4 +1,4 @@
-"""Who may talk to the sandbox: this machine, and in a browser only pages of this machine."""
+"""The guard of the sandbox: it answers this machine alone, and in a browser only pages of this machine."""
 
 from __future__ import annotations
 

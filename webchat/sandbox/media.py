@@ -145,7 +145,7 @@ class MediaApi:
         )
         if media is None:
             raise TwilioError(403, 20403, "The temporary URL is wrong or has expired")
-        # What visitors upload is never to act as a page of this origin, where the agent desk lives.
+        # An uploaded file must never act as a page of this origin, which is the agent desk's.
         disposition = "inline" if media.content_type.startswith(SHOWN_INLINE) else "attachment"
         headers = CIMultiDict(
             {
@@ -190,7 +190,7 @@ class MediaApi:
 
 
 def _identity(request: web.Request) -> str | None:
-    """Who asks: the identity of the access token, or None for the account itself by HTTP Basic. Raises TwilioError."""
+    """Returns the identity of the access token, or None for the account itself by HTTP Basic. Raises TwilioError."""
     if basic_credentials(request):
         return None
     try:

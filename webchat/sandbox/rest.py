@@ -1,4 +1,4 @@
-"""What Twilio's REST resources share: HTTP Basic, Twilio's errors, form parameters, pages."""
+"""The common part of Twilio's REST resources: HTTP Basic, Twilio's errors, form parameters, pages."""
 
 from __future__ import annotations
 

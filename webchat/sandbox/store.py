@@ -147,7 +147,7 @@ class Store:
         self.update_conversation(conversation, origin, attributes=json.dumps(merged, ensure_ascii=False))
 
     def end_webchat(self, conversation: Conversation, origin: Origin) -> None:
-        """What Flex does when a task is completed; a v1 channel also gets the attribute that v1 widgets wait for."""
+        """Closes the conversation of a completed task, as Flex does. A v1 channel gets the attribute that its widgets await."""
         if conversation.webchat and conversation.webchat.api == "web_channels":
             self.annotate(conversation, origin, status="INACTIVE")
         self.set_state(conversation, "closed", origin)

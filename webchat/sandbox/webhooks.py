@@ -166,7 +166,7 @@ async def _send(session: aiohttp.ClientSession, target: Target, fields: dict[str
 
 
 def signature(address: str, fields: Mapping[str, str]) -> str:
-    """What `X-Twilio-Signature` holds: HMAC-SHA1 by the auth token of the URL and the sorted fields, in base64."""
+    """The value of `X-Twilio-Signature`: HMAC-SHA1 by the auth token of the URL and the sorted fields, in base64."""
     text = address + "".join(name + fields[name] for name in sorted(fields))
     return base64.b64encode(
         hmac.new(AUTH_TOKEN.encode(), text.encode(errors="replace"), hashlib.sha1).digest()
