@@ -143,14 +143,15 @@ export class Panel {
 
   /** Another tab of this browser began a chat: it goes on here too, with what was written here as its draft. */
   async #join(/** @type {string} */ session, /** @type {StartForm} */ form) {
-    const { question } = form;
-    if (question) this.host.remember(JSON.stringify([session, question]), "draft");
+    const { draft } = form;
+    if (draft) this.host.remember(JSON.stringify([session, draft]), "draft");
     await this.#reload();
   }
 
   async #started(/** @type {Credentials} */ credentials) {
-    if (this.#form) this.#kept = { visitor: this.#body.dataset.visitor, answers: this.#form.answers() };
-    await this.#begin(credentials, { focus: true });
+    const form = this.#form;
+    if (form) this.#kept = { visitor: this.#body.dataset.visitor, answers: form.answers() };
+    await this.#begin(credentials, { focus: true, question: form?.question });
     const { session_id } = credentials;
     this.tabs.postMessage({ started: session_id });
     this.host.emit("started", { session_id });
@@ -195,13 +196,13 @@ export class Panel {
     this.host.emit("error", { code: error instanceof ApiError ? error.code : "unexpected" });
   }
 
-  /** @param {Credentials} credentials @param {{focus: boolean}} options */
-  async #begin(credentials, { focus }) {
+  /** @param {Credentials} credentials @param {{focus: boolean, question?: string}} options */
+  async #begin(credentials, { focus, question }) {
     const { Chat } = await this.host.load("chat");
     if (this.#disposed) return;
     this.#form = undefined;
     this.#view.replaceChildren(this.templates.clone("chat"));
-    this.#chat = new Chat(this, this.#view, this.#api, credentials, {
+    this.#chat = new Chat(this, this.#view, this.#api, credentials, question, {
       startAnother: () => this.#startAnother(),
       disowned: () => {
         this.#kept = undefined;

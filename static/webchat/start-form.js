@@ -67,8 +67,13 @@ export class StartForm {
   }
 
   /** What it is about, so far. */
-  get question() {
+  get draft() {
     return this.form.querySelector("textarea")?.value.trim();
+  }
+
+  /** The answer that our server posts as the first message; empty where there is none. */
+  get question() {
+    return String(this.answers().get(this.form.dataset.webchatQuestion ?? "") ?? "").trim();
   }
 
   async submit({ repeated = false } = {}) {

@@ -241,6 +241,14 @@ def test_a_form_that_the_account_answers_asks_nothing():
     assert not form_of(webchat).asks_nothing
 
 
+def test_a_form_names_the_question_that_it_asks_this_visitor():
+    webchat = make_webchat(fields=False)
+    make_field(webchat, "about", role=Role.QUESTION, audience=PreEngagementField.Audience.ANONYMOUS)
+    make_field(webchat, "details", type=Type.TEXTAREA)
+    assert form_of(webchat).question_name == "about"
+    assert form_of(webchat, user=make_user()).question_name == ""
+
+
 # --- Whatever staff compose and visitors type -----------------------------------------------------------------------
 
 

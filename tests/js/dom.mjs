@@ -41,7 +41,8 @@ const PAGE = new URL("../../.cache/markup.html", import.meta.url);
 const window = new Window({ url: "http://127.0.0.1/webchat/support/", width: 1280, height: 800 });
 for (const name of GLOBALS) Object.defineProperty(globalThis, name, { value: window[name], configurable: true });
 globalThis.window = globalThis;
-for (const type of ["addEventListener", "removeEventListener"]) globalThis[type] = window[type].bind(window);
+for (const type of ["addEventListener", "removeEventListener", "dispatchEvent"])
+  globalThis[type] = window[type].bind(window);
 
 const { WebChatElement } = await import("../../static/webchat/web-chat-element.js");
 const { Templates } = await import("../../static/webchat/templates.js");

@@ -99,10 +99,11 @@ async function until(condition) {
 const found = (name) => element.querySelector(`[data-webchat-${name}]`);
 const names = () => events.map(([name]) => name);
 
-async function startChat() {
+async function startChat({ question = "" } = {}) {
   answers.push(["POST /api/webchat/support/sessions/", 201, JSON.stringify(CREDENTIALS)]);
   show("inline").open();
   await until(() => found("form"));
+  found("form").elements.namedItem("question").value = question;
   found("form").dispatchEvent(new Event("submit", { cancelable: true }));
   await until(() => found("reconnect") && !found("reconnect").hidden);
 }
@@ -170,6 +171,43 @@ test("a start leads into the chat, even if Twilio's SDK does not come", async ()
   assert.equal(found("form"), null);
   assert.equal(found("end").hidden, false);
   assert.deepEqual(events.find(([name]) => name === "started")[1], { session_id: SESSION });
+});
+
+const written = () =>
+  [...found("messages").children].map((item) => [
+    item.querySelector("[data-webchat-text]").textContent,
+    item.querySelector("[data-webchat-delivery]").textContent.trim(),
+  ]);
+
+function send(text) {
+  found("message").value = text;
+  found("composer").dispatchEvent(new Event("submit", { cancelable: true }));
+}
+
+test("the question is shown at once as being sent; without one nothing is", async () => {
+  await startChat({ question: "Where is my parcel?" });
+  assert.deepEqual(written(), [["Where is my parcel?", "Sending…"]]);
+  element.remove();
+  await startChat();
+  assert.deepEqual(written(), []);
+});
+
+test("what still waits behind the question when the page goes is in the composer again, and in its draft", async () => {
+  await startChat({ question: "Where is my parcel?" });
+  send("It is blue.");
+  send("And heavy.");
+  found("message").value = "Half a";
+  await settled();
+  assert.deepEqual(written().slice(1), [
+    ["It is blue.", "Sending…"],
+    ["And heavy.", "Sending…"],
+  ]);
+  window.dispatchEvent(new Event("pagehide"));
+  await settled();
+  const text = "It is blue.\nAnd heavy.\nHalf a";
+  assert.equal(found("message").value, text);
+  assert.deepEqual(JSON.parse(element.recall("draft")), [SESSION, text]);
+  assert.deepEqual(written(), [["Where is my parcel?", "Sending…"]]);
 });
 
 test("an end is told to the page first, which may cancel it, and to our server once", async () => {

@@ -58,6 +58,14 @@ test("a submit sends the answers, where it was made, and the form's key", async 
   );
 });
 
+test("the form knows its question by the field's role, and a form without one has none", () => {
+  const { form, startForm, field } = formWith();
+  field("question").value = "  Where is my parcel?\n";
+  assert.equal(startForm.question, "Where is my parcel?");
+  delete form.dataset.webchatQuestion;
+  assert.equal(startForm.question, "");
+});
+
 test("nothing is started before all is there that shows a chat", async () => {
   const ready = async () => {
     throw new TypeError("Failed to fetch");

@@ -60,6 +60,21 @@ test("a failed message that arrived after all is no longer failed, and is not do
   assert.equal(timeline.entries.length, 1);
 });
 
+test("the question that our server posts becomes the one that is shown already, and no other message does", () => {
+  const timeline = new Timeline();
+  const { entry } = timeline.merge(message({ status: "sending", text: "Where is it?" }));
+  timeline.merge(message({ clientId: "a", status: "sending", text: "Where is it?" }));
+  timeline.merge(agent({ index: 0 }));
+  assert.equal(entry.status, "sending");
+  const echo = timeline.merge(message({ index: 1, text: "Where is it?" }));
+  assert.equal(echo.entry, entry);
+  assert.equal(echo.isNew, false);
+  timeline.merge(message({ index: 1, text: "Where is it?" }));
+  timeline.merge(message({ index: 2, clientId: "a", text: "Where is it?" }));
+  assert.equal(timeline.merge(message({ index: 3, text: "Where is it?" })).isNew, true);
+  assert.deepEqual(indexes(timeline), [0, 1, 2, 3]);
+});
+
 test("somebody else's message with my client id is not my message", () => {
   const timeline = new Timeline();
   timeline.merge(message({ clientId: "a", status: "sending" }));

@@ -73,8 +73,10 @@ class Widget:
         return self
 
     def expect_connected(self) -> None:
+        """The history is there, and Twilio has the question."""
         expect(self.log).to_have_attribute("aria-busy", "false")
         expect(self.messages.first).to_be_visible()
+        expect(self.log.locator("[data-words=sending]")).to_have_count(0)
 
     def send(self, text: str) -> None:
         self.composer.fill(text)

@@ -110,6 +110,11 @@ class PreEngagementForm(forms.Form):
         return not self.fields
 
     @property
+    def question_name(self) -> str:
+        """The field whose answer becomes the first message; empty where this visitor is asked for none."""
+        return next((row.name for row in self.rows if row.role == Role.QUESTION and row.name in self.fields), "")
+
+    @property
     def account_rows(self) -> list[dict[str, str]]:
         """Label and value of each answer that the account gives, to show to the visitor."""
         return [

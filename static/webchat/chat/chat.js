@@ -18,6 +18,8 @@ import { TwilioClient } from "./twilio-client.js";
  */
 
 const CONNECT_MS = 15_000;
+// Our server tries for 3 s to post the question; after that its worker does, and nobody knows when.
+const QUESTION_MS = 5000;
 
 /**
  * Who or what ended a chat: whom the page is told, and whether our server must hear of it.
@@ -43,19 +45,26 @@ export class Chat {
   #given;
   /** @type {Promise<Alerts | undefined> | undefined} */
   #alerts;
+  /** @type {Entry | undefined} that our server is posting */
+  #question;
+  /** @type {Promise<void> | undefined} what the visitor writes meanwhile waits for it */
+  #questionPosted;
+  /** @type {(() => void) | undefined} until it was called */
+  #stopWaiting;
 
   /**
    * @param {Panel} panel
    * @param {HTMLElement} view
    * @param {Api} api
    * @param {Credentials} credentials
+   * @param {string | undefined} question that our server is posting as the first message
    * @param {object} on
    * @param {() => void} on.startAnother
    * @param {() => void} on.disowned it is no longer this visitor's to see
    * @param {() => void} on.ended
    * @param {(credentials: Credentials) => void} on.renewed
    */
-  constructor({ host, templates, header, frame }, view, api, credentials, on) {
+  constructor({ host, templates, header, frame }, view, api, credentials, question, on) {
     this.host = host;
     this.view = view;
     this.templates = templates;
@@ -107,6 +116,7 @@ export class Chat {
     });
     const { signal } = this.#listening;
     document.addEventListener("visibilitychange", () => this.#read(), { signal });
+    window.addEventListener("pagehide", () => this.#takeBack(), { signal });
     this.transcript.log.addEventListener("scroll", () => this.#read(), { signal, passive: true });
     part(view, "new").addEventListener("click", on.startAnother);
     for (const button of view.querySelectorAll("[data-webchat-download]")) {
@@ -116,6 +126,7 @@ export class Chat {
     if (host.recall("sound") || host.recall("notify")) this.#prepareAlerts();
     header.offerEnd(() => this.#askToEnd());
     if (!host.isOpen) host.remember("minimised");
+    if (question) this.#expect(question);
     this.#open();
   }
 
@@ -128,6 +139,7 @@ export class Chat {
 
   /** Something else takes its place in the panel. */
   dispose() {
+    this.#takeBack();
     this.#listening.abort();
     this.conversation.dispose();
     this.client.close();
@@ -193,13 +205,38 @@ export class Chat {
 
   // --- Messages -------------------------------------------------------------------------------------------------
 
+  /** Shows the question as being sent. Its echo has no client id, and takes its place. @param {string} question */
+  #expect(question) {
+    this.#question = this.#own(null, question);
+    this.transcript.fill([this.#question]);
+    this.#questionPosted = new Promise((resolve) => {
+      this.#stopWaiting = () => {
+        this.#stopWaiting = undefined;
+        resolve();
+      };
+      setTimeout(this.#stopWaiting, QUESTION_MS);
+    });
+  }
+
+  /** What still waits behind the question goes back to the composer, whose draft outlives the page. */
+  #takeBack() {
+    if (this.#stopWaiting) for (const { cancel } of [...this.transcript.timeline.entries].reverse()) cancel?.();
+  }
+
   /** @param {string} text @param {Attachment[]} files */
   #compose(text, files) {
-    /** @type {Entry} */
-    const entry = {
+    const entry = this.#own(crypto.getRandomValues(new Uint32Array(4)).join("-"), text, files);
+    this.transcript.markUnread(null);
+    this.transcript.add([entry]);
+    this.#send(entry, false);
+  }
+
+  /** @param {string | null} clientId @param {string} text @param {Attachment[]} [files] @returns {Entry} */
+  #own(clientId, text, files) {
+    return {
       kind: "message",
       index: null,
-      clientId: crypto.getRandomValues(new Uint32Array(4)).join("-"),
+      clientId,
       author: this.identity,
       own: true,
       at: new Date(),
@@ -207,19 +244,28 @@ export class Chat {
       files,
       status: "sending",
     };
-    this.transcript.markUnread(null);
-    this.transcript.add([entry]);
-    this.#send(entry, false);
   }
 
   /** @param {Entry} entry @param {boolean} again */
   async #send(entry, again) {
     const cancelling = new AbortController();
-    entry.cancel = () => cancelling.abort();
+    const cancelled = new Promise((_, reject) => {
+      entry.cancel = () => {
+        cancelling.abort();
+        reject();
+      };
+    });
     entry.status = "sending";
     this.transcript.update(entry);
     try {
+      await Promise.race([this.#questionPosted, cancelled]);
       await this.conversation.send(entry, again, cancelling.signal);
+      const question = this.#question;
+      if (question?.status === "sending" && question !== entry) {
+        // Our server posts none after another message of the visitor, who may send it again.
+        question.status = "failed";
+        this.transcript.update(question);
+      }
       this.host.emit("message", { from: "visitor" });
     } catch {
       // If it got through nevertheless, its echo brings it back.
@@ -245,6 +291,7 @@ export class Chat {
     } else {
       this.transcript.fill(entries);
     }
+    if (entries.some(({ own, clientId }) => own && !clientId)) this.#stopWaiting?.();
     this.people.show();
     this.#read();
   }
@@ -328,6 +375,7 @@ export class Chat {
   #finish(cause) {
     if (!this.isRunning) return;
     this.isRunning = false;
+    this.#stopWaiting?.();
     this.client.close();
     const { by, tellServer } = ENDS[cause];
     // The page is told first: what our server answers changes nothing for the visitor.

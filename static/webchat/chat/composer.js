@@ -63,10 +63,9 @@ export class Composer {
     this.form.hidden = hidden;
   }
 
-  /** @param {string} text that was not sent after all */
+  /** Before what is written there meanwhile. @param {string} text that was not sent after all */
   putBack(text) {
-    if (this.input.value) return;
-    this.input.value = text;
+    this.input.value = [text, this.input.value].filter(Boolean).join("\n");
     this.#changed();
   }
 

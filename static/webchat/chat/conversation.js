@@ -102,7 +102,7 @@ export class Conversation {
         const { items } = await within(CALL_LIMIT, conversation.getMessages(PAGE_SIZE));
         const entries = items.map((message) => this.#entry(message));
         this.on.messages(entries, true);
-        if (entries.some((entry) => entry.clientId === clientId)) return;
+        if (entries.some((entry) => entry.own && entry.clientId === clientId)) return;
       }
       const attributes = { client_id: clientId };
       if (files?.length) {

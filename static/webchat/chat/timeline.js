@@ -14,11 +14,12 @@ export function compare(a, b) {
   return a.at.getTime() - b.at.getTime();
 }
 
-/** @param {Entry} a @param {Entry} b */
+/** @param {Entry} a known @param {Entry} b incoming */
 function isSame(a, b) {
   if (a.kind !== "message" || b.kind !== "message") return false;
   if (a.index !== null && a.index === b.index) return true;
-  return a.clientId !== null && a.clientId === b.clientId && a.author === b.author;
+  // Neither has a client id: the question, shown before our server has posted it.
+  return (a.clientId !== null || a.index === null) && a.clientId === b.clientId && a.author === b.author;
 }
 
 /** Entries in order, each once, however often and in whatever order they arrive. */
