@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -236,6 +237,11 @@ class Webchat(models.Model):
     @property
     def stylesheet(self) -> Stylesheet:
         return stylesheet(self.slug, self.brand_colour)
+
+    @cached_property
+    def markup(self) -> dict[tuple[str, str], str]:
+        """What a page shows of this copy of the webchat, by mode and language, once it was made."""
+        return {}
 
     @property
     def attachment_types(self) -> dict[str, str]:

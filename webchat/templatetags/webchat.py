@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,8 @@ from django.http import HttpRequest
 from django.template.base import FilterExpression, Parser, Token, token_kwargs
 from django.template.context import Context
 from django.template.loader import render_to_string
+from django.utils.safestring import mark_safe
+from django.utils.translation import get_language
 
 from webchat.forms.page_context import sign_context
 from webchat.models import Webchat
@@ -27,6 +30,8 @@ register = template.Library()
 _TEMPLATES = {"launcher": "webchat/launcher.html", "inline": "webchat/inline.html"}
 # Launchers other than our own, by the webchat's widget.
 LAUNCHERS: dict[str, Callable[[Webchat, HttpRequest, dict[str, Any], str], str]] = {}
+# Stands in the markup where a request has its nonce.
+_NONCE = "nonce-of-the-request"
 _USAGE = 'webchat takes a slug, mode="launcher" or mode="inline", and context=, all optional'
 
 
@@ -55,6 +60,18 @@ def _find(slug: str) -> Webchat | None:
         return webchat_named(slug)
     except Webchat.DoesNotExist:
         return None
+
+
+def _markup(webchat: Webchat, mode: str, values: dict[str, Any]) -> str:
+    """The chat's markup with _NONCE for the nonce. Made once for this copy of the webchat, mode and language: it says
+    nothing of the request, unless the page signs a context."""
+    request = SimpleNamespace(csp_nonce=_NONCE)
+    key = (mode, get_language() or "")
+    if values["query"]:
+        return render_to_string(_TEMPLATES[mode], {**values, "request": request})
+    if key not in webchat.markup:
+        webchat.markup[key] = render_to_string(_TEMPLATES[mode], {**values, "request": request})
+    return webchat.markup[key]
 
 
 class WebchatNode(template.Node):
@@ -86,4 +103,4 @@ class WebchatNode(template.Node):
         values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}
         if mode == "launcher" and found.is_configured and (render := LAUNCHERS.get(found.widget)):
             return render(found, request, values, signed)
-        return render_to_string(_TEMPLATES[mode], values, request=request)
+        return mark_safe(_markup(found, mode, values).replace(_NONCE, str(request.csp_nonce)))  # noqa: S308  (our template)
