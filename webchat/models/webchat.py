@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Q
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -239,8 +240,8 @@ class Webchat(models.Model):
         return stylesheet(self.slug, self.brand_colour)
 
     @cached_property
-    def markup(self) -> dict[tuple[str, str], str]:
-        """What a page shows of this copy of the webchat, by mode and language, once it was made."""
+    def markup(self) -> dict[tuple[str, str], SafeString]:
+        """What was made of this copy of the webchat, by template and language."""
         return {}
 
     @property

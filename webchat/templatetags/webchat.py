@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from django.http import HttpRequest
 from django.template.base import FilterExpression, Parser, Token, token_kwargs
 from django.template.context import Context
 from django.template.loader import render_to_string
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from webchat.forms.page_context import sign_context
@@ -62,15 +63,17 @@ def _find(slug: str) -> Webchat | None:
         return None
 
 
-def _markup(webchat: Webchat, mode: str, values: dict[str, Any]) -> str:
-    """The chat's markup with _NONCE for the nonce. Made once for this copy of the webchat, mode and language: it says
-    nothing of the request, unless the page signs a context."""
-    request = SimpleNamespace(csp_nonce=_NONCE)
-    key = (mode, get_language() or "")
-    if values["query"]:
-        return render_to_string(_TEMPLATES[mode], {**values, "request": request})
+@register.simple_tag
+def chat_parts(webchat: Webchat) -> SafeString:
+    """The parts that a started chat is made of: the same for all visitors of a webchat in one language."""
+    return _made_once(webchat, "webchat/_chat.html", {"webchat": webchat})
+
+
+def _made_once(webchat: Webchat, name: str, values: dict[str, Any]) -> SafeString:
+    """A template that says nothing of the request: made once for this copy of the webchat and this language."""
+    key = (name, get_language() or "")
     if key not in webchat.markup:
-        webchat.markup[key] = render_to_string(_TEMPLATES[mode], {**values, "request": request})
+        webchat.markup[key] = render_to_string(name, values)
     return webchat.markup[key]
 
 
@@ -103,4 +106,7 @@ class WebchatNode(template.Node):
         values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}
         if mode == "launcher" and found.is_configured and (render := LAUNCHERS.get(found.widget)):
             return render(found, request, values, signed)
-        return mark_safe(_markup(found, mode, values).replace(_NONCE, str(request.csp_nonce)))  # noqa: S308  (our template)
+        values["request"] = SimpleNamespace(csp_nonce=_NONCE)
+        # With a context of the page's it is another one for each page.
+        make = render_to_string if signed else partial(_made_once, found)
+        return mark_safe(make(_TEMPLATES[mode], values).replace(_NONCE, str(request.csp_nonce)))  # noqa: S308  (a template of ours)
