@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
+from rest_framework.request import Request
 
 from webchat.api.serializers import ErrorSerializer
 from webchat.audit import note_refusal
@@ -52,7 +53,7 @@ def body_of(
 
 
 def error_response(
-    request: HttpRequest,
+    request: HttpRequest | Request,
     status: int,
     code: str,
     detail: Any,
@@ -89,7 +90,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> JsonRespo
         retry_after = TRY_AGAIN_SECONDS
     # The webchat's slug, where the address has one.
     note_refusal(error, view.kwargs.get("slug", ""))
-    response = error_response(view.http_request, status, code, detail, fields, retry_after)
+    response = error_response(context["request"], status, code, detail, fields, retry_after)
     if status == 405:
         response["Allow"] = ", ".join(view.allowed_methods)
     return response
