@@ -77,6 +77,7 @@ def states(widget: Widget) -> Iterator[str]:
     widget.expect_connected()
     widget.agent_joins()
     widget.agent_says("See https://example.com/")
+    expect(widget.messages).to_have_count(2)  # a message ends the typing that came before it
     widget.agent_types()
     expect(panel.locator("[data-webchat-typing]")).to_be_visible()
     with page.expect_file_chooser() as chooser:
