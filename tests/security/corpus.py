@@ -134,7 +134,7 @@ JSON_BODIES = [
     answers("name of spaces that nobody sees", {"name": "\u200b\u2060\u200d"}),
     answers("name with a character of nobody", {"name": "Ada\ue000"}),
     answers("answer for Twilio's identity", {"identity": "w_0"}),
-    answers("answer for the session's status", {"status": "active"}),
+    *[answers(f"answer for {name}", {name: "admin"}) for name in ("role", "sid", "status", "ttl", "user")],
     answers("json in a text is text", {"question": "[" * 1_900}, status=201, code=None),
     answers("emoji are text", {"question": "🦊👩‍👩‍👧‍👦 e\u0301"}, status=201, code=None),
     raw("a number of 5,000 digits", "9" * 5000),
