@@ -482,8 +482,12 @@ def test_sigterm_ends_the_process(tmp_path):
         "DATABASE_URL": f"sqlite:///{tmp_path / 'worker.sqlite3'}",
     }
     subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=environment, check=True)
-    command = [sys.executable, "manage.py", "webchat_worker"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as worker:
-        assert any("worker: running" in line for line in worker.stderr)
+    log = tmp_path / "log"
+    with log.open("w") as stderr:
+        worker = subprocess.Popen([sys.executable, "manage.py", "webchat_worker"], env=environment, stderr=stderr)
+    try:
+        until(lambda: "worker_running" in log.read_text())
         worker.terminate()
         assert worker.wait(60) == 0
+    finally:
+        worker.kill()
