@@ -95,7 +95,7 @@ kills: .venv/.dev static/webchat/sdk/conversations.js
 # The locks hold hashes and no address of any package index.
 lock:
 	for name in requirements requirements-node requirements-dev; do
-		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras \
 			--upgrade $$name.in --output-file $$name.txt
 	done
 	npm install --ignore-scripts --package-lock-only
