@@ -66,9 +66,10 @@ class CrashPoints(AppConfig):
     label = "crash_points"
 
     def ready(self) -> None:
+        from urllib3.connection import HTTPConnection
+
         from webchat.chats import question, start
         from webchat.flex.conversations import ConversationsGateway
-        from webchat.flex.http import _Connection
         from webchat.flex.web_chats import WebChats
         from webchat.legacy.gateway import WebChannels
         from webchat.models import session
@@ -80,7 +81,7 @@ class CrashPoints(AppConfig):
         for gateway in (WebChats, WebChannels):
             mark_creates(gateway)
             around(gateway, "open", after="after_answer")
-        die_before_the_answer(_Connection)
+        die_before_the_answer(HTTPConnection)
         around(start, "activate", before="before_commit", after="after_commit")
         around(question, "post_question", before="before_question")
         around(ConversationsGateway, "post_message", after="after_question")

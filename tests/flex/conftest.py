@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.faulty_server import FaultyServer
 from tests.support.sandbox import SandboxServer
-from webchat.flex.client import BoundedHttpClient, client_on
+from webchat.flex.client import BoundedHttpClient
 from webchat.flex.gateway import Destination, Engagement
-from webchat.flex.http import Limits
+from webchat.flex.http import Connections, Deadline, Limits
 from webchat.flex.web_chats import WebChats
 from webchat.legacy.gateway import WebChannels
 from webchat.sandbox import account
@@ -48,10 +48,15 @@ def twilio(request: pytest.FixtureRequest) -> FaultyServer | SandboxServer:
 @pytest.fixture
 def gateway_to() -> GatewayTo:
     def gateway(
-        url: str, api: str = "conversations", *, limits: Limits = SHORT, certificates: str | None = None
+        url: str,
+        api: str = "conversations",
+        *,
+        limits: Limits = SHORT,
+        certificates: str | None = None,
+        deadline: Deadline | None = None,
     ) -> AnyGateway:
-        http_client = BoundedHttpClient(sandbox_url=url, limits=limits, certificates=certificates)
-        return APIS[api](destination(api), lambda: client_on(http_client))
+        connections = Connections(limits, certificates=certificates)
+        return APIS[api](destination(api), BoundedHttpClient(connections, deadline, sandbox_url=url))
 
     return gateway
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import logging
 import socket
 import ssl
@@ -29,6 +30,7 @@ from tests.support.faulty_server import (
     hang_up,
     in_chunks,
     listener_that_never_accepts,
+    properly,
     properly_then_hang_up,
     refusal,
     reset,
@@ -37,8 +39,8 @@ from tests.support.site import free_port
 from tests.support.stopwatch import at_most
 from webchat.flex import Engagement, FlexError, gateway_for
 from webchat.flex import client as client_module
-from webchat.flex.client import BoundedHttpClient, client_on, twilio_client
-from webchat.flex.http import Limits
+from webchat.flex.client import BoundedHttpClient, client_on
+from webchat.flex.http import Connections, Deadline, Limits
 from webchat.sandbox import account
 
 Reason = FlexError.Reason
@@ -83,7 +85,7 @@ def test_a_connection_that_the_other_side_closed_is_not_used_again(
     faulty.script(fault)
     with suppress(FlexError):
         gateway.find("w")
-    time.sleep(0.05)  # until its FIN is here
+    faulty.wait_for_connections([0])
     gateway.open(engagement)
     assert (len(faulty.calls), len(faulty.created), faulty.connections) == (2, 1, 2)
 
@@ -119,8 +121,22 @@ def test_an_old_connection_is_not_trusted(faulty: FaultyServer, gateway_to: Gate
     assert faulty.connections == 2
 
 
+def test_a_request_leaves_in_one_piece(engagement: Engagement, gateway_to: GatewayTo) -> None:
+    """Head and body in one packet: where they fit, neither waits for the other's acknowledgement."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        gateway = gateway_to(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with ThreadPoolExecutor(1) as thread:
+            opening = thread.submit(outcome, lambda: gateway.open(engagement))
+            with listener.accept()[0] as sock:
+                received = sock.recv(65536)
+            assert opening.result().reason is Reason.UNCLEAR
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert engagement.identity.encode() in body
+
+
 def test_threads_never_get_each_others_answers(faulty: FaultyServer, engagement: Engagement) -> None:
-    http_client = BoundedHttpClient(sandbox_url=faulty.url, pool_size=4, limits=Limits())
+    http_client = BoundedHttpClient(Connections(size=4), sandbox_url=faulty.url)
     client = client_on(http_client)
 
     def open_many(thread: int) -> None:
@@ -132,20 +148,16 @@ def test_threads_never_get_each_others_answers(faulty: FaultyServer, engagement:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(open_many, range(8)))
     assert len(faulty.created) == 160
-    kept = sum(pool.qsize() for pool in http_client.transport._idle.values())
-    assert 1 <= kept <= 4
+    faulty.wait_for_connections(range(1, 5))
 
 
-def test_the_connections_are_closed_with_the_client(faulty: FaultyServer) -> None:
-    http_client = BoundedHttpClient(sandbox_url=faulty.url)
-    http_client.request(
-        "GET", "https://conversations.twilio.com/v1/ParticipantConversations", {"Identity": "w"}, auth=("u", "p")
-    )
-    (pool,) = http_client.transport._idle.values()
-    connection = pool.queue[0]
-    assert connection.sock is not None
-    del http_client
-    assert connection.sock is None
+def test_the_connections_are_closed_with_the_client(faulty: FaultyServer, gateway_to: GatewayTo) -> None:
+    gateway = gateway_to(faulty.url)
+    gateway.find("w")
+    faulty.wait_for_connections([1])
+    del gateway
+    gc.collect()
+    faulty.wait_for_connections([0])
 
 
 # --- Not reached ----------------------------------------------------------------------------------------------------
@@ -219,16 +231,18 @@ def test_every_address_gets_its_share_of_the_time(
         assert outcome(lambda: gateway.open(engagement)).reason is Reason.UNREACHABLE
 
 
-def test_a_request_that_nobody_reads_ends_at_the_deadline(gateway_to: GatewayTo, engagement: Engagement) -> None:
+def test_a_request_that_nobody_reads_ends_at_the_deadline() -> None:
     """The other side accepts, and its window closes before the request is out."""
     with closing(socket.socket()) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        gateway = gateway_to(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        huge = replace(engagement, pre_engagement_data={"x": "y" * 8_000_000})
-        with at_most(SHORT.total + 2):  # it takes a while to encode
-            assert outcome(lambda: gateway.open(huge)).reason is Reason.UNCLEAR
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        http_client = BoundedHttpClient(Connections(SHORT), sandbox_url=url)
+        huge = {"x": "y" * 8_000_000}
+        with at_most(SHORT.total):
+            error = outcome(lambda: http_client.request("POST", "https://x.twilio.com/", data=huge, auth=("u", "p")))
+        assert error.reason is Reason.UNCLEAR
 
 
 def test_environment_proxies_are_ignored(
@@ -240,6 +254,41 @@ def test_environment_proxies_are_ignored(
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     gateway_to(faulty.url).open(engagement)
     assert faulty.calls[0].headers["authorization"] == basic(account.ACCOUNT_SID, account.AUTH_TOKEN)
+
+
+# --- The deadline of several calls ----------------------------------------------------------------------------------
+
+
+def test_the_calls_of_a_gateway_end_by_its_deadline_taken_together(
+    faulty: FaultyServer, api: str, engagement: Engagement, gateway_to: GatewayTo
+) -> None:
+    gateway = gateway_to(faulty.url, api, limits=Limits(), deadline=Deadline(0.6))
+    began = time.monotonic()
+    gateway.find("w")
+    faulty.script(drip(5))
+    assert outcome(lambda: gateway.open(engagement)).reason is Reason.UNCLEAR
+    assert 0.5 < time.monotonic() - began < 0.9
+    assert outcome(lambda: gateway.find("w")).reason is Reason.UNREACHABLE
+    assert len(faulty.calls) == 2  # the third was never sent
+
+    gateway_to(faulty.url, api).find("w")  # another gateway has a deadline of its own
+
+
+def test_the_deadline_counts_while_a_connection_is_made(engagement: Engagement, gateway_to: GatewayTo) -> None:
+    with listener_that_never_accepts() as port:
+        gateway = gateway_to(f"http://127.0.0.1:{port}", limits=Limits(), deadline=Deadline(0.3))
+        began = time.monotonic()
+        assert outcome(lambda: gateway.open(engagement)).reason is Reason.UNREACHABLE
+        assert 0.2 < time.monotonic() - began < 0.6
+
+
+def test_the_limits_count_within_a_long_deadline(
+    faulty: FaultyServer, engagement: Engagement, gateway_to: GatewayTo
+) -> None:
+    faulty.script(drip(5))
+    began = time.monotonic()
+    assert outcome(lambda: gateway_to(faulty.url, deadline=Deadline(60)).open(engagement)).reason is Reason.UNCLEAR
+    assert time.monotonic() - began < SHORT.total + 0.3
 
 
 # --- Credentials ----------------------------------------------------------------------------------------------------
@@ -284,7 +333,7 @@ def test_nothing_is_sent_without_credentials(
 
 @pytest.mark.parametrize("auth", [None, ("", "secret"), ("user", "")])
 def test_the_http_client_itself_sends_nothing_without_credentials(faulty: FaultyServer, auth: Any) -> None:
-    http_client = BoundedHttpClient(sandbox_url=faulty.url)
+    http_client = BoundedHttpClient(Connections(), sandbox_url=faulty.url)
     assert (
         outcome(lambda: http_client.request("GET", "https://x.twilio.com/", auth=auth)).reason is Reason.NOT_CONFIGURED
     )
@@ -310,27 +359,29 @@ def test_no_secret_is_logged_or_kept_in_an_error(
 # --- The shared client ----------------------------------------------------------------------------------------------
 
 
-def test_one_client_for_a_process_until_the_settings_change(settings: Settings, faulty: FaultyServer) -> None:
+def test_one_pool_for_a_process_and_the_credentials_of_now(settings: Settings, faulty: FaultyServer) -> None:
     settings.TWILIO_SANDBOX_URL = faulty.url
-    first = twilio_client()
-    assert twilio_client() is first
     gateway_for(destination()).find("w")
     gateway_for(destination("web_channels")).find("w")
-    assert faulty.connections == 1
-
     settings.TWILIO_AUTH_TOKEN = "rotated"
-    assert twilio_client() is not first
     gateway_for(destination()).find("w")
     assert faulty.calls[-1].headers["authorization"] == basic(account.ACCOUNT_SID, "rotated")
+    assert faulty.connections == 1
 
 
 def test_the_pool_is_as_large_as_the_threads(settings: Settings, faulty: FaultyServer) -> None:
     settings.TWILIO_SANDBOX_URL, settings.WEBCHAT_THREADS = faulty.url, 3
-    gateway_for(destination()).find("w")
-    http_client = twilio_client().http_client
-    assert isinstance(http_client, BoundedHttpClient)
-    (pool,) = http_client.transport._idle.values()
-    assert pool.maxsize == 3
+    all_are_here = threading.Barrier(5)
+
+    def answer_all_at_once(call: Call) -> bool:
+        all_are_here.wait(5)
+        return properly(call)
+
+    faulty.script(*[answer_all_at_once] * 5)
+    with ThreadPoolExecutor(5) as threads:
+        list(threads.map(lambda _: gateway_for(destination()).find("w"), range(5)))
+    assert faulty.connections == 5
+    faulty.wait_for_connections([3])
 
 
 @pytest.mark.parametrize(
@@ -366,8 +417,10 @@ settings.configure(TWILIO_ACCOUNT_SID="AC", TWILIO_AUTH_TOKEN="t", TWILIO_API_KE
                    TWILIO_REGION="us1", TWILIO_SANDBOX_URL="http://127.0.0.1:9", WEBCHAT_THREADS=1)
 from webchat import flex
 from webchat.flex import signatures, tokens
+from webchat.legacy.gateway import WebChannels
+flex.GATEWAYS["web_channels"] = WebChannels
 before = set(sys.modules)
-for api in flex.GATEWAYS:
+for api in ("conversations", "web_channels"):
     gateway = flex.gateway_for(flex.Destination(api, "IS", "IG", "FO"))
     for verb in (lambda: gateway.open(flex.Engagement("w", "c", "f", {})), lambda: gateway.find("w")):
         try:

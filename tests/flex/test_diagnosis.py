@@ -15,6 +15,7 @@ from tests.flex.conftest import GatewayTo, destination
 from tests.support.faulty_server import FaultyServer, answering, hang, refusal, sid
 from tests.support.sandbox import SandboxServer
 from webchat.flex import gateway_for
+from webchat.flex.http import Limits
 from webchat.sandbox import account
 
 IS = account.CHAT_SERVICE_SID
@@ -40,7 +41,7 @@ def problems(faulty: FaultyServer, gateway_to: GatewayTo, api: str) -> Diagnose:
                 for one, default in zip(given, defaults, strict=True)
             )
         )
-        return gateway_to(faulty.url, api).diagnose()
+        return gateway_to(faulty.url, api, limits=Limits(read=1)).diagnose()
 
     return diagnose
 

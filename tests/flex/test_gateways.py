@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
-from tests.flex.conftest import APIS, SHORT, GatewayTo, destination
+from tests.flex.conftest import APIS, SHORT, AnyGateway, GatewayTo, destination
 from tests.support.faulty_server import (
     Fault,
     FaultyServer,
@@ -426,6 +426,40 @@ def test_a_look_up_that_says_nothing_is_unclear(
     if "conversations" not in json.dumps(content):
         with fails(Reason.UNCLEAR):
             gateway.has_message_of(Channel(sid("CH"), "w"))
+
+
+Verb = Callable[[AnyGateway], object]
+VERBS: dict[str, Verb] = {
+    "open": lambda gateway: gateway.open(Engagement("w", "Northwind", "Ada", {})),
+    "find": lambda gateway: gateway.find("w"),
+    "post_message": lambda gateway: gateway.post_message(Channel(sid("CH"), "w"), "Hello"),
+    "has_message_of": lambda gateway: gateway.has_message_of(Channel(sid("CH"), "w")),
+    "close": lambda gateway: gateway.close(sid("CH")),
+    "has_ended": lambda gateway: gateway.has_ended(sid("CH")),
+}
+# None of them is what twilio-python takes for granted, and it trips over each in another way.
+SHAPES = [
+    b"",
+    b"null",
+    b"[]",
+    b"[null]",
+    b"5",
+    b'"x"',
+    HTML,
+    b"[" * 30_000,
+    b'{"sid": "\xff"}',
+    b'{"meta": {"key": []}}',
+]
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: repr(shape)[:20])
+def test_an_answer_of_another_shape_is_unclear_to_every_verb(
+    faulty: FaultyServer, api: str, gateway_to: GatewayTo, verb: Verb, shape: bytes
+) -> None:
+    faulty.script(answering(200, shape))
+    with fails(Reason.UNCLEAR):
+        verb(gateway_to(faulty.url, api))
 
 
 def test_a_look_up_takes_nobody_elses_channel(

@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -212,6 +212,7 @@ class FaultyServer:
         self._faults: deque[Fault] = deque()
         self._tls = tls
         self._open: set[socket.socket] = set()
+        self._open_changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -223,6 +224,16 @@ class FaultyServer:
 
     def find(self, sid_or_name: str) -> Conversation | None:
         return next((one for one in self.created if sid_or_name in (one.sid, one.unique_name)), None)
+
+    def wait_for_connections(self, counts: Container[int]) -> None:
+        """Until so many are open, by what the server has seen of them."""
+        with self._open_changed:
+            assert self._open_changed.wait_for(lambda: len(self._open) in counts, 5), len(self._open)
+
+    def _note(self, change: Callable[[socket.socket], None], sock: socket.socket) -> None:
+        with self._open_changed:
+            change(sock)
+            self._open_changed.notify_all()
 
     # Life
 
@@ -262,15 +273,15 @@ class FaultyServer:
         try:
             if self._tls:
                 sock = self._tls.wrap_socket(sock, server_side=True)
-            self._open.add(sock)
+            self._note(self._open.add, sock)
             with sock.makefile("rb") as stream:
                 while (call := self._read(sock, stream)) and self._next_fault()(call):
                     pass
         except OSError:
             pass  # the client went away, as it should from most of this server's answers
         finally:
-            self._open.discard(sock)
             sock.close()
+            self._note(self._open.discard, sock)
 
     def _next_fault(self) -> Fault:
         with self._lock:

@@ -9,7 +9,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
-from webchat.flex import Channel, FlexError, deadline, gateway_for
+from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
 from webchat.models.clock import database_now
 from webchat.protection.outage import breaker
@@ -41,15 +41,14 @@ def try_to_close(session: ChatSession) -> None:
     if breaker.is_open:
         return
     try:
-        with deadline(CLOSE_SECONDS):
-            close_channel(session)
+        close_channel(session, Deadline(CLOSE_SECONDS))
     except FlexError as error:
         logger.warning("channel_not_closed", session=str(session.pk), reason=str(error))
 
 
-def close_channel(session: ChatSession) -> None:
+def close_channel(session: ChatSession, deadline: Deadline | None = None) -> None:
     """Closes the channel of an ended session at Twilio. Raises FlexError, after which it is still pending."""
-    gateway = gateway_for(session.destination)
+    gateway = gateway_for(session.destination, deadline)
     channel_sid = session.channel_sid
     if not channel_sid and (channel := gateway.find(session.identity)):
         channel_sid = channel.sid

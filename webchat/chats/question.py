@@ -10,7 +10,7 @@ import structlog
 from django.db import DatabaseError
 from django.http.response import HttpResponseBase
 
-from webchat.flex import FlexError, deadline, gateway_for
+from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
 from webchat.models.clock import database_now
 from webchat.models.session import LEASE
@@ -25,11 +25,10 @@ def post_question(session: ChatSession, *, look_first: bool = False) -> None:
     """Posts the question, once. A failure is kept in the row, for another try."""
     if not session.question or session.question_sent_at:
         return
-    gateway = gateway_for(session.destination)
+    gateway = gateway_for(session.destination, Deadline(QUESTION_SECONDS))
     try:
-        with deadline(QUESTION_SECONDS):
-            if not (look_first and gateway.has_message_of(session.channel)):
-                gateway.post_message(session.channel, session.question)
+        if not (look_first and gateway.has_message_of(session.channel)):
+            gateway.post_message(session.channel, session.question)
     except FlexError as error:
         session.change(failure=str(error)[:200])
         logger.warning("question_not_sent", session=str(session.pk), reason=str(error))

@@ -27,7 +27,7 @@ from webchat.audit import note_legacy_gone
 from webchat.chats import end
 from webchat.errors import ChatRefused, Code
 from webchat.fields import lookups
-from webchat.flex import Channel, FlexError, deadline, gateway_for, time_left
+from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.forms.form import Answers, Page, PreEngagementForm
 from webchat.models import ChatSession, Webchat
 from webchat.models.clock import database_now
@@ -144,8 +144,8 @@ def start(
         return session, False
     try:
         with bulkhead.passage():
-            with breaker.passage(), deadline(OPEN_SECONDS):
-                channel = open_channel(attempt)
+            with breaker.passage():
+                channel = open_channel(attempt, Deadline(OPEN_SECONDS))
             activate(session, channel)
     except FlexError as error:
         note_failure(attempt, str(error), is_certain=error.outcome_is_known)
@@ -206,23 +206,23 @@ def take_over(session: ChatSession, webchat: Webchat, visitor: Visitor, answers:
     return Attempt(session, in_doubt)
 
 
-def open_channel(attempt: Attempt) -> Channel:
+def open_channel(attempt: Attempt, deadline: Deadline) -> Channel:
     """Creates at most once: after an unclear outcome it only looks, now and in whichever attempt comes next."""
     session = attempt.session
-    gateway = gateway_for(session.destination)
+    gateway = gateway_for(session.destination, deadline)
     if attempt.in_doubt:
         if channel := gateway.find(session.identity):
             return channel
         attempt.in_doubt = False
     if limits.are_on() and not limits.wait_for_turn():
         raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=math.ceil(limits.PACE.seconds), reason=Reason.BUSY)
-    if time_left() < CREATE_SECONDS:
+    if deadline.left < CREATE_SECONDS:
         raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=1, reason=Reason.BUSY)
     try:
         return gateway.open(session.engagement)
     except FlexError as error:
         if error.reason is Reason.GONE:
-            return open_at_successor(attempt, error)
+            return open_at_successor(attempt, error, deadline)
         if error.reason not in (Reason.EXISTS, Reason.UNCLEAR):
             raise
         attempt.in_doubt = True
@@ -234,7 +234,7 @@ def open_channel(attempt: Attempt) -> Channel:
         raise
 
 
-def open_at_successor(attempt: Attempt, gone: FlexError) -> Channel:
+def open_at_successor(attempt: Attempt, gone: FlexError, deadline: Deadline) -> Channel:
     """The legacy API is no longer there: the chat goes to the webchat's address, if it has one. Else raises FlexError."""
     session = attempt.session
     note_legacy_gone(session.webchat, gone)
@@ -243,7 +243,7 @@ def open_at_successor(attempt: Attempt, gone: FlexError) -> Channel:
     if not session.change_attempt(api=Webchat.Api.CONVERSATIONS):
         raise ChatRefused(Code.IN_PROGRESS)
     logger.warning("chat_moved_to_address", session=str(session.pk))
-    return open_channel(attempt)
+    return open_channel(attempt, deadline)
 
 
 def activate(session: ChatSession, channel: Channel) -> None:

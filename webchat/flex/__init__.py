@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from webchat.flex.deadline import deadline, time_left
+from webchat.flex.client import BoundedHttpClient, bounded_http
 from webchat.flex.gateway import Channel, Destination, Engagement, FlexError, Gateway
+from webchat.flex.http import Deadline
 from webchat.flex.web_chats import WebChats
 
 __all__ = [
     "GATEWAYS",
     "Channel",
+    "Deadline",
     "Destination",
     "Engagement",
     "FlexError",
     "Gateway",
-    "deadline",
     "gateway_for",
-    "time_left",
 ]
 
 # The gateway of each API by its name in Destination. The legacy wing adds its own when it is switched on.
-GATEWAYS: dict[str, Callable[[Destination], Gateway]] = {"conversations": WebChats}
+GATEWAYS: dict[str, Callable[[Destination, BoundedHttpClient], Gateway]] = {"conversations": WebChats}
 
 
-def gateway_for(destination: Destination) -> Gateway:
-    """Raises FlexError(NOT_CONFIGURED) for an API that is switched off."""
+def gateway_for(destination: Destination, deadline: Deadline | None = None) -> Gateway:
+    """The gateway whose calls, taken together, end by the deadline. Each one ends within the client's own limits too.
+
+    Raises FlexError(NOT_CONFIGURED) for an API that is switched off.
+    """
     if gateway := GATEWAYS.get(destination.api):
-        return gateway(destination)
+        return gateway(destination, bounded_http(deadline))
     raise FlexError(FlexError.Reason.NOT_CONFIGURED)

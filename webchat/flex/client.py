@@ -5,7 +5,6 @@ https://www.twilio.com/docs/usage/rest-api-best-practices
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import re
@@ -13,11 +12,14 @@ import secrets
 import socket
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from twilio.base.exceptions import TwilioException
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import (
@@ -25,11 +27,11 @@ from twilio.rest import (
     conversations,  # noqa: F401 - loads when first used: here, not in a visitor's request
     flex_api,  # noqa: F401
 )
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from webchat.flex import credentials
-from webchat.flex.deadline import deadline_at
 from webchat.flex.gateway import FlexError
-from webchat.flex.http import Answer, Budget, Limits, NotSentError, Transport
+from webchat.flex.http import Answer, Connections, Deadline, NotSentError
 
 Reason = FlexError.Reason
 
@@ -43,21 +45,16 @@ RETRY_AFTER_CAP = 3600
 
 
 class BoundedHttpClient(HttpClient):
-    """Sends twilio-python's requests. Every answer that it returns is a 2xx with a JSON object; all else is raised.
+    """Sends twilio-python's requests by a deadline. Every answer that it returns is a 2xx; all else is raised as a
+    FlexError. Whether the answer is what it should be shows when twilio-python reads it: see trusted_shape().
 
     With `sandbox_url`, scheme and host of each request are replaced by the sandbox's, and nothing else differs.
     """
 
-    def __init__(
-        self,
-        *,
-        sandbox_url: str = "",
-        pool_size: int = 32,
-        limits: Limits | None = None,
-        certificates: str | None = None,
-    ) -> None:
-        self.transport = Transport(limits or Limits(), pool_size, certificates)
+    def __init__(self, connections: Connections, deadline: Deadline | None = None, sandbox_url: str = "") -> None:
         super().__init__(logging.getLogger("twilio.http_client"), is_async=False)
+        self.connections = connections
+        self.deadline = deadline or Deadline()
         self._sandbox = urlsplit(sandbox_url) if sandbox_url else None
 
     def request(
@@ -86,56 +83,44 @@ class BoundedHttpClient(HttpClient):
         basic = b64encode(":".join(auth).encode()).decode()
         call = (method, url.geturl(), {**(headers or {}), "Authorization": f"Basic {basic}"}, body)
 
-        budget = Budget(self.transport.limits, deadline_at())
-        if budget.left <= 0:
+        limits = self.connections.limits
+        deadline = self.deadline.within(limits.total)
+        if deadline.left <= 0:
             raise FlexError(Reason.UNREACHABLE)
         try:
-            return self._send(*call, budget)
+            return self._send(*call, deadline)
         except FlexError as error:
             pause = _pause_before_retry(error, method)
             # The second try needs time of its own to be more than a way to an unclear outcome.
-            if pause is None or budget.left - pause < budget.limits.connect:
+            if pause is None or deadline.left - pause < limits.connect:
                 raise
         time.sleep(pause)
-        return self._send(*call, budget)
+        return self._send(*call, deadline)
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, budget: Budget) -> Response:
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> Response:
         try:
-            answer = self.transport.exchange(method, url, headers, body, budget)
+            answer = self.connections.exchange(method, url, headers, body, deadline)
         except NotSentError as error:
             raise FlexError(Reason.UNREACHABLE) from error.__cause__
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except HTTPError as error:
             raise FlexError(Reason.UNCLEAR) from error
-        try:
-            text = answer.body.decode()
-        except UnicodeDecodeError:
-            text = ""
-        content = _json_object(text)
         if not 200 <= answer.status < 300:
-            raise _refusal(answer, content)
-        if content is None:
-            raise FlexError(Reason.UNCLEAR, status=answer.status)
-        return Response(answer.status, text, answer.headers)
+            raise _refusal(answer)
+        return Response(answer.status, answer.body.decode(), answer.headers)
 
 
-def _json_object(text: str) -> dict[str, object] | None:
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _refusal(answer: Answer, content: Mapping[str, object] | None) -> FlexError:
+def _refusal(answer: Answer) -> FlexError:
     """What an answer other than 2xx means. Neither its JSON nor its headers are to be relied on."""
-    code = (content or {}).get("code")
+    code = None
+    with suppress(ValueError, RecursionError, LookupError, TypeError):
+        code = json.loads(answer.body)["code"]
     code = code if type(code) is int and 0 < code < 1_000_000 else None
     seconds = answer.headers.get("retry-after", "").strip()
     retry_after = min(int(seconds), RETRY_AFTER_CAP) if re.fullmatch("[0-9]{1,9}", seconds) else None
 
-    if not 300 <= answer.status < 500 or answer.status == http.client.REQUEST_TIMEOUT or code in TIMED_OUT_INSIDE:
+    if not 300 <= answer.status < 500 or answer.status == HTTPStatus.REQUEST_TIMEOUT or code in TIMED_OUT_INSIDE:
         reason = Reason.UNCLEAR
-    elif answer.status == http.client.TOO_MANY_REQUESTS or code in RATE_LIMITED:
+    elif answer.status == HTTPStatus.TOO_MANY_REQUESTS or code in RATE_LIMITED:
         reason = Reason.BUSY
     elif code in NAME_TAKEN:
         reason = Reason.EXISTS
@@ -154,9 +139,19 @@ def _pause_before_retry(error: FlexError, method: str) -> float | None:
         return jitter
     if error.reason is Reason.BUSY and error.retry_after is not None and error.retry_after <= RETRY_AFTER_AT_MOST:
         return error.retry_after + jitter
-    if method == "GET" and isinstance(error.__cause__, ConnectionError):  # a kept connection may have just ended
+    if method == "GET" and isinstance(error.__cause__, ProtocolError):  # as when a kept connection has just ended
         return 0
     return None
+
+
+@contextmanager
+def trusted_shape() -> Iterator[None]:
+    """Around each call of twilio-python: it takes for granted that an answer is JSON of the right shape, and trips over
+    any other in many ways. Raises FlexError(UNCLEAR) for them all."""
+    try:
+        yield
+    except (TwilioException, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise FlexError(Reason.UNCLEAR) from error
 
 
 def client_on(http_client: HttpClient, user_and_password: tuple[str, str] | None = None) -> Client:
@@ -174,14 +169,10 @@ def client_on(http_client: HttpClient, user_and_password: tuple[str, str] | None
 
 
 @lru_cache(maxsize=1)
-def _shared(sandbox_url: str, pool_size: int, _account: tuple[str, ...]) -> Client:
-    return client_on(BoundedHttpClient(sandbox_url=sandbox_url, pool_size=pool_size))
+def _connections(pool_size: int) -> Connections:
+    """Those of this process and all its threads."""
+    return Connections(size=pool_size)
 
 
-def twilio_client() -> Client:
-    """The client of this process and all its threads, made anew when the settings change.
-
-    Raises FlexError(NOT_CONFIGURED).
-    """
-    account = (*credentials.for_rest(), settings.TWILIO_ACCOUNT_SID, settings.TWILIO_REGION)
-    return _shared(settings.TWILIO_SANDBOX_URL, settings.WEBCHAT_THREADS, account)
+def bounded_http(deadline: Deadline | None = None) -> BoundedHttpClient:
+    return BoundedHttpClient(_connections(settings.WEBCHAT_THREADS), deadline, settings.TWILIO_SANDBOX_URL)

@@ -6,15 +6,13 @@ https://www.twilio.com/docs/conversations-classic
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import cached_property
 
 from django.conf import settings
-from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 from twilio.rest.conversations.v1.conversation import ConversationContext, ConversationInstance
 
-from webchat.flex.client import twilio_client
+from webchat.flex.client import BoundedHttpClient, client_on, trusted_shape
 from webchat.flex.diagnosis import diagnose
 from webchat.flex.gateway import Channel, Destination, FlexError, is_sid
 
@@ -29,14 +27,20 @@ NOT_THERE = {404, 410}
 class ConversationsGateway:
     """The verbs that are the same for both generations, and what the others are made of."""
 
-    def __init__(self, destination: Destination, client: Callable[[], Client] = twilio_client) -> None:
+    def __init__(self, destination: Destination, http: BoundedHttpClient) -> None:
         self.destination = destination
-        self.client = client
+        self._http = http
+
+    @cached_property
+    def client(self) -> Client:
+        """Raises FlexError(NOT_CONFIGURED)."""
+        return client_on(self._http)
 
     def post_message(self, channel: Channel, body: str) -> None:
-        message = self._conversation(channel.sid).messages.create(
-            author=channel.identity, body=body, x_twilio_webhook_enabled=WEBHOOKS
-        )
+        with trusted_shape():
+            message = self._conversation(channel.sid).messages.create(
+                author=channel.identity, body=body, x_twilio_webhook_enabled=WEBHOOKS
+            )
         if not is_sid(message.sid, "IM"):
             raise FlexError(FlexError.Reason.UNCLEAR)
 
@@ -48,10 +52,11 @@ class ConversationsGateway:
     def close(self, channel_sid: str) -> None:
         conversation = self._conversation(channel_sid)
         try:
-            answer = conversation.update(state="closed", x_twilio_webhook_enabled=WEBHOOKS)
+            with trusted_shape():
+                answer = conversation.update(state="closed", x_twilio_webhook_enabled=WEBHOOKS)
         except FlexError as error:
             # Twilio publishes no code for a change to a closed conversation: its state is the only certain sign.
-            if may_be_over(error) and (error.status in NOT_THERE or is_over(conversation.fetch())):
+            if may_be_over(error) and (error.status in NOT_THERE or is_over(fetched(conversation))):
                 return
             raise
         if not is_closed(answer.state):
@@ -59,28 +64,24 @@ class ConversationsGateway:
 
     def has_ended(self, channel_sid: str) -> bool:
         try:
-            return is_over(self._conversation(channel_sid).fetch())
+            return is_over(fetched(self._conversation(channel_sid)))
         except FlexError as error:
             if error.status in NOT_THERE:
                 return True
             raise
 
     def diagnose(self) -> list[str]:
-        return diagnose(self.client, self.destination)
+        return diagnose(self._http, self.destination)
 
     def _conversation(self, sid: str) -> ConversationContext:
         if not is_sid(sid, "CH"):  # it becomes a part of the path
             raise FlexError(FlexError.Reason.REFUSED)
-        return self.client().conversations.v1.conversations(sid)
+        return self.client.conversations.v1.conversations(sid)
 
 
-@contextmanager
-def trusted_shape() -> Iterator[None]:
-    """Around what takes the shape of an answer for granted: twilio-python trips over any other in many ways."""
-    try:
-        yield
-    except (TwilioException, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise FlexError(FlexError.Reason.UNCLEAR) from error
+def fetched(conversation: ConversationContext) -> ConversationInstance:
+    with trusted_shape():
+        return conversation.fetch()
 
 
 def may_be_over(error: FlexError) -> bool:

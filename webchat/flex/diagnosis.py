@@ -6,7 +6,7 @@ https://www.twilio.com/docs/conversations-classic/api/address-configuration-reso
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import cast
 
@@ -15,20 +15,21 @@ from django.utils.translation import gettext as _
 from twilio.rest import Client
 
 from webchat.flex import credentials
-from webchat.flex.client import client_on
+from webchat.flex.client import BoundedHttpClient, client_on, trusted_shape
 from webchat.flex.gateway import Destination, FlexError, is_sid
 from webchat.flex.tokens import CLOCK_TOLERANCE
 
 
-def diagnose(client: Callable[[], Client], destination: Destination) -> list[str]:
+def diagnose(http: BoundedHttpClient, destination: Destination) -> list[str]:
     """Sentences, none if all is well. Makes two to four calls; raises nothing."""
     if names := credentials.missing():
         return [_("The environment lacks %(names)s. Set them and restart the site.") % {"names": ", ".join(names)}]
     try:
-        problems = _account_problems(client(), destination)
+        client = client_on(http)
+        problems = _account_problems(client, destination)
         if destination.api == "conversations":
-            return problems + _address_problems(client(), destination)
-        return problems + _flex_flow_problems(client(), destination)
+            return problems + _address_problems(client, destination)
+        return problems + _flex_flow_problems(client, destination)
     except _HopelessError as error:
         return [str(error)]
 
@@ -71,7 +72,8 @@ def _key_credentials() -> str:
 def _account_problems(client: Client, destination: Destination) -> list[str]:
     not_found = _("Twilio has no Conversations service in the region %(region)s.") % {"region": settings.TWILIO_REGION}
     try:
-        answer = client.conversations.v1.configuration().fetch_with_http_info()
+        with trusted_shape():
+            answer = client.conversations.v1.configuration().fetch_with_http_info()
     except FlexError as error:
         raise _HopelessError(_explain(error, credentials_used=_rest_credentials(), not_found=not_found)) from error
 
@@ -86,7 +88,8 @@ def _account_problems(client: Client, destination: Destination) -> list[str]:
     else:
         api_key = client_on(client.http_client, credentials.for_tokens())
         try:
-            of_key = api_key.conversations.v1.configuration().fetch()
+            with trusted_shape():
+                of_key = api_key.conversations.v1.configuration().fetch()
         except FlexError as error:
             problems.append(_explain(error, credentials_used=_key_credentials(), not_found=not_found))
         else:
@@ -127,7 +130,8 @@ def _address_problems(client: Client, destination: Destination) -> list[str]:
     if not is_sid(destination.address_sid, "IG"):
         return [_("Enter the SID, IG…, of the address.")]
     try:
-        address = client.conversations.v1.address_configurations(destination.address_sid).fetch()
+        with trusted_shape():
+            address = client.conversations.v1.address_configurations(destination.address_sid).fetch()
     except FlexError as error:
         return [_explain(error, credentials_used=_rest_credentials(), not_found=not_found)]
 
@@ -157,7 +161,8 @@ def _flex_flow_problems(client: Client, destination: Destination) -> list[str]:
     if not is_sid(destination.flex_flow_sid, "FO"):
         return [_("Enter the SID, FO…, of the Flex Flow.")]
     try:
-        flow = client.flex_api.v1.flex_flow(destination.flex_flow_sid).fetch()
+        with trusted_shape():
+            flow = client.flex_api.v1.flex_flow(destination.flex_flow_sid).fetch()
     except FlexError as error:
         return [_explain(error, credentials_used=_rest_credentials(), not_found=not_found)]
 

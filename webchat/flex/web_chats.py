@@ -5,13 +5,13 @@ https://www.twilio.com/docs/flex/developer/conversations/webchats-resource
 
 from __future__ import annotations
 
+from webchat.flex.client import trusted_shape
 from webchat.flex.conversations import (
     NOT_THERE,
     ConversationsGateway,
     is_closed,
     opened,
     require_our_account,
-    trusted_shape,
 )
 from webchat.flex.gateway import Channel, Engagement, FlexError, pre_engagement_json
 
@@ -19,13 +19,14 @@ from webchat.flex.gateway import Channel, Engagement, FlexError, pre_engagement_
 class WebChats(ConversationsGateway):
     def open(self, engagement: Engagement) -> Channel:
         # Twilio's own documentation speaks of WebChannels in places: the path is /v2/WebChats.
-        webchat = self.client().flex_api.v2.web_channels.create(
-            address_sid=self.destination.address_sid,
-            chat_friendly_name=engagement.chat_friendly_name,
-            customer_friendly_name=engagement.customer_friendly_name,
-            pre_engagement_data=pre_engagement_json(engagement.pre_engagement_data),
-            identity=engagement.identity,
-        )
+        with trusted_shape():
+            webchat = self.client.flex_api.v2.web_channels.create(
+                address_sid=self.destination.address_sid,
+                chat_friendly_name=engagement.chat_friendly_name,
+                customer_friendly_name=engagement.customer_friendly_name,
+                pre_engagement_data=pre_engagement_json(engagement.pre_engagement_data),
+                identity=engagement.identity,
+            )
         return opened(webchat.conversation_sid, webchat.identity)
 
     def find(self, identity: str) -> Channel | None:
@@ -35,7 +36,7 @@ class WebChats(ConversationsGateway):
         """
         try:
             with trusted_shape():
-                found = list(self.client().conversations.v1.participant_conversations.page(identity, page_size=5))
+                found = list(self.client.conversations.v1.participant_conversations.page(identity, page_size=5))
         except FlexError as error:
             if error.status in NOT_THERE:
                 return None

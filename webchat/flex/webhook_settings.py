@@ -5,13 +5,12 @@ https://www.twilio.com/docs/conversations-classic/conversations-webhooks
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from twilio.rest import Client
 from twilio.rest.conversations.v1.service.configuration.webhook import WebhookContext
 
-from webchat.flex.client import twilio_client
+from webchat.flex.client import bounded_http, client_on, trusted_shape
 from webchat.flex.gateway import FlexError, is_sid
 
 EVENT = "onConversationStateUpdated"
@@ -28,30 +27,37 @@ class WebhookConfig:
         return self.post_url == url and EVENT in self.filters
 
 
-def fetch_webhook(chat_service_sid: str, client: Callable[[], Client] = twilio_client) -> WebhookConfig:
+def fetch_webhook(chat_service_sid: str) -> WebhookConfig:
     """Raises FlexError."""
-    found = _service_webhook(client(), chat_service_sid).fetch()
-    return WebhookConfig(found.post_webhook_url or "", tuple(found.filters or ()))
+    with trusted_shape():
+        found = _service_webhook(chat_service_sid).fetch()
+        return WebhookConfig(found.post_webhook_url or "", tuple(found.filters or ()))
 
 
-def fetch_account_webhook(client: Callable[[], Client] = twilio_client) -> WebhookConfig:
+def fetch_account_webhook() -> WebhookConfig:
     """The account's own, which counts where the service has none. Raises FlexError."""
-    found = client().conversations.v1.configuration.webhooks().fetch()
-    return WebhookConfig(found.post_webhook_url or "", tuple(found.filters or ()))
+    with trusted_shape():
+        found = _client().conversations.v1.configuration.webhooks().fetch()
+        return WebhookConfig(found.post_webhook_url or "", tuple(found.filters or ()))
 
 
-def set_webhook(chat_service_sid: str, url: str, client: Callable[[], Client] = twilio_client) -> None:
+def set_webhook(chat_service_sid: str, url: str) -> None:
     """Has the chat service post the event to this URL, beside the events that it posts there already. There is room
     for one URL: whatever else was there hears nothing more. Raises FlexError."""
-    webhook = _service_webhook(client(), chat_service_sid)
-    current = fetch_webhook(chat_service_sid, client)
+    current = fetch_webhook(chat_service_sid)
     kept = current.filters if current.post_url == url else ()
-    answer = webhook.update(post_webhook_url=url, method="POST", filters=sorted({*kept, EVENT}))
-    if answer.post_webhook_url != url or EVENT not in (answer.filters or ()):
-        raise FlexError(FlexError.Reason.UNCLEAR)
+    with trusted_shape():
+        webhook = _service_webhook(chat_service_sid)
+        answer = webhook.update(post_webhook_url=url, method="POST", filters=sorted({*kept, EVENT}))
+        if answer.post_webhook_url != url or EVENT not in (answer.filters or ()):
+            raise FlexError(FlexError.Reason.UNCLEAR)
 
 
-def _service_webhook(client: Client, chat_service_sid: str) -> WebhookContext:
+def _client() -> Client:
+    return client_on(bounded_http())
+
+
+def _service_webhook(chat_service_sid: str) -> WebhookContext:
     if not is_sid(chat_service_sid, "IS"):  # it becomes a part of the path
         raise FlexError(FlexError.Reason.REFUSED)
-    return client.conversations.v1.services(chat_service_sid).configuration.webhooks()
+    return _client().conversations.v1.services(chat_service_sid).configuration.webhooks()

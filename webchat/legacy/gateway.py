@@ -14,9 +14,11 @@ from urllib.parse import quote
 
 from django.conf import settings
 
+from webchat.flex.client import trusted_shape
 from webchat.flex.conversations import (
     NOT_THERE,
     ConversationsGateway,
+    fetched,
     is_over,
     may_be_over,
     opened,
@@ -49,14 +51,15 @@ class WebChannels(ConversationsGateway):
         """Flex Flow, identity and both friendly names; the identity is the unique name too, so that it is found by it.
         Raises FlexError, of the reason EXISTS for an identity that has or had a channel."""
         try:
-            web_channel = self.client().flex_api.v1.web_channel.create(
-                flex_flow_sid=self.destination.flex_flow_sid,
-                identity=engagement.identity,
-                customer_friendly_name=engagement.customer_friendly_name,
-                chat_friendly_name=engagement.chat_friendly_name,
-                chat_unique_name=engagement.identity,
-                pre_engagement_data=pre_engagement_json(engagement.pre_engagement_data),
-            )
+            with trusted_shape():
+                web_channel = self.client.flex_api.v1.web_channel.create(
+                    flex_flow_sid=self.destination.flex_flow_sid,
+                    identity=engagement.identity,
+                    customer_friendly_name=engagement.customer_friendly_name,
+                    chat_friendly_name=engagement.chat_friendly_name,
+                    chat_unique_name=engagement.identity,
+                    pre_engagement_data=pre_engagement_json(engagement.pre_engagement_data),
+                )
         except FlexError as error:
             raise _legacy(error) from error
         return _seen(web_channel)
@@ -65,13 +68,14 @@ class WebChannels(ConversationsGateway):
         """Raises FlexError, of the reason GONE for a channel that is not there."""
         self._conversation(sid)  # refuses what is no SID
         try:
-            return _seen(self.client().flex_api.v1.web_channel(sid).fetch())
+            with trusted_shape():
+                return _seen(self.client.flex_api.v1.web_channel(sid).fetch())
         except FlexError as error:
             raise _legacy(error) from error
 
     def find(self, identity: str) -> Channel | None:
         try:
-            conversation = self.client().conversations.v1.conversations(quote(identity, safe="")).fetch()
+            conversation = fetched(self.client.conversations.v1.conversations(quote(identity, safe="")))
         except FlexError as error:
             if error.status in NOT_THERE:
                 return None
@@ -85,7 +89,8 @@ class WebChannels(ConversationsGateway):
         """By the legacy API, and where that refuses, as any other conversation: a chat must end even after its API."""
         self._conversation(channel_sid)  # refuses what is no SID
         try:
-            answer = self.client().flex_api.v1.web_channel(channel_sid).update(chat_status="inactive")
+            with trusted_shape():
+                answer = self.client.flex_api.v1.web_channel(channel_sid).update(chat_status="inactive")
         except FlexError as error:
             if not may_be_over(error):
                 raise

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
 from webchat.flex import Engagement, FlexError
+from webchat.flex.client import bounded_http
 from webchat.legacy.gateway import WebChannel, WebChannels
 from webchat.models import Webchat
 
@@ -38,7 +39,7 @@ class Command(BaseCommand):
         if webchat is None:
             raise CommandError("There is no such webchat.")
         try:
-            channel = self.do(WebChannels(webchat.destination(Webchat.Api.WEB_CHANNELS)), options)
+            channel = self.do(WebChannels(webchat.destination(Webchat.Api.WEB_CHANNELS), bounded_http()), options)
         except FlexError as error:
             raise CommandError(f"{error}.", returncode=1) from error
         self.stdout.write(json.dumps(asdict(channel), cls=DjangoJSONEncoder, indent=2))
