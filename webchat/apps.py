@@ -16,10 +16,12 @@ class WebchatConfig(AppConfig):
         from webchat.chats import end
         from webchat.models import PreEngagementField, Webchat
         from webchat.models.copies import forget_copies_of_saved
+        from webchat.protection.refusals import forget_refusal_of_saved
 
         checks.register_checks()
         user_logged_in.connect(end.end_chats_at_sign_in)
         user_logged_out.connect(end.end_chats_at_sign_out)
+        post_save.connect(forget_refusal_of_saved, sender=Webchat)
         for model in (Webchat, PreEngagementField):
             post_save.connect(forget_copies_of_saved, sender=model)
             post_delete.connect(forget_copies_of_saved, sender=model)

@@ -14,6 +14,7 @@ from django.test import Client
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.visitor import VisitorClient
+from webchat.chats import worker
 from webchat.chats.token import AGE_CAP
 from webchat.models import ChatSession
 from webchat.models.session import LEASE
@@ -183,7 +184,7 @@ def test_twenty_identical_submits_at_once_make_one_channel(sandbox):
 
 def test_an_outage_says_so_and_the_same_submit_works_later(webchat, sandbox):
     visitor = VisitorClient()
-    sandbox.fault("POST", CREATE[webchat.api], status=401, before=True)
+    sandbox.fault("POST", CREATE[webchat.api], status=400, before=True)
     body = error_of(visitor.start(ANSWERS), 503, "chat_unavailable")
     assert body["detail"] == webchat.unavailable_text
     assert ChatSession.objects.get().status == "failed"
@@ -390,7 +391,9 @@ def test_an_end_that_twilio_does_not_take_ends_here_at_once(webchat, sandbox):
     error_of(visitor.renew(credentials["session_id"]), 410, "session_ended")
     assert ChatSession.objects.get().close_pending
     sandbox.clear_faults()
-    visitor.end(credentials["session_id"])
+    assert visitor.end(credentials["session_id"]).status_code == 200
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=1)):
+        worker.close_channels()
     assert not ChatSession.objects.get().close_pending
 
 

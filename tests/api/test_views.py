@@ -111,7 +111,7 @@ def test_errors_stand_at_their_fields_and_nothing_typed_is_lost(sandbox):
 def test_an_outage_is_said_in_words_and_the_same_form_can_be_sent_again(sandbox):
     make_webchat(unavailable_text="Not now. Call us.")
     visitor = VisitorClient()
-    sandbox.fault("POST", "/v2/WebChats", status=401, before=True)
+    sandbox.fault("POST", "/v2/WebChats", status=400, before=True)
     response = submit(visitor, ANSWERS)
     assert response.status_code == 503
     html = response.content.decode()

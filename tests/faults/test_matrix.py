@@ -35,6 +35,7 @@ from webchat.chats import worker
 from webchat.models import ChatSession
 from webchat.models.session import LEASE
 from webchat.protection.outage import breaker
+from webchat.protection.refusals import PROBE_EACH_SECONDS
 
 pytestmark = pytest.mark.django_db
 
@@ -170,7 +171,7 @@ def test_a_start_has_one_certain_end(twilio: FaultyServer, caplog: pytest.LogCap
     assert "Traceback" not in caplog.text
     assert not [word for word in ("secret of Twilio", *ANSWERS.values()) if word in caplog.text]
 
-    with time_machine.travel(datetime.now(UTC) + LEASE + timedelta(seconds=1)):
+    with time_machine.travel(datetime.now(UTC) + LEASE + timedelta(seconds=PROBE_EACH_SECONDS)):
         again = visitor.start(ANSWERS)
     assert again.status_code == (200 if case.status == 201 else 201)
     assert [one.sid for one in twilio.created] == [again.json()["channel_sid"]]

@@ -18,7 +18,8 @@ from webchat import attachments
 from webchat.admin import exchange, preview
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn
-from webchat.flex import GATEWAYS, gateway_for
+from webchat.chats.connection import find_problems
+from webchat.flex import GATEWAYS
 from webchat.models import Webchat
 
 
@@ -134,7 +135,7 @@ class WebchatAdmin(admin.ModelAdmin):
     @admin.action(description=_("Test the connection to Twilio"))
     def test_connection(self, request: HttpRequest, webchats: QuerySet[Webchat]) -> None:
         for webchat in webchats:
-            problems = gateway_for(webchat.destination(webchat.api)).diagnose()
+            problems = find_problems(webchat.destination(webchat.api))
             for problem in problems:
                 self.message_user(request, f"{webchat}: {problem}", messages.ERROR)
             if not problems:

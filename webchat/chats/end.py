@@ -9,10 +9,11 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
+from webchat.errors import ChatRefused
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
 from webchat.models.clock import database_now
-from webchat.protection.outage import breaker
+from webchat.protection.outage import passage
 from webchat.visitors import Visitor, browser_key_of
 
 logger = structlog.get_logger(__name__)
@@ -23,26 +24,27 @@ Status = ChatSession.Status
 CLOSE_SECONDS = 1  # that a visitor waits for the close at Twilio; what takes longer is left to the worker
 
 
-def end_chat(session: ChatSession, by: EndedBy) -> None:
-    """Ends the session here at once, then closes the channel at Twilio. Ending twice is no error."""
+def end_chat(session: ChatSession, by: EndedBy, deadline: Deadline | None = None) -> None:
+    """Ends the session here at once, then closes the channel at Twilio. Ending twice is no error, and calls nobody: what
+    the first end could not close, the worker does."""
     unfinished = ChatSession.objects.unfinished().filter(pk=session.pk)
-    if unfinished.update(status=Status.ENDED, ended_at=database_now(), ended_by=by, close_pending=True):
+    ends_now = unfinished.update(status=Status.ENDED, ended_at=database_now(), ended_by=by, close_pending=True)
+    if ends_now:
         logger.info("chat_ended", session=str(session.pk), by=by)
     session.refresh_from_db(
         fields=["status", "identity", "channel_sid", "lease_until", "ended_at", "ended_by", "close_pending"]
     )
     is_being_started = not session.channel_sid and session.lease_until > database_now()
-    if session.close_pending and not is_being_started:  # that attempt closes what it opens
-        try_to_close(session)
+    if ends_now and not is_being_started:  # that attempt closes what it opens
+        try_to_close(session, deadline or Deadline(CLOSE_SECONDS))
 
 
-def try_to_close(session: ChatSession) -> None:
+def try_to_close(session: ChatSession, deadline: Deadline) -> None:
     """Closes the channel now if Twilio takes it in time. The worker closes it otherwise: it stays pending."""
-    if breaker.is_open:
-        return
     try:
-        close_channel(session, Deadline(CLOSE_SECONDS))
-    except FlexError as error:
+        with passage():
+            close_channel(session, deadline)
+    except (FlexError, ChatRefused) as error:
         logger.warning("channel_not_closed", session=str(session.pk), reason=str(error))
 
 
@@ -61,8 +63,9 @@ def close_channel(session: ChatSession, deadline: Deadline | None = None) -> Non
 def close_extra(session: ChatSession, channel: Channel) -> None:
     """Closes a channel that was opened beside the session's own."""
     try:
-        gateway_for(session.destination).close(channel.sid)
-    except FlexError as error:
+        with passage(even_if_full=True):  # no row remembers it
+            gateway_for(session.destination, Deadline(CLOSE_SECONDS)).close(channel.sid)
+    except (FlexError, ChatRefused) as error:
         logger.error("extra_channel_not_closed", session=str(session.pk), reason=str(error))
 
 
@@ -105,5 +108,6 @@ def _end_chats(request: HttpRequest, user: AbstractBaseUser | None, by: EndedBy)
     if key := browser_key_of(request):
         # Not visitor_of(): the request's user is about to change, or has.
         visitor = Visitor(key=key, user=user, network="")
+        deadline = Deadline(CLOSE_SECONDS)  # of them all
         for session in ChatSession.objects.owned_by(visitor).unfinished():
-            end_chat(session, by)
+            end_chat(session, by, deadline)

@@ -10,26 +10,28 @@ import structlog
 from django.db import DatabaseError
 from django.http.response import HttpResponseBase
 
+from webchat.errors import ChatRefused
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
 from webchat.models.clock import database_now
 from webchat.models.session import LEASE
-from webchat.protection.outage import breaker
+from webchat.protection.outage import breaker, passage
 
 logger = structlog.get_logger(__name__)
 
 QUESTION_SECONDS = 3  # that a request may take for it; what takes longer is left to the worker
 
 
-def post_question(session: ChatSession, *, look_first: bool = False) -> None:
+def post_question(session: ChatSession, *, look_first: bool = False, even_if_full: bool = False) -> None:
     """Posts the question, once. A failure is kept in the row, for another try."""
     if not session.question or session.question_sent_at:
         return
     gateway = gateway_for(session.destination, Deadline(QUESTION_SECONDS))
     try:
-        if not (look_first and gateway.has_message_of(session.channel)):
-            gateway.post_message(session.channel, session.question)
-    except FlexError as error:
+        with passage(even_if_full=even_if_full):
+            if not (look_first and gateway.has_message_of(session.channel)):
+                gateway.post_message(session.channel, session.question)
+    except (FlexError, ChatRefused) as error:
         session.change(failure=str(error)[:200])
         logger.warning("question_not_sent", session=str(session.pk), reason=str(error))
         return
@@ -46,7 +48,7 @@ def post_question_after(response: HttpResponseBase, session: ChatSession, *, is_
     def post_and_close() -> None:
         try:
             if is_new:
-                post_question(session)
+                post_question(session, even_if_full=True)
             else:
                 post_lost_question(session)
         except DatabaseError as error:

@@ -32,7 +32,7 @@ from webchat.forms.form import Answers, Page, PreEngagementForm
 from webchat.models import ChatSession, Webchat
 from webchat.models.clock import database_now
 from webchat.models.session import LEASE, new_identity
-from webchat.protection import form_keys, limits, proof_of_work
+from webchat.protection import form_keys, limits, proof_of_work, refusals
 from webchat.protection.outage import breaker, bulkhead
 from webchat.visitors import Visitor
 
@@ -143,17 +143,22 @@ def start(
     if session.is_active:
         return session, False
     try:
-        with bulkhead.passage():
-            with breaker.passage():
-                channel = open_channel(attempt, Deadline(OPEN_SECONDS))
-            activate(session, channel)
+        breaker.require_closed()
+        refusals.require_open(webchat)
+        if session.attempts > 1:  # what was refused up to here cost nothing, and is not counted
+            limits.take_retry(webchat, visitor)
+        with refusals.passage(webchat), bulkhead.passage(), breaker.passage():
+            channel = open_channel(attempt, Deadline(OPEN_SECONDS))
+        activate(session, channel)
     except FlexError as error:
         note_failure(attempt, str(error), is_certain=error.outcome_is_known)
         raise _unavailable(webchat, str(error), error.retry_after) from error
     except ChatRefused as refused:
-        if refused.code is not Code.CHAT_UNAVAILABLE:
+        if refused.code not in (Code.CHAT_UNAVAILABLE, Code.TOO_MANY):
             raise
-        note_failure(attempt, refused.reason, is_certain=True)
+        note_failure(attempt, str(refused), is_certain=True)
+        if refused.code is Code.TOO_MANY:
+            raise
         raise _unavailable(webchat, refused.reason, refused.retry_after) from refused
     return session, True
 
@@ -268,7 +273,7 @@ def give_up(session: ChatSession, channel: Channel) -> NoReturn:
     logger.warning("chat_overtaken", session=str(session.pk), state=session.status)
     if session.status == Status.ENDED and not session.channel_sid:
         session.change(channel_sid=channel.sid, close_pending=True)
-        end.try_to_close(session)
+        end.try_to_close(session, Deadline(end.CLOSE_SECONDS))
     elif session.status != Status.STARTING and session.channel_sid != channel.sid:
         end.close_extra(session, channel)
     raise ChatRefused(Code.SESSION_ENDED if session.status == Status.ENDED else Code.IN_PROGRESS)

@@ -42,6 +42,13 @@ class Channel:
     identity: str
 
 
+# Not authenticated, not allowed, not there.
+CONFIGURATION_STATUS = {401, 403, 404, 410}
+# Not authorized; the address, the Flex Flow or the chat service is not there or not set up. Whether a wrong parameter
+# (45715, 45745) is the webchat's or the visitor's, Twilio does not say. https://www.twilio.com/docs/api/errors
+CONFIGURATION_CODES = {45201, 45205, 45711, 45741, 45744, 45760, 45761, 45762, 45763, 45764, 45765}
+
+
 class FlexError(Exception):
     """The only exception that leaves this package.
 
@@ -71,6 +78,13 @@ class FlexError(Exception):
         self.status = status
         self.twilio_code = twilio_code
         self.retry_after = retry_after
+
+    @property
+    def concerns_every_chat(self) -> bool:
+        """Whether Twilio refuses the credentials, the API or one of the SIDs: what any other visitor would meet too."""
+        if self.reason is not FlexError.Reason.REFUSED:
+            return self.reason is FlexError.Reason.GONE
+        return self.status in CONFIGURATION_STATUS or self.twilio_code in CONFIGURATION_CODES
 
     @property
     def outcome_is_known(self) -> bool:

@@ -19,7 +19,8 @@ from django.utils.translation import gettext_lazy
 
 from webchat.admin.tools import ADVISERS, webchat_or_404
 from webchat.admin.webchats import WebchatAdmin
-from webchat.flex import FlexError, gateway_for
+from webchat.chats.connection import find_problems
+from webchat.flex import FlexError
 from webchat.forms.advice import Advice
 from webchat.legacy.fields import left_out
 from webchat.models import Webchat
@@ -61,7 +62,7 @@ class MoveForm(forms.Form):
         """Asks Twilio whether chats can go there."""
         address_sid: str = self.cleaned_data["address_sid"]
         destination = self.webchat.destination(Webchat.Api.CONVERSATIONS)
-        problems = gateway_for(replace(destination, address_sid=address_sid)).diagnose()
+        problems = find_problems(replace(destination, address_sid=address_sid))
         if problems:
             raise ValidationError(problems)
         return address_sid

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from webchat.models.field import PreEngagementField
-from webchat.models.protection import LimitCounter, Outage
+from webchat.models.protection import LimitCounter, Outage, RefusedWebchat
 from webchat.models.session import ChatSession
 from webchat.models.webchat import Webchat
 
-__all__ = ["ChatSession", "LimitCounter", "Outage", "PreEngagementField", "Webchat"]
+__all__ = ["ChatSession", "LimitCounter", "Outage", "PreEngagementField", "RefusedWebchat", "Webchat"]

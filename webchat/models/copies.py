@@ -45,7 +45,7 @@ def forget_copies_of_saved(**_signal: Any) -> None:
 
 
 def _with_fields() -> WebchatQuerySet:
-    return Webchat.objects.prefetch_related("fields")
+    return Webchat.objects.select_related("refused").prefetch_related("fields")
 
 
 def _fresh(key: str | int, read: Callable[[], Webchat | None]) -> Webchat | None:

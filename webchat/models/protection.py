@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from webchat.models.webchat import Webchat
+
 
 class LimitCounter(models.Model):
     """One allowance of one key. All times are seconds since the epoch, by the database's clock."""
@@ -31,3 +33,18 @@ class Outage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.failures} failures"
+
+
+class RefusedWebchat(models.Model):
+    """A webchat whose chats Twilio refuses, whoever starts them: the row is there only as long as it does."""
+
+    webchat = models.OneToOneField(Webchat, primary_key=True, related_name="refused", on_delete=models.CASCADE)
+    # The API and the SIDs that were refused.
+    configuration = models.CharField(max_length=200)
+    # The FlexError, as logs and staff read it.
+    failure = models.CharField(max_length=200)
+    # When a start may try again: seconds since the epoch, by the database's clock.
+    probe_at = models.FloatField()
+
+    def __str__(self) -> str:
+        return f"{self.webchat}: {self.configuration}"

@@ -80,6 +80,9 @@ PER_BROWSER = Limit("start:browser", 5, 600)
 PER_ADDRESS = Limit("start:address", 40, 600)
 PER_USER = Limit("start:user", 20, DAY_SECONDS)
 PER_WEBCHAT = Limit("start:webchat", 120, 60)
+# Further attempts at a start that failed, as far as they come to Twilio.
+RETRY_BY_BROWSER = Limit("retry:browser", 10, 600)
+RETRY_BY_ADDRESS = Limit("retry:address", 40, 600)
 # Details on a members-only form that are no account's, by address and by value: guessing must not pay.
 MEMBER_BY_ADDRESS = Limit("member:address", 20, 600)
 MEMBER_BY_VALUE = Limit("member:value", 5, 600)
@@ -133,6 +136,19 @@ def take_start(webchat: Webchat, visitor: Visitor) -> None:
     if visitor.user_id:
         wanted.append((PER_USER, str(visitor.user_id)))
     if wait := take_day(f"start:day:{webchat.pk}", webchat.daily_cap) or take_each(*wanted):
+        raise ChatRefused(Code.TOO_MANY, retry_after=wait)
+
+
+def take_retry(webchat: Webchat, visitor: Visitor) -> None:
+    """Counts a further attempt at a start, as many as it gets. Raises ChatRefused(TOO_MANY)."""
+    if not are_on():
+        return
+    wait = take_each(
+        (RETRY_BY_BROWSER, f"{visitor.key} {visitor.network}"),
+        (RETRY_BY_ADDRESS, visitor.network),
+        (PER_WEBCHAT, str(webchat.pk)),
+    )
+    if wait:
         raise ChatRefused(Code.TOO_MANY, retry_after=wait)
 
 

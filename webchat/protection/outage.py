@@ -83,6 +83,11 @@ class Breaker:
     def is_open(self) -> bool:
         return _open_for(self._known()) > 0
 
+    def require_closed(self) -> None:
+        """Raises ChatRefused during an outage."""
+        if seconds := _open_for(self._known()):
+            raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=math.ceil(seconds), reason="unreachable")
+
     def forget(self) -> None:
         """Reads the row again the next time."""
         self._read_at = -math.inf
@@ -140,3 +145,12 @@ def _open_for(row: Outage | None) -> float:
 
 
 bulkhead, breaker = Bulkhead(), Breaker()
+
+
+@contextmanager
+def passage(*, even_if_full: bool = False) -> Iterator[None]:
+    """Around every call to Twilio in a request but a start's own. Raises ChatRefused at once during an outage, and when
+    there is no room. How the calls go says nothing to the breaker: they end before a slow Twilio would answer."""
+    breaker.require_closed()
+    with bulkhead.passage(even_if_full=even_if_full):
+        yield
