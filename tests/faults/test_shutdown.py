@@ -12,14 +12,14 @@ from tests.support.site import SiteServer
 from tests.support.site_visitor import SiteVisitor
 from tests.support.waiting import until
 
-STARTS = 30
+STARTS = 12
 
 
 def test_starts_under_way_are_finished(tmp_path: Path):
     environment: dict[str, str | None] = {"WEBCHAT_THREADS": str(2 * STARTS)}
     with SandboxServer() as sandbox, SiteServer(tmp_path, sandbox, workers=2, environment=environment) as site:
         visitors = [SiteVisitor(site.url) for _ in range(STARTS)]
-        sandbox.fault("POST", "/v2/WebChats", delay_ms=2500, times=STARTS)
+        sandbox.fault("POST", "/v2/WebChats", delay_ms=1500, times=STARTS)
         with ThreadPoolExecutor(STARTS) as threads:
             starts = [threads.submit(visitor.start) for visitor in visitors]
             until(lambda: len(sandbox.log()) == STARTS)
