@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection
 from django.utils.module_loading import import_string
 
+from webchat.conf import conf
 from webchat.fields import lookups
 from webchat.flex import GATEWAYS, credentials
 from webchat.flex.gateway import is_sid
@@ -30,7 +30,7 @@ def check_credentials(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]
                 id="webchat.W002",
             )
             for name, prefix in (("TWILIO_ACCOUNT_SID", "AC"), ("TWILIO_API_KEY_SID", "SK"))
-            if not is_sid(getattr(settings, name), prefix)
+            if not is_sid(getattr(conf, name), prefix)
         ]
     return [
         Warning(
@@ -42,11 +42,11 @@ def check_credentials(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]
 
 
 def check_sandbox(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
-    if not settings.TWILIO_SANDBOX_URL:
+    if not conf.TWILIO_SANDBOX_URL:
         return []
     messages: list[CheckMessage] = []
     try:
-        host = urlsplit(settings.TWILIO_SANDBOX_URL).hostname
+        host = urlsplit(conf.TWILIO_SANDBOX_URL).hostname
     except ValueError:
         host = None
     if host not in _LOOPBACK:
@@ -57,7 +57,7 @@ def check_sandbox(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
                 id="webchat.E002",
             )
         )
-    if settings.SERVED_OVER_TLS:
+    if conf.SERVED_OVER_TLS:
         messages.append(
             Error(
                 "TWILIO_SANDBOX_URL is set on a site that is served over TLS: no chat will reach your contact centre.",
@@ -69,9 +69,9 @@ def check_sandbox(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
 
 
 def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
-    if settings.WEBCHAT_LIMITS not in ("on", "off"):
+    if conf.WEBCHAT_LIMITS not in ("on", "off"):
         return [Error('WEBCHAT_LIMITS is "on" or "off".', hint="Set one of the two, or unset it.", id="webchat.E004")]
-    if settings.WEBCHAT_LIMITS == "off" and not settings.TWILIO_SANDBOX_URL:
+    if conf.WEBCHAT_LIMITS == "off" and not conf.TWILIO_SANDBOX_URL:
         return [
             Error(
                 "WEBCHAT_LIMITS=off lifts the limits on starts at Twilio itself.",
@@ -83,10 +83,10 @@ def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
 
 
 def check_hook(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
-    if not settings.WEBCHAT_BEFORE_START:
+    if not conf.WEBCHAT_BEFORE_START:
         return []
     try:
-        problem = "" if callable(import_string(settings.WEBCHAT_BEFORE_START)) else "is no function."
+        problem = "" if callable(import_string(conf.WEBCHAT_BEFORE_START)) else "is no function."
     except ImportError as error:
         problem = f"cannot be imported: {error}"
     if problem:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
+
+from webchat.conf import conf
 
 _SALT = "webchat.visitor"
 _AGE = timedelta(days=1)
@@ -32,7 +33,7 @@ class Visitor:
 
 
 def cookie_name() -> str:
-    return f"{settings.COOKIE_PREFIX}webchat"
+    return f"{conf.COOKIE_PREFIX}webchat"
 
 
 def visitor_of(request: HttpRequest) -> Visitor:
@@ -53,7 +54,7 @@ def remember(response: HttpResponseBase, visitor: Visitor) -> None:
     response.set_cookie(
         cookie_name(),
         signing.dumps(visitor.key, salt=_SALT),
-        secure=settings.SERVED_OVER_TLS,
+        secure=conf.SERVED_OVER_TLS,
         httponly=True,
         samesite="Lax",
     )
@@ -67,10 +68,10 @@ def network_of(request: HttpRequest) -> str:
     by anybody.
     """
     address = str(request.META.get("REMOTE_ADDR") or "")
-    if settings.TRUSTED_PROXY_COUNT:
+    if conf.TRUSTED_PROXY_COUNT:
         forwarded = request.headers.get("X-Forwarded-For", "").split(",")
-        if len(forwarded) >= settings.TRUSTED_PROXY_COUNT:
-            address = forwarded[-settings.TRUSTED_PROXY_COUNT].strip()
+        if len(forwarded) >= conf.TRUSTED_PROXY_COUNT:
+            address = forwarded[-conf.TRUSTED_PROXY_COUNT].strip()
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

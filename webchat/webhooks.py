@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -15,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from webchat.audit import note_webhook
 from webchat.chats.end import note_end
+from webchat.conf import conf
 from webchat.flex.signatures import is_from_twilio
 from webchat.models import ChatSession
 
@@ -39,7 +39,7 @@ class ConversationsWebhook(View):
             note_webhook("webhook_ambiguous")
             return HttpResponse(status=400)
         event = {name: each[0] if each else "" for name, each in values.items()}
-        if event["AccountSid"] != settings.TWILIO_ACCOUNT_SID:
+        if event["AccountSid"] != conf.TWILIO_ACCOUNT_SID:
             note_webhook("webhook_of_another_account", sid=event["AccountSid"])
         elif (event["EventType"], event["StateTo"]) == ("onConversationStateUpdated", "closed"):
             self.close(event["ConversationSid"])

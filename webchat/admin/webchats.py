@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField
@@ -19,6 +18,7 @@ from webchat.admin import exchange, preview
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn
 from webchat.chats.connection import find_problems
+from webchat.conf import conf
 from webchat.flex import GATEWAYS
 from webchat.models import Webchat
 
@@ -127,9 +127,9 @@ class WebchatAdmin(admin.ModelAdmin):
     def environment(self, webchat: Webchat) -> str:
         """Which are set, by their last four characters: enough to tell two keys apart, and no secret."""
         names = ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SID", "TWILIO_API_KEY_SECRET"]
-        parts = [f"{name}: {_shown(getattr(settings, name))}" for name in names]
-        if settings.TWILIO_SANDBOX_URL:
-            parts.append(f"TWILIO_SANDBOX_URL: {settings.TWILIO_SANDBOX_URL}")
+        parts = [f"{name}: {_shown(getattr(conf, name))}" for name in names]
+        if conf.TWILIO_SANDBOX_URL:
+            parts.append(f"TWILIO_SANDBOX_URL: {conf.TWILIO_SANDBOX_URL}")
         return " · ".join(parts)
 
     @admin.action(description=_("Test the connection to Twilio"))

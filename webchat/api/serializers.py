@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
 from rest_framework import serializers
 
+from webchat.conf import conf
 from webchat.flex.tokens import Token, sdk_options
 from webchat.models import ChatSession, Webchat
 
@@ -18,7 +18,7 @@ class Credentials:
 
     session: ChatSession
     token: Token
-    region: str = field(default_factory=lambda: str(settings.TWILIO_REGION))
+    region: str = field(default_factory=lambda: str(conf.TWILIO_REGION))
     sdk_options: dict[str, Any] = field(default_factory=sdk_options)
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
@@ -25,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webchat.audit import note_legacy_gone
 from webchat.chats import end
+from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
 from webchat.fields import lookups
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
@@ -113,9 +113,9 @@ def require_member(form: PreEngagementForm, told: Mapping[str, str], visitor: Vi
 
 def ask_the_site(form: PreEngagementForm, told: dict[str, Any]) -> Mapping[str, Any]:
     """What the site's own hook adds for the agent. Raises FormInvalid with what the hook refuses."""
-    if not settings.WEBCHAT_BEFORE_START:
+    if not conf.WEBCHAT_BEFORE_START:
         return {}
-    before_start = import_string(settings.WEBCHAT_BEFORE_START)
+    before_start = import_string(conf.WEBCHAT_BEFORE_START)
     try:
         return before_start(webchat=form.webchat, user=form.user, answers=told) or {}
     except ValidationError as error:

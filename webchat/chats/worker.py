@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 
 from webchat.chats.end import close_channel, end_chat, end_if_over
 from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
+from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
 from webchat.models import ChatSession
 from webchat.models.clock import database_now
@@ -141,8 +141,8 @@ def prune() -> int:
     """Forgets what people told the form, then the sessions, then the limits' memory; in batches, each of which stands
     for itself. Returns the number of rows."""
     now = database_now()
-    answers_days = settings.WEBCHAT_KEEP_ANSWERS_DAYS
-    sessions_days = settings.WEBCHAT_KEEP_SESSIONS_DAYS
+    answers_days = conf.WEBCHAT_KEEP_ANSWERS_DAYS
+    sessions_days = conf.WEBCHAT_KEEP_SESSIONS_DAYS
     over = ChatSession.objects.exclude(status=Status.ACTIVE).order_by()
     told = over.filter(created_at__lt=now - timedelta(days=answers_days)).exclude(answers={})
     old = over.filter(created_at__lt=now - timedelta(days=sessions_days))

@@ -18,7 +18,6 @@ from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
-from django.conf import settings
 from twilio.base.exceptions import TwilioException
 from twilio.http import HttpClient
 from twilio.http.response import Response
@@ -29,6 +28,7 @@ from twilio.rest import (
 )
 from urllib3.exceptions import HTTPError, ProtocolError
 
+from webchat.conf import conf
 from webchat.flex import credentials
 from webchat.flex.gateway import FlexError
 from webchat.flex.http import Answer, Connections, Deadline, NotSentError
@@ -160,8 +160,8 @@ def client_on(http_client: HttpClient, user_and_password: tuple[str, str] | None
     return Client(
         user,
         password,
-        account_sid=settings.TWILIO_ACCOUNT_SID,
-        region=settings.TWILIO_REGION if settings.TWILIO_REGION != "us1" else None,
+        account_sid=conf.TWILIO_ACCOUNT_SID,
+        region=conf.TWILIO_REGION if conf.TWILIO_REGION != "us1" else None,
         http_client=http_client,
         # Else it reads os.environ, past the settings.
         environment={"TWILIO_EDGE": ""},
@@ -175,4 +175,4 @@ def _connections(pool_size: int) -> Connections:
 
 
 def bounded_http(deadline: Deadline | None = None) -> BoundedHttpClient:
-    return BoundedHttpClient(_connections(settings.WEBCHAT_THREADS), deadline, settings.TWILIO_SANDBOX_URL)
+    return BoundedHttpClient(_connections(conf.WEBCHAT_THREADS), deadline, conf.TWILIO_SANDBOX_URL)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from functools import cached_property
 
-from django.conf import settings
 from twilio.rest import Client
 from twilio.rest.conversations.v1.conversation import ConversationContext, ConversationInstance
 
+from webchat.conf import conf
 from webchat.flex.client import BoundedHttpClient, client_on, trusted_shape
 from webchat.flex.diagnosis import diagnose
 from webchat.flex.gateway import Channel, Destination, FlexError, is_sid
@@ -113,5 +113,5 @@ def opened(sid: object, identity: object) -> Channel:
 
 def require_our_account(account_sid: object) -> None:
     """Raises FlexError(UNCLEAR) for an answer about another account: no token is made for its channel."""
-    if account_sid != settings.TWILIO_ACCOUNT_SID:
+    if account_sid != conf.TWILIO_ACCOUNT_SID:
         raise FlexError(FlexError.Reason.UNCLEAR)

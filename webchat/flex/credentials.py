@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-
+from webchat.conf import conf
 from webchat.flex.gateway import FlexError
 
 
@@ -13,7 +12,7 @@ def missing() -> list[str]:
     The auth token is not among them: REST then uses the API key. Without it no webhook is accepted, though.
     """
     names = ["TWILIO_ACCOUNT_SID", "TWILIO_API_KEY_SID", "TWILIO_API_KEY_SECRET"]
-    return [name for name in names if not getattr(settings, name)]
+    return [name for name in names if not getattr(conf, name)]
 
 
 def is_configured() -> bool:
@@ -26,8 +25,8 @@ def for_rest() -> tuple[str, str]:
     Twilio's description of the flex-api names the auth token only, so it goes first. Raises FlexError(NOT_CONFIGURED):
     twilio-python would send the request without credentials.
     """
-    if settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN:
-        return settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN
+    if conf.TWILIO_ACCOUNT_SID and conf.TWILIO_AUTH_TOKEN:
+        return conf.TWILIO_ACCOUNT_SID, conf.TWILIO_AUTH_TOKEN
     return for_tokens()
 
 
@@ -35,4 +34,4 @@ def for_tokens() -> tuple[str, str]:
     """SID and secret of the API key, which signs access tokens. Raises FlexError(NOT_CONFIGURED)."""
     if missing():
         raise FlexError(FlexError.Reason.NOT_CONFIGURED)
-    return settings.TWILIO_API_KEY_SID, settings.TWILIO_API_KEY_SECRET
+    return conf.TWILIO_API_KEY_SID, conf.TWILIO_API_KEY_SECRET

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import cast
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from twilio.rest import Client
 
+from webchat.conf import conf
 from webchat.flex import credentials
 from webchat.flex.client import BoundedHttpClient, client_on, trusted_shape
 from webchat.flex.gateway import Destination, FlexError, is_sid
@@ -40,7 +40,7 @@ class _HopelessError(Exception):
 
 def _explain(error: FlexError, *, credentials_used: str, not_found: str) -> str:
     """The sentence for a failed check. Raises _HopelessError if the next check could only fail in the same way."""
-    facts = {"region": settings.TWILIO_REGION, "credentials": credentials_used, "error": error}
+    facts = {"region": conf.TWILIO_REGION, "credentials": credentials_used, "error": error}
     if error.status == 401:
         return (
             _(
@@ -60,7 +60,7 @@ def _explain(error: FlexError, *, credentials_used: str, not_found: str) -> str:
 
 
 def _rest_credentials() -> str:
-    if settings.TWILIO_AUTH_TOKEN:
+    if conf.TWILIO_AUTH_TOKEN:
         return _("account SID (TWILIO_ACCOUNT_SID) with its auth token (TWILIO_AUTH_TOKEN)")
     return _key_credentials()
 
@@ -70,7 +70,7 @@ def _key_credentials() -> str:
 
 
 def _account_problems(client: Client, destination: Destination) -> list[str]:
-    not_found = _("Twilio has no Conversations service in the region %(region)s.") % {"region": settings.TWILIO_REGION}
+    not_found = _("Twilio has no Conversations service in the region %(region)s.") % {"region": conf.TWILIO_REGION}
     try:
         with trusted_shape():
             answer = client.conversations.v1.configuration().fetch_with_http_info()
@@ -79,9 +79,9 @@ def _account_problems(client: Client, destination: Destination) -> list[str]:
 
     configuration = answer.data
     problems = _clock_problems(answer.headers)
-    if configuration.account_sid != settings.TWILIO_ACCOUNT_SID:
+    if configuration.account_sid != conf.TWILIO_ACCOUNT_SID:
         problems.append(_("The credentials belong to another account than TWILIO_ACCOUNT_SID."))
-    if not settings.TWILIO_AUTH_TOKEN:
+    if not conf.TWILIO_AUTH_TOKEN:
         problems.append(
             _("TWILIO_AUTH_TOKEN is not set: Twilio's webhooks are refused, so ends of chats go unnoticed.")
         )
@@ -93,7 +93,7 @@ def _account_problems(client: Client, destination: Destination) -> list[str]:
         except FlexError as error:
             problems.append(_explain(error, credentials_used=_key_credentials(), not_found=not_found))
         else:
-            if of_key.account_sid != settings.TWILIO_ACCOUNT_SID:
+            if of_key.account_sid != conf.TWILIO_ACCOUNT_SID:
                 problems.append(_("The API key belongs to another account than TWILIO_ACCOUNT_SID."))
     if not is_sid(destination.chat_service_sid, "IS"):
         problems.append(_("Enter the SID, IS…, of the chat service."))

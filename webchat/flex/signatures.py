@@ -6,10 +6,11 @@ import hashlib
 import hmac
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, QueryDict, UnreadablePostError
 from twilio.request_validator import RequestValidator, add_port, remove_port
+
+from webchat.conf import conf
 
 BODY_AT_MOST = 64 * 1024
 BODY_HASH = "bodySHA256"
@@ -24,10 +25,10 @@ def is_from_twilio(request: HttpRequest) -> bool:
     the caller takes only names that it knows, each once, and nothing twice. Never raises; reads the raw body.
     """
     signature = request.headers.get("X-Twilio-Signature", "")
-    tokens = [settings.TWILIO_AUTH_TOKEN, getattr(settings, "TWILIO_AUTH_TOKEN_SECONDARY", "")]
+    tokens = [conf.TWILIO_AUTH_TOKEN, conf.TWILIO_AUTH_TOKEN_SECONDARY]
     try:
         parameters = _signed_parameters(request)
-        url = urlsplit(settings.PUBLIC_BASE_URL + request.get_full_path())
+        url = urlsplit(conf.PUBLIC_BASE_URL + request.get_full_path())
         # Twilio is not consistent in whether the default port is a part of what it signs.
         urls = (remove_port(url), add_port(url))
         genuine = [

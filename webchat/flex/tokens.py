@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import jwt
-from django.conf import settings
 from twilio.jwt.access_token import AccessToken
 from twilio.jwt.access_token.grants import ChatGrant
 
+from webchat.conf import conf
 from webchat.flex import credentials
 from webchat.flex.gateway import FlexError, is_sid
 
@@ -47,14 +47,14 @@ def mint(identity: str, chat_service_sid: str, ttl: int = LONGEST) -> Token:
     key_sid, secret = credentials.for_tokens()
     now = int(time.time())
     token = AccessToken(
-        settings.TWILIO_ACCOUNT_SID,
+        conf.TWILIO_ACCOUNT_SID,
         key_sid,
         secret,
         grants=[ChatGrant(service_sid=chat_service_sid)],
         identity=identity,
         nbf=now - CLOCK_TOLERANCE,
         valid_until=now + ttl,
-        region=settings.TWILIO_REGION if settings.TWILIO_REGION != "us1" else None,
+        region=conf.TWILIO_REGION if conf.TWILIO_REGION != "us1" else None,
     )
     return Token(token.to_jwt(), datetime.fromtimestamp(now + ttl, UTC), ttl)
 
@@ -71,7 +71,7 @@ def identity_in(text: str) -> str:
             secret,
             algorithms=["HS256"],
             issuer=key_sid,
-            subject=settings.TWILIO_ACCOUNT_SID,
+            subject=conf.TWILIO_ACCOUNT_SID,
             options={"require": ["exp", "iss", "sub"]},
         )
     except (jwt.InvalidTokenError, TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -85,8 +85,8 @@ def identity_in(text: str) -> str:
 def sdk_options() -> dict[str, object]:
     """Options of the SDK's constructor, for the browser. They decide who receives the visitor's token: none, unless
     the sandbox is in use."""
-    if not settings.TWILIO_SANDBOX_URL:
+    if not conf.TWILIO_SANDBOX_URL:
         return {}
-    sandbox = urlsplit(settings.TWILIO_SANDBOX_URL)
+    sandbox = urlsplit(conf.TWILIO_SANDBOX_URL)
     scheme = "wss" if sandbox.scheme == "https" else "ws"
     return {"Twilsock": {"uri": f"{scheme}://{sandbox.netloc}/v3/wsconnect"}}

@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from django.conf import settings
-
+from webchat.conf import conf
 from webchat.flex.client import trusted_shape
 from webchat.flex.conversations import (
     NOT_THERE,
@@ -107,7 +106,7 @@ def _seen(found: Any) -> WebChannel:
         raise FlexError(FlexError.Reason.UNCLEAR)
     return WebChannel(
         flex_flow_sid=found.flex_flow_sid or "",
-        account_sid=settings.TWILIO_ACCOUNT_SID,
+        account_sid=conf.TWILIO_ACCOUNT_SID,
         sid=found.sid,
         date_created=found.date_created,
         date_updated=found.date_updated,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
-from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -17,6 +16,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from webchat.conf import conf
 from webchat.flex.tokens import sdk_options
 from webchat.forms.form import PreEngagementForm
 from webchat.legacy.fields import pre_engagement_config
@@ -79,7 +79,7 @@ def ui_config(form: PreEngagementForm) -> dict[str, Any]:
     if form.context:
         context["context"] = form.context
     return {
-        "accountSid": settings.TWILIO_ACCOUNT_SID,
+        "accountSid": conf.TWILIO_ACCOUNT_SID,
         "flexFlowSid": webchat.flex_flow_sid,
         "chatFriendlyName": webchat.chat_friendly_name,
         "tokenServerUrl": reverse("webchat_legacy:token", args=[webchat.slug]),
@@ -90,7 +90,7 @@ def ui_config(form: PreEngagementForm) -> dict[str, Any]:
         "language": get_language(),
         "colorTheme": _theme(webchat),
         "componentProps": _component_props(webchat),
-        "sdkOptions": {"chat": {"region": settings.TWILIO_REGION, **sdk_options()}},
+        "sdkOptions": {"chat": {"region": conf.TWILIO_REGION, **sdk_options()}},
     }
 
 

@@ -11,7 +11,6 @@ import binascii
 from typing import Any, cast
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils.decorators import method_decorator
@@ -26,6 +25,7 @@ from webchat.api.views import VisitorView
 from webchat.chats.question import post_question_after
 from webchat.chats.start import require_open, submit
 from webchat.chats.token import issue_token, make_token
+from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
 from webchat.flex.tokens import Token, identity_in
 from webchat.legacy.answers import read_answers
@@ -153,7 +153,7 @@ def web_channel(session: ChatSession) -> dict[str, object]:
     date = started.strftime("%Y-%m-%dT%H:%M:%SZ") if started else None
     return {
         "flex_flow_sid": session.webchat.flex_flow_sid,
-        "account_sid": settings.TWILIO_ACCOUNT_SID,
+        "account_sid": conf.TWILIO_ACCOUNT_SID,
         "sid": session.channel_sid,
         "date_created": date,
         "date_updated": date,

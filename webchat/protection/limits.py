@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import F
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
 from webchat.fields.lookups import normal_form
 from webchat.models import LimitCounter, Webchat
@@ -93,7 +93,7 @@ PACE = Limit("pace", 9, 2.25)
 
 
 def are_on() -> bool:
-    return bool(settings.WEBCHAT_LIMITS != "off")
+    return bool(conf.WEBCHAT_LIMITS != "off")
 
 
 def take_day(name: str, cap: int | None) -> int | None:

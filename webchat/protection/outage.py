@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 
+from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
 from webchat.flex import FlexError
 from webchat.models import Outage
@@ -48,7 +48,7 @@ class Bulkhead:
         """Around what waits for Twilio. Raises ChatRefused at once when there is no room; `even_if_full` is for what a
         start has begun and must end: it counts, and is never refused."""
         with self._lock:
-            if not even_if_full and self._inside >= max(1, settings.WEBCHAT_THREADS // 2):
+            if not even_if_full and self._inside >= max(1, conf.WEBCHAT_THREADS // 2):
                 raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=BULKHEAD_RETRY_SECONDS, reason="busy")
             self._inside += 1
         try:

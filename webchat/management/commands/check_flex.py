@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
+from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
 from webchat.flex.webhook_settings import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
 from webchat.models import Webchat
@@ -36,7 +36,7 @@ class Command(BaseCommand):
                 if options["slug"]
                 else "No webchat is enabled. Add one in the admin, or switch one on there, then run this again."
             )
-        url = settings.PUBLIC_BASE_URL + reverse("twilio-conversations")
+        url = conf.PUBLIC_BASE_URL + reverse("twilio-conversations")
         found = 0
         for webchat in webchats:
             problems = gateway_for(webchat.destination(webchat.api)).diagnose()
@@ -70,7 +70,7 @@ def webhook_problems(webchat: Webchat, url: str, *, fix: bool, replace: bool) ->
 
 
 def twilio_can_post_to(url: str) -> bool:
-    return urlsplit(url).scheme == "https" or bool(settings.TWILIO_SANDBOX_URL)
+    return urlsplit(url).scheme == "https" or bool(conf.TWILIO_SANDBOX_URL)
 
 
 def _what_is_missing(own: WebhookConfig, url: str) -> str:
