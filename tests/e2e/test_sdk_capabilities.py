@@ -115,9 +115,9 @@ class Chat:
 
 
 @pytest.fixture(scope="module")
-def page_url(sandbox: SandboxServer) -> Iterator[str]:
+def page_url(sandbox_server: SandboxServer) -> Iterator[str]:
     assert BUNDLE.exists(), "the SDK bundle is missing: node webchat/browser/bundle.mjs"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(PageHandler, sandbox))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(PageHandler, sandbox_server))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
