@@ -131,8 +131,10 @@ def test_a_sound_that_was_switched_on_is_heard_after_a_reload(engine: Engine, si
         engine.fill(f"[data-webchat-form] [name={name}]", value)
     engine.click("[data-webchat-submit]")
     engine.wait(CONNECTED)
+    engine.wait("!document.querySelector('[role=log] [data-words=sending]')")
     newest = max(site.sandbox.conversations(), key=lambda conversation: str(conversation["date_created"]))
     engine.click("[data-webchat-options] summary")
+    engine.wait("document.querySelector('[data-webchat-options]').open")
     engine.click("[data-webchat-sound]")
     engine.wait("sessionStorage.getItem('webchat:support:sound') === 'on'")
 
