@@ -26,8 +26,8 @@ def post_question(session: ChatSession, *, look_first: bool = False, even_if_ful
     """Posts the question, once. A failure is kept in the row, for another try."""
     if not session.question or session.question_sent_at:
         return
-    gateway = gateway_for(session.destination, Deadline(QUESTION_SECONDS))
     try:
+        gateway = gateway_for(session.destination, Deadline(QUESTION_SECONDS))
         with passage(even_if_full=even_if_full):
             if not (look_first and gateway.has_message_of(session.channel)):
                 gateway.post_message(session.channel, session.question)
