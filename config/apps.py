@@ -16,9 +16,11 @@ class SiteAdminConfig(AdminConfig):
     default_site = "config.admin.SiteAdmin"
 
     def ready(self) -> None:
+        from config.password_reset import register_mails
         from config.theme import check_company_colour
 
         super().ready()
+        register_mails()
         register(check_company_colour)
         user_logged_in.connect(note_login)
         user_login_failed.connect(note_failed_login)

@@ -192,9 +192,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# Mail of the site itself: password resets. On the console unless EMAIL_URL names a server.
+# Mail of the site itself, sent by the worker. On its console unless EMAIL_URL names a server.
 vars().update(_read(env.email, "EMAIL_URL", "consolemail://", "an address like smtp+tls://user:password@host:587"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
+EMAIL_TIMEOUT = 10  # seconds that each answer of the mail server may take
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español"), ("ar", "العربية")]

@@ -8,13 +8,14 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from config import health, views
+from config.password_reset import PasswordReset
 from webchat.webhooks import ConversationsWebhook
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("support/", views.support, name="support"),
     path("theme.css", views.site_theme, name="site-theme"),
-    path("accounts/password_reset/", views.password_reset, name="password_reset"),
+    path("accounts/password_reset/", PasswordReset.as_view(), name="password_reset"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("admin/", admin.site.urls),
     path("webchat/", include("webchat.urls")),

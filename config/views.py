@@ -6,10 +6,8 @@ import re
 import sys
 
 from django.conf import settings
-from django.contrib.auth.views import PasswordResetView
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template import loader
 from django.utils.cache import patch_cache_control
@@ -49,15 +47,6 @@ def site_theme(request: HttpRequest) -> HttpResponse:
     else:
         patch_cache_control(response, public=True, max_age=60)
     return response
-
-
-def password_reset(request: HttpRequest) -> HttpResponseBase:
-    """Django's view, whose message names the site by its public address and not by a header of the request."""
-    protocol, _separator, domain = settings.PUBLIC_BASE_URL.partition("://")
-    view = PasswordResetView.as_view(
-        extra_email_context={"protocol": protocol, "domain": domain, "site_name": settings.COMPANY_NAME}
-    )
-    return view(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

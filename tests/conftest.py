@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import Generator, Iterator
 
 import pytest
 from django.test import Client
 from django.utils import translation
 
+from config import logs
+from tests.support.log import Log
 from tests.support.missing import count_skipped
 from tests.support.sandbox import SandboxServer
 from webchat.models.copies import forget_copies
@@ -47,6 +51,17 @@ def no_language_of_another_test() -> Iterator[None]:
 def browser_client() -> Client:
     """A client that must bring a CSRF token, as a browser must."""
     return Client(enforce_csrf_checks=True)
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.formatter(human=False))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield Log(stream)
+    root.removeHandler(handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,6 +17,7 @@ from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
 from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
+from webchat.mail import forget_done
 from webchat.models import ChatSession
 from webchat.models.clock import database_now
 from webchat.models.session import ChatSessionQuerySet
@@ -150,6 +151,7 @@ def prune() -> int:
     done = {
         "answers": _in_batches(told, lambda rows: rows.update(**blank, answers_digest="")),
         "sessions": _in_batches(old, lambda rows: rows.delete()[0]),
+        "mails": forget_done(timedelta(days=answers_days)),
         "limits": limits.forget_past(),
     }
     if any(done.values()):

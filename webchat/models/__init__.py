@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from webchat.models.field import PreEngagementField
+from webchat.models.mail import OutgoingMail
 from webchat.models.protection import LimitCounter, Outage, RefusedWebchat
 from webchat.models.session import ChatSession
 from webchat.models.webchat import Webchat
 
-__all__ = ["ChatSession", "LimitCounter", "Outage", "PreEngagementField", "RefusedWebchat", "Webchat"]
+__all__ = [
+    "ChatSession",
+    "LimitCounter",
+    "Outage",
+    "OutgoingMail",
+    "PreEngagementField",
+    "RefusedWebchat",
+    "Webchat",
+]

@@ -8,21 +8,24 @@ import time
 from typing import Any
 
 import structlog
-from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, close_old_connections
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, close_old_connections, connection
 
+from webchat import mail
 from webchat.chats import worker
 
 logger = structlog.get_logger(__name__)
 
 PAUSE = 5  # seconds between two passes
 PRUNE_EVERY = 3600
+# That the end waits for a message which is just being sent.
+LAST_MAIL_SECONDS = 5
 
 
 class Command(BaseCommand):
     help = (
         "Settles starts that were cut short, sends questions that did not get through, closes chats at Twilio that have "
-        "ended here, and deletes what is past its retention. Any number may run; SIGTERM ends it after the call in hand."
+        "ended here, sends mail, and deletes what is past its retention. Any number may run; SIGTERM ends it after the call in hand."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,14 +34,20 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
             worker.pass_once()
+            mail.send_due()
             worker.prune()
             return
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        # In a thread of its own: a mail server that hangs holds no chat.
+        mailer = threading.Thread(target=send_mail, args=(stopping,), daemon=True)
+        mailer.start()
         logger.info("worker_running")
         pruned_at = -float(PRUNE_EVERY)
         while not stopping.is_set():
+            if not mailer.is_alive():
+                raise CommandError("The thread that sends mail has failed.")
             close_old_connections()
             try:
                 busy = worker.pass_once()
@@ -50,3 +59,16 @@ class Command(BaseCommand):
                 logger.error("database_failed", error=type(error).__name__)
                 busy = 0
             stopping.wait(0 if busy >= worker.BATCH else PAUSE)
+        mailer.join(LAST_MAIL_SECONDS)
+
+
+def send_mail(stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        close_old_connections()
+        try:
+            busy = mail.send_due()
+        except DatabaseError as error:
+            logger.error("database_failed", error=type(error).__name__)
+            busy = 0
+        stopping.wait(0 if busy >= mail.BATCH else PAUSE)
+    connection.close()
