@@ -39,7 +39,7 @@ test: check unit browser
 
 check: lint types
 	@$(TEST_ENV) DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
-	$(TEST_ENV) DATABASE_URL=sqlite://:memory: PUBLIC_BASE_URL=https://www.example.com \
+	$(TEST_ENV) DATABASE_URL=sqlite://:memory: PUBLIC_BASE_URL=https://www.example.com TRUSTED_PROXY_COUNT=1 \
 		TWILIO_ACCOUNT_SID=AC$(shell printf '0%.0s' {1..32}) TWILIO_AUTH_TOKEN=0123456789abcdef \
 		TWILIO_API_KEY_SID=SK$(shell printf '0%.0s' {1..32}) TWILIO_API_KEY_SECRET=0123456789abcdef \
 		DJANGO_SECRET_KEY=$(shell head -c 64 /dev/urandom | base64 -w0 | tr -d '=+/') \

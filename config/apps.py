@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth.signals import user_logged_in, user_login_failed
-from django.core.checks import register
+from django.core.checks import Tags, register
 
 logger = structlog.get_logger("config.security")
 
@@ -16,12 +16,15 @@ class SiteAdminConfig(AdminConfig):
     default_site = "config.admin.SiteAdmin"
 
     def ready(self) -> None:
+        from config.checks import check_database_tls, check_proxy
         from config.password_reset import register_mails
         from config.theme import check_company_colour
 
         super().ready()
         register_mails()
         register(check_company_colour)
+        register(check_proxy, Tags.security)
+        register(check_database_tls, Tags.security)
         user_logged_in.connect(note_login)
         user_login_failed.connect(note_failed_login)
 

@@ -7,13 +7,13 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config import logs
+from config.addresses import host_in_header, site_address
 
 env = environ.Env()
 
@@ -50,15 +50,20 @@ if not SECRET_KEY:
 # Earlier keys, while you rotate: what they signed stays valid, nothing new is signed with them.
 SECRET_KEY_FALLBACKS = env.list("DJANGO_SECRET_KEY_FALLBACKS", default=[])
 
-PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
-_public = urlsplit(PUBLIC_BASE_URL)
-if _public.scheme not in ("http", "https") or not _public.hostname or _public.path:
+try:
+    PUBLIC_BASE_URL, _host = site_address(env.str("PUBLIC_BASE_URL", default="http://127.0.0.1:8000"))
+except ValueError as error:
     raise ImproperlyConfigured(
         "PUBLIC_BASE_URL must be the site's address without a path, like https://www.example.com"
-    )
-SERVED_OVER_TLS = _public.scheme == "https"
+    ) from error
+SERVED_OVER_TLS = PUBLIC_BASE_URL.startswith("https:")
 
-ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[_public.hostname])
+try:
+    ALLOWED_HOSTS = [host_in_header(host) for host in env.list("DJANGO_ALLOWED_HOSTS", default=[_host])]
+except ValueError as error:
+    raise ImproperlyConfigured(
+        "DJANGO_ALLOWED_HOSTS is not understood. It is the names of hosts, separated by commas."
+    ) from error
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
 
 # How many proxies of yours stand in front and append to X-Forwarded-For. 0: the header is never read.
@@ -123,6 +128,7 @@ MIDDLEWARE = [
     "config.middleware.HeadersMiddleware",
     "config.middleware.PolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -159,22 +165,31 @@ INSTALLED_APPS.append("django.forms")
 
 _sqlite = f"sqlite:///{BASE_DIR / 'db.sqlite3'}"
 DATABASES = {"default": _read(env.db, "DATABASE_URL", _sqlite, "an address like postgres://user:password@host/name")}
-# Each thread keeps its connection: opening one costs more than a request, and closing SQLite's last one a checkpoint.
-DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Writers queue instead of failing with "database is locked", and readers never wait for them.
-    DATABASES["default"]["OPTIONS"] = {
+    _database_options = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 5,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512;",
     }
 else:
-    DATABASES["default"]["OPTIONS"] = {
+    _database_options = {
         "connect_timeout": 3,
         # Milliseconds until a server that no longer acknowledges anything is given up.
         "tcp_user_timeout": 4000,
         "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000",
     }
+# What DATABASE_URL says wins, like ?sslmode=verify-full or ?conn_max_age=0.
+_database_in_url = DATABASES["default"].get("OPTIONS", {})
+if "options" in _database_in_url:  # PostgreSQL takes the last value of a parameter
+    _database_in_url["options"] = f"{_database_options.get('options', '')} {_database_in_url['options']}"
+DATABASES["default"] = {
+    # Each thread keeps its connection: opening one costs more than a request, and closing SQLite's last one a checkpoint.
+    "CONN_MAX_AGE": 60,
+    "CONN_HEALTH_CHECKS": True,
+    **DATABASES["default"],
+    "OPTIONS": _database_options | _database_in_url,
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": _read(env.cache, "CACHE_URL", "locmemcache://", "an address like rediscache://host:6379/0")}
@@ -232,7 +247,6 @@ CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_FAILURE_VIEW = "config.views.csrf_failure"
 
 SECURE_SSL_REDIRECT = SERVED_OVER_TLS
-SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_HSTS_SECONDS = 63_072_000 if SERVED_OVER_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SERVED_OVER_TLS
 SECURE_HSTS_PRELOAD = SERVED_OVER_TLS

@@ -15,6 +15,7 @@ from django.test import RequestFactory
 from tests.protection.limit_burst import ALLOWED
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.visitor import VisitorClient
+from webchat import visitors
 from webchat.models import ChatSession
 from webchat.protection import limits
 from webchat.protection.limits import Limit
@@ -172,13 +173,19 @@ def test_load_tests_lift_the_limits(sandbox, settings):
         (1, "10.0.0.1", "203.0.113.1", "203.0.113.1"),
         (1, "10.0.0.1", "1.1.1.1, 203.0.113.1", "203.0.113.1"),
         (2, "10.0.0.1", "1.1.1.1, 203.0.113.1, 10.0.0.2", "203.0.113.1"),
-        (2, "10.0.0.1", "203.0.113.1", "10.0.0.1"),
-        (1, "10.0.0.1", "", "unknown"),
-        (1, "10.0.0.1", "garbage" * 2000, "unknown"),
+        (2, "10.0.0.1", "203.0.113.1", ""),
+        (1, "10.0.0.1", "", ""),
+        (1, "10.0.0.1", "garbage" * 2000, ""),
+        (1, "10.0.0.1", "203.0.113.1:50123", "203.0.113.1"),
+        (1, "10.0.0.1", "1.1.1.1:1, [2001:db8:1:2::7]:50123", "2001:db8:1:2::/64"),
+        (1, "10.0.0.1", "[2001:db8:1:2::7]", "2001:db8:1:2::/64"),
+        (1, "10.0.0.1", "[::ffff:203.0.113.1]:443", "203.0.113.1"),
+        (1, "10.0.0.1", "fe80::1%eth0", "fe80::/64"),
+        (1, "10.0.0.1", "203.0.113.1:evil", ""),
         (0, "2001:db8:1:2:3:4:5:6", "", "2001:db8:1:2::/64"),
         (0, "2001:db8:1:2:ffff::1", "", "2001:db8:1:2::/64"),
         (0, "::ffff:198.51.100.7", "", "198.51.100.7"),
-        (0, "", "203.0.113.1", "unknown"),
+        (0, "", "203.0.113.1", ""),
     ],
 )
 def test_the_address_is_what_a_trusted_proxy_saw(settings, proxies, remote, forwarded, network):
@@ -186,3 +193,19 @@ def test_the_address_is_what_a_trusted_proxy_saw(settings, proxies, remote, forw
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     request = RequestFactory().get("/", REMOTE_ADDR=remote, headers=headers)
     assert network_of(request) == network
+
+
+def test_an_address_that_cannot_be_read_is_nobodys_allowance_and_named_once(sandbox, monkeypatch, settings, caplog):
+    monkeypatch.setattr(limits, "PER_ADDRESS", Limit("start:address", 1, 600))
+    monkeypatch.setattr(limits, "PER_BROWSER", Limit("start:browser", 2, 600))
+    visitors._name_unreadable_address.cache_clear()
+    settings.TRUSTED_PROXY_COUNT = 1
+    make_webchat()
+    browsers = [VisitorClient() for _ in range(3)]
+    headers = {"X-Forwarded-For": "unix:"}
+    assert [browser.start(ANSWERS, **headers).status_code for browser in browsers] == [201, 201, 201]
+    more = [browsers[0].start(ANSWERS, key=f"another-key-{number}", **headers).status_code for number in range(2)]
+    assert more == [201, 429], "the limit of one browser holds"
+    named = [record for record in caplog.records if "client_address_unreadable" in record.getMessage()]
+    assert [record.levelname for record in named] == ["ERROR"]
+    assert "unix:" not in caplog.text

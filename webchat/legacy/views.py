@@ -109,8 +109,7 @@ class TokenView(FlexUiView):
     def take_limits(visitor: Visitor) -> None:
         if not limits.are_on():
             return
-        wait = limits.take_each((PER_BROWSER, f"{visitor.key} {visitor.network}"), (PER_ADDRESS, visitor.network))
-        if wait:
+        if wait := limits.take_each(*limits.by_place(PER_BROWSER, PER_ADDRESS, visitor)):
             raise ChatRefused(Code.TOO_MANY, retry_after=wait)
 
 

@@ -124,15 +124,18 @@ def wait_for_turn() -> bool:
     return bool(taken)
 
 
+def by_place(browser: Limit, address: Limit, visitor: Visitor) -> list[tuple[Limit, str]]:
+    """The limits of one browser at one address, and of the address. An address that cannot be read has none: visitors
+    without one would share it."""
+    of_browser = (browser, f"{visitor.key} {visitor.network}")
+    return [of_browser, (address, visitor.network)] if visitor.network else [of_browser]
+
+
 def take_start(webchat: Webchat, visitor: Visitor) -> None:
     """Counts one start. Raises ChatRefused(TOO_MANY), with the seconds after which there is room again."""
     if not are_on():
         return
-    wanted = [
-        (PER_BROWSER, f"{visitor.key} {visitor.network}"),
-        (PER_ADDRESS, visitor.network),
-        (PER_WEBCHAT, str(webchat.pk)),
-    ]
+    wanted = [*by_place(PER_BROWSER, PER_ADDRESS, visitor), (PER_WEBCHAT, str(webchat.pk))]
     if visitor.user_id:
         wanted.append((PER_USER, str(visitor.user_id)))
     if wait := take_day(f"start:day:{webchat.pk}", webchat.daily_cap) or take_each(*wanted):
@@ -143,12 +146,7 @@ def take_retry(webchat: Webchat, visitor: Visitor) -> None:
     """Counts a further attempt at a start, as many as it gets. Raises ChatRefused(TOO_MANY)."""
     if not are_on():
         return
-    wait = take_each(
-        (RETRY_BY_BROWSER, f"{visitor.key} {visitor.network}"),
-        (RETRY_BY_ADDRESS, visitor.network),
-        (PER_WEBCHAT, str(webchat.pk)),
-    )
-    if wait:
+    if wait := take_each(*by_place(RETRY_BY_BROWSER, RETRY_BY_ADDRESS, visitor), (PER_WEBCHAT, str(webchat.pk))):
         raise ChatRefused(Code.TOO_MANY, retry_after=wait)
 
 
@@ -167,7 +165,8 @@ def give_guess_back(answers: Mapping[str, str], network: str) -> None:
 
 def _guess(answers: Mapping[str, str], network: str) -> list[tuple[Limit, str]]:
     values = [f"{path}={normal_form(value)}" for path, value in sorted(answers.items())]
-    return [(MEMBER_BY_ADDRESS, network), *((MEMBER_BY_VALUE, value) for value in values)]
+    by_address = [(MEMBER_BY_ADDRESS, network)] if network else []
+    return [*by_address, *((MEMBER_BY_VALUE, value) for value in values)]
 
 
 def forget_past() -> int:
