@@ -14,7 +14,7 @@ class WebchatConfig(AppConfig):
 
         from webchat import checks
         from webchat.chats import end
-        from webchat.models import PreEngagementField, Webchat
+        from webchat.models import OpeningHours, PreEngagementField, Span, SpecialDay, Webchat
         from webchat.models.copies import forget_copies_of_saved
         from webchat.protection.refusals import forget_refusal_of_saved
 
@@ -22,6 +22,6 @@ class WebchatConfig(AppConfig):
         user_logged_in.connect(end.end_chats_at_sign_in)
         user_logged_out.connect(end.end_chats_at_sign_out)
         post_save.connect(forget_refusal_of_saved, sender=Webchat)
-        for model in (Webchat, PreEngagementField):
+        for model in (Webchat, PreEngagementField, OpeningHours, Span, SpecialDay):
             post_save.connect(forget_copies_of_saved, sender=model)
             post_delete.connect(forget_copies_of_saved, sender=model)

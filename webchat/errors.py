@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -57,6 +58,7 @@ class Code(Enum):
     CHAT_UNAVAILABLE = _Kind(
         "chat_unavailable", 503, _("The chat is not available at the moment."), retry_after=TRY_AGAIN_SECONDS
     )
+    CHAT_CLOSED = _Kind("chat_closed", 503, _("The chat is closed at the moment."))
 
     @property
     def status(self) -> int:
@@ -70,7 +72,7 @@ class Code(Enum):
 class ChatRefused(Exception):  # noqa: N818  (a refusal is an answer, not a fault)
     """What a visitor asked for is not done. `detail` and `retry_after` (seconds) are the table's unless they are given.
 
-    `fields` are a form's errors by field name. `reason` is for the log alone: fixed words, nothing of the visitor's.
+    `fields` are a form's errors by field name. `opens_at` is when a closed chat opens, in UTC, if that is known. `reason` is for the log alone: fixed words, nothing of the visitor's.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class ChatRefused(Exception):  # noqa: N818  (a refusal is an answer, not a faul
         *,
         retry_after: int | None = None,
         fields: Mapping[str, list[str]] | None = None,
+        opens_at: datetime | None = None,
         reason: str = "",
     ) -> None:
         super().__init__(code)
@@ -87,6 +90,7 @@ class ChatRefused(Exception):  # noqa: N818  (a refusal is an answer, not a faul
         self.detail = code.value.words if detail is None else detail
         self.retry_after = retry_after or code.value.retry_after
         self.fields = fields
+        self.opens_at = opens_at
         self.reason = reason
 
     def __str__(self) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 
 from config.accounts.models import User
 from tests.support.site_visitor import ANSWERS
-from webchat.models import PreEngagementField, Webchat
+from webchat.models import OpeningHours, PreEngagementField, Span, Webchat
 from webchat.sandbox import account
 
-__all__ = ["ANSWERS", "Role", "Type", "make_field", "make_legacy", "make_user", "make_webchat"]
+__all__ = ["ANSWERS", "Role", "Type", "make_field", "make_hours", "make_legacy", "make_user", "make_webchat"]
 
 Type, Role = PreEngagementField.Type, PreEngagementField.Role
 
@@ -44,6 +44,18 @@ def make_field(webchat: Webchat, name: str, **values: Any) -> PreEngagementField
     field.full_clean()
     field.save()
     return field
+
+
+def make_hours(*spans: tuple[int, str, str], **values: Any) -> OpeningHours:
+    """A plan of (weekday from 0 for Monday, opens, closes), in Berlin unless told otherwise."""
+    plan = OpeningHours(**{"name": "Office", "time_zone": "Europe/Berlin", **values})
+    plan.full_clean()
+    plan.save()
+    for weekday, opens, closes in spans:
+        span = Span(hours=plan, weekday=weekday, opens=opens, closes=closes)
+        span.full_clean()
+        span.save()
+    return plan
 
 
 def make_user(username: str = "ada", **values: Any) -> User:

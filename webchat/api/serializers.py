@@ -42,11 +42,13 @@ class EndedSerializer(serializers.Serializer[ChatSession]):
 
 
 class ErrorSerializer(serializers.Serializer[dict[str, Any]]):
-    """A refusal. `fields` are the errors of a form by field name, where there is one."""
+    """A refusal. `fields` are the errors of a form by field name, where there is one; `opens_at` is when a closed chat
+    opens, where that is known."""
 
     code = serializers.CharField()
     detail = serializers.CharField()
     fields = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()), required=False
     )
+    opens_at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ", required=False)
     request_id = serializers.CharField()

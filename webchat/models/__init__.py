@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from webchat.models.field import PreEngagementField
+from webchat.models.hours import OpeningHours, Span, SpecialDay
 from webchat.models.mail import OutgoingMail
 from webchat.models.protection import LimitCounter, Outage, RefusedWebchat
 from webchat.models.session import ChatSession
-from webchat.models.webchat import Webchat
+from webchat.models.webchat import Closure, Webchat, WhenClosed
 
 __all__ = [
     "ChatSession",
+    "Closure",
     "LimitCounter",
+    "OpeningHours",
     "Outage",
     "OutgoingMail",
     "PreEngagementField",
     "RefusedWebchat",
+    "Span",
+    "SpecialDay",
     "Webchat",
+    "WhenClosed",
 ]

@@ -1,7 +1,7 @@
 """What staff configure, as every page view, panel and start reads it: kept in each process for at most a second.
 
-The process that saves a webchat or a field drops its copies at once; every other process shows the change within a
-second. The copies are shared by all threads: they are for reading.
+The process that saves a webchat, a field or opening hours drops its copies at once; every other process shows the change
+within a second. The copies are shared by all threads: they are for reading.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _copies: dict[str | int, tuple[float, Webchat | None]] = {}
 
 
 def webchat_named(slug: str) -> Webchat:
-    """The webchat of this slug with its fields. Raises Webchat.DoesNotExist."""
-    webchat = _fresh(slug, lambda: _with_fields().filter(slug=slug).first())
+    """The webchat of this slug with its fields and opening hours. Raises Webchat.DoesNotExist."""
+    webchat = _fresh(slug, lambda: _complete().filter(slug=slug).first())
     if webchat is None:
         raise Webchat.DoesNotExist
     return webchat
@@ -31,7 +31,7 @@ def webchat_named(slug: str) -> Webchat:
 
 def webchat_of_site() -> Webchat | None:
     """The webchat of a page that names none."""
-    return _fresh(settings.SITE_ID, lambda: _with_fields().of_site().first())
+    return _fresh(settings.SITE_ID, lambda: _complete().of_site().first())
 
 
 def forget_copies() -> None:
@@ -44,8 +44,10 @@ def forget_copies_of_saved(**_signal: Any) -> None:
     transaction.on_commit(forget_copies)
 
 
-def _with_fields() -> WebchatQuerySet:
-    return Webchat.objects.select_related("refused").prefetch_related("fields")
+def _complete() -> WebchatQuerySet:
+    return Webchat.objects.select_related("refused", "hours").prefetch_related(
+        "fields", "hours__spans", "hours__special_days"
+    )
 
 
 def _fresh(key: str | int, read: Callable[[], Webchat | None]) -> Webchat | None:

@@ -19,6 +19,7 @@ from webchat.attachments import KINDS, MAX_MEGABYTES, default_kinds, types_of, v
 from webchat.colours import ink_for, validate_colour
 from webchat.flex import GATEWAYS, Destination, credentials
 from webchat.models.clock import database_now
+from webchat.models.hours import OpeningHours
 from webchat.stylesheet import Stylesheet, stylesheet
 
 # What counts as lately when staff ask for proof of work after so many chats.
@@ -37,6 +38,23 @@ def sid_validator(prefix: str) -> RegexValidator:
 validate_address_sid = sid_validator("IG")
 validate_flex_flow_sid = sid_validator("FO")
 validate_chat_service_sid = sid_validator("IS")
+
+
+class WhenClosed(models.TextChoices):
+    """What visitors find outside of the opening hours."""
+
+    HIDE = "hide", _("no launcher")
+    SAY = "say", _("when somebody is back")
+    MESSAGE = "message", _("a form to leave a message")
+
+
+class Closure(models.TextChoices):
+    """How long staff closed a webchat by hand."""
+
+    NONE = "", _("not closed by hand")
+    UNTIL = "until", _("closed until the time below")
+    NEXT_OPENING = "next_opening", _("closed until the next opening")
+    REOPENED = "reopened", _("closed until this is changed")
 
 
 class WebchatQuerySet(models.QuerySet["Webchat"]):
@@ -84,6 +102,30 @@ class Webchat(models.Model):
     enabled = models.BooleanField(
         _("enabled"), default=True, help_text=_("Off: no new chat can start. Running chats go on.")
     )
+
+    hours = models.ForeignKey(
+        OpeningHours,
+        verbose_name=_("opening hours"),
+        related_name="webchats",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        help_text=_("Empty: always open."),
+    )
+    when_closed = models.CharField(
+        _("when closed, visitors find"), max_length=7, choices=WhenClosed.choices, default=WhenClosed.SAY
+    )
+    stop_before_close = models.PositiveSmallIntegerField(
+        _("last chats"),
+        default=0,
+        validators=[MaxValueValidator(720)],
+        help_text=_("Minutes before closing. Running chats go on."),
+    )
+    closure = models.CharField(
+        _("closed by hand"), max_length=12, choices=Closure.choices, default=Closure.NONE, blank=True
+    )
+    closed_until = models.DateTimeField(_("closed until"), null=True, blank=True)
+    closed_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     daily_cap = models.PositiveIntegerField(
         _("chats a day"),
@@ -169,7 +211,10 @@ class Webchat(models.Model):
     )
     ended_text = models.TextField(_("after the chat"), max_length=300, default=gettext_noop("This chat has ended."))
     closed_text = models.TextField(
-        _("when switched off"), max_length=500, default=gettext_noop("The chat is closed at the moment.")
+        _("when closed"),
+        max_length=500,
+        default=gettext_noop("The chat is closed at the moment."),
+        help_text=_("Below it stands when somebody is back."),
     )
     unavailable_text = models.TextField(
         _("when Twilio cannot be reached"),
@@ -221,6 +266,21 @@ class Webchat(models.Model):
             raise ValidationError({"widget": _("Flex Webchat UI 2.x speaks the legacy API only.")})
         if self.attachments and not self.attachment_kinds:
             raise ValidationError({"attachment_kinds": _("Choose at least one, or switch attachments off.")})
+        self._clean_closure()
+
+    def _clean_closure(self) -> None:
+        if self.closure == Closure.UNTIL and self.closed_until is None:
+            raise ValidationError({"closed_until": _("Say until when.")})
+        if self.closed_until and self.closed_until > database_now() + timedelta(days=366):
+            raise ValidationError({"closed_until": _("At most a year ahead.")})
+        if self.closure == Closure.NEXT_OPENING and self.hours is None:
+            raise ValidationError({"closure": _("Without opening hours there is no next opening.")})
+        if self.closure != Closure.UNTIL:
+            self.closed_until = None
+        if not self.closure:
+            self.closed_since = None
+        elif self.closed_since is None:
+            self.closed_since = database_now()
 
     @property
     def carries_flex_ui(self) -> bool:

@@ -1,0 +1,106 @@
+"""Whether a webchat takes chats at an instant: its plan, what staff closed by hand, and the last minutes of a day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+from webchat.hours.intervals import DAYS_AHEAD, Interval, open_intervals, without
+from webchat.models import Closure, Webchat, WhenClosed
+
+# How long after closing a form is accepted that was shown before.
+GRACE = timedelta(minutes=5)
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Reason(Enum):
+    SWITCHED_OFF = "switched off"
+    BY_HAND = "by hand"
+    SPECIAL_DAY = "special day"
+    HOURS = "hours"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`until` is when that changes, in UTC; None where staff named no time and the
+    plan has none in 14 days. A closed one has its
+    reason, and the note of the special day."""
+
+    is_open: bool
+    until: datetime | None = None
+    reason: Reason | None = None
+    note: str = ""
+
+
+def state_of(webchat: Webchat, now: datetime) -> State:
+    """Open until, or closed until and why. `now` is aware, and read once for a request."""
+    if not webchat.enabled:
+        return State(is_open=False, reason=Reason.SWITCHED_OFF)
+    closed = _closed_by_hand(webchat, now)
+    by_hand = now in closed
+    if by_hand and closed.end == _NEVER:
+        return State(is_open=False, reason=Reason.BY_HAND)
+    since = closed.end if by_hand else now
+    ahead = [interval for interval in chat_intervals(webchat, since, since + DAYS_AHEAD) if interval.end > since]
+    following = ahead[0] if ahead else Interval(_NEVER, _NEVER)
+    is_open = now in following
+    changes_at = following.end if is_open else following.start
+    until = changes_at if changes_at <= since + DAYS_AHEAD else None
+    if is_open:
+        return State(is_open=True, until=until)
+    if by_hand:
+        return State(is_open=False, until=until, reason=Reason.BY_HAND)
+    special_day = webchat.hours and webchat.hours.special_day_on(now.astimezone(webchat.hours.zone).date())
+    if special_day:
+        return State(is_open=False, until=until, reason=Reason.SPECIAL_DAY, note=special_day.note)
+    return State(is_open=False, until=until, reason=Reason.HOURS)
+
+
+def takes_messages(webchat: Webchat, state: State) -> bool:
+    """Whether visitors can leave a message now."""
+    off = state.is_open or state.reason is Reason.SWITCHED_OFF
+    return not off and webchat.when_closed == WhenClosed.MESSAGE
+
+
+def was_open_in_time(webchat: Webchat, shown_at: datetime, now: datetime) -> bool:
+    """Whether a form may still be sent: it was shown while the webchat took chats, which is over since at most 5 minutes."""
+    if not webchat.enabled:
+        return False
+    closed = [interval for interval in chat_intervals(webchat, now - GRACE, now) if interval.end <= now]
+    return bool(closed) and shown_at < closed[-1].end and now - closed[-1].end < GRACE
+
+
+def chat_intervals(webchat: Webchat, since: datetime, until: datetime) -> list[Interval]:
+    """When chats can start between two instants, as open_intervals: neither what staff closed by hand is in it, nor the
+    last minutes before closing."""
+    if webchat.hours is None:
+        planned = [Interval(_FIRST, _NEVER)]
+    else:
+        stop = timedelta(minutes=webchat.stop_before_close)
+        whole = open_intervals(webchat.hours, since, until + stop)
+        planned = [Interval(start, end - stop) for start, end in whole if end - stop > start]
+    return without(planned, _closed_by_hand(webchat, until))
+
+
+def _closed_by_hand(webchat: Webchat, now: datetime) -> Interval:
+    """Empty where nothing is closed by hand."""
+    since = webchat.closed_since or _FIRST
+    match webchat.closure:
+        case Closure.UNTIL:
+            return Interval(since, max(since, webchat.closed_until or _NEVER))
+        case Closure.NEXT_OPENING:
+            return Interval(since, _next_opening(webchat, since, now) or _NEVER)
+        case Closure.REOPENED:
+            return Interval(since, _NEVER)
+        case _:
+            return Interval(_NEVER, _NEVER)
+
+
+def _next_opening(webchat: Webchat, since: datetime, now: datetime) -> datetime | None:
+    if webchat.hours is None or webchat.closed_since is None:
+        return None
+    found = open_intervals(webchat.hours, min(since, now), max(since, now) + DAYS_AHEAD)
+    return next((interval.start for interval in found if interval.start > since), None)
