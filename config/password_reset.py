@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from webchat.fields.lookups import normal_form
 from webchat.mail import queue_mail, register_mail
 from webchat.models import OutgoingMail
-from webchat.protection.limits import Limit, take_each
+from webchat.protection.limits import Limit, by_network, take_each
 from webchat.visitors import network_of
 
 BY_NETWORK = Limit("reset:network", 20, 3600)
@@ -38,7 +38,7 @@ ASKED, LINK = "password_reset", "password_reset_link"
 class PasswordReset(PasswordResetView):
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
         email = form.cleaned_data["email"]
-        if seconds := take_each((BY_NETWORK, network_of(self.request))):
+        if seconds := take_each(*by_network(BY_NETWORK, network_of(self.request))):
             form.add_error(None, _("Too many tries. Please wait a while and try again."))
             refused = self.form_invalid(form)
             refused.status_code = 429

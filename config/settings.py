@@ -111,6 +111,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sites",
     "django.contrib.staticfiles",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "csp",
     "phonenumber_field",
     "rest_framework",
@@ -136,6 +139,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "config.middleware.FetchSiteMiddleware",
 ]
@@ -206,6 +210,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+# Of whom the administration requires a second factor: "off", "superusers", "staff". What is served over TLS is no demo.
+STAFF_SECOND_FACTOR = env.str("STAFF_SECOND_FACTOR", default="superusers" if SERVED_OVER_TLS and not DEBUG else "off")
+OTP_TOTP_ISSUER = COMPANY_NAME
 
 # Mail of the site itself, sent by the worker. On its console unless EMAIL_URL names a server.
 vars().update(_read(env.email, "EMAIL_URL", "consolemail://", "an address like smtp+tls://user:password@host:587"))

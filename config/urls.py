@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from config import health, views
+from config import health, second_factor, sign_in, views
 from config.password_reset import PasswordReset
 from webchat.webhooks import ConversationsWebhook
 
@@ -15,6 +15,9 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("support/", views.support, name="support"),
     path("theme.css", views.site_theme, name="site-theme"),
+    path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
+    path("accounts/password_change/", sign_in.PasswordChange.as_view(), name="password_change"),
+    path("accounts/second-factor/", second_factor.page, name="second-factor"),
     path("accounts/password_reset/", PasswordReset.as_view(), name="password_reset"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("admin/", admin.site.urls),

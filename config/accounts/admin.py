@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from config import second_factor
 from config.accounts.models import User
 
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):
+    actions = ["remove_second_factor"]
     list_display = ["username", "email", "first_name", "last_name", "customer_number", "is_active", "is_staff"]
     search_fields = [*DjangoUserAdmin.search_fields, "phone", "customer_number"]
     fieldsets = [*(DjangoUserAdmin.fieldsets or ()), (_("Customer"), {"fields": ["phone", "customer_number"]})]
@@ -18,3 +25,17 @@ class UserAdmin(DjangoUserAdmin):
         *DjangoUserAdmin.add_fieldsets,
         (_("Customer"), {"classes": ["wide"], "fields": ["email", "phone", "customer_number"]}),
     ]
+
+    @admin.action(description=_("Remove the second factor"), permissions=["remove_second_factor"])
+    def remove_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        for user in users:
+            second_factor.remove_devices(user)
+            self.log_change(request, user, gettext("The second factor was removed."))
+        self.message_user(request, gettext("It is set up anew at the next sign-in."), messages.SUCCESS)
+
+    def has_remove_second_factor_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+
+# Their pages show keys and recovery codes; staff need none of it.
+admin.site.unregister([StaticDevice, TOTPDevice])

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 from tests.protection.limit_burst import ALLOWED
 from tests.support.factories import ANSWERS, make_user, make_webchat
@@ -209,3 +209,26 @@ def test_an_address_that_cannot_be_read_is_nobodys_allowance_and_named_once(sand
     named = [record for record in caplog.records if "client_address_unreadable" in record.getMessage()]
     assert [record.levelname for record in named] == ["ERROR"]
     assert "unix:" not in caplog.text
+
+
+def test_a_prefix_that_one_customer_has_is_not_65536_addresses():
+    limit = Limit("test", 3, 60)
+    with time_machine.travel(NOON, tick=False):
+        answers = [
+            limits.take_each(*limits.by_network(limit, f"2001:db8:1:{number:x}::/64")) for number in range(4 * 3 + 1)
+        ]
+        assert answers == [None] * 12 + [5]
+        assert limits.take_each(*limits.by_network(limit, "2001:db8:2::/64")) is None
+        # One network of it has no more than an IPv4 address.
+        assert [limits.take_each(*limits.by_network(limit, "2001:db8:3::/64")) for _ in range(4)][3] == 20
+        assert len(limits.by_network(limit, "192.0.2.1")) == 1
+
+
+def test_starts_of_a_prefix_are_limited(sandbox):
+    make_webchat()
+    wide = limits.PER_ADDRESS.allowed * limits.PREFIX_FACTOR
+    with time_machine.travel(NOON, tick=False):
+        for number in range(wide):
+            limits.take_each(*limits.by_network(limits.PER_ADDRESS, f"2001:db8:1:{number:x}::/64"))
+        assert VisitorClient(client=Client(REMOTE_ADDR="2001:db8:1:ffff::1")).start(ANSWERS).status_code == 429
+        assert VisitorClient(client=Client(REMOTE_ADDR="2001:db8:2:ffff::1")).start(ANSWERS).status_code == 201

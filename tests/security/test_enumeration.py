@@ -7,6 +7,7 @@ import unicodedata
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
@@ -125,6 +126,15 @@ def test_guessing_is_throttled_by_value_whether_it_is_anybodys_or_not(sandbox, k
     # The right number does not help any more: its being right would be an answer.
     right = VisitorClient().start({**ANSWERS, "email": "ada@example.com", "customer_number": "C-1"})
     assert right.status_code == 429
+
+
+def test_who_guesses_locks_out_no_member_elsewhere(sandbox):
+    members()
+    make_user(customer_number="C-1")
+    for number in range(MEMBER_BY_VALUE.allowed + 3):
+        VisitorClient().start({**ANSWERS, "email": "ada@example.com", "customer_number": f"C-1{number}"})
+    ada = VisitorClient(client=Client(REMOTE_ADDR="198.51.100.7"))
+    assert ada.start({**ANSWERS, "email": "ada@example.com", "customer_number": "C-1"}).status_code == 201
 
 
 def test_a_member_is_not_throttled_by_their_own_details(sandbox):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Any
 
 from django.db import connection
@@ -74,6 +75,25 @@ def give_back(*taken: tuple[Limit, str]) -> None:
     _undo(*(limit.row(key) for limit, key in taken))
 
 
+# A provider gives one customer a /56 or a /48, which is up to 65,536 networks of a /64.
+PREFIX_BITS = 48
+PREFIX_FACTOR = 4
+
+
+def by_network(limit: Limit, network: str, beside: str = "") -> list[tuple[Limit, str]]:
+    """What to take for a network, as Visitor.network names it; of IPv6 also four times as much of its /48. `beside` is a
+    value that is counted together with it. An address that cannot be read is no network: visitors without one would
+    share it."""
+    if not network and not beside:
+        return []
+    wanted = [(limit, f"{beside} {network}".strip())]
+    if ":" in network:
+        prefix = ip_network(network).supernet(new_prefix=PREFIX_BITS)
+        wide = Limit(f"{limit.name}:48", limit.allowed * PREFIX_FACTOR, limit.seconds)
+        wanted.append((wide, f"{beside} {prefix}".strip()))
+    return wanted
+
+
 # An address may be a whole company or a mobile network, so the narrow limit is that of one browser at one address.
 # Who throws the cookie away each time still meets the wide one.
 PER_BROWSER = Limit("start:browser", 5, 600)
@@ -83,7 +103,8 @@ PER_WEBCHAT = Limit("start:webchat", 120, 60)
 # Further attempts at a start that failed, as far as they come to Twilio.
 RETRY_BY_BROWSER = Limit("retry:browser", 10, 600)
 RETRY_BY_ADDRESS = Limit("retry:address", 40, 600)
-# Details on a members-only form that are no account's, by address and by value: guessing must not pay.
+# Details on a members-only form that are no account's, by address, and by value and address together: guessing must not
+# pay, and who guesses locks no member out elsewhere.
 MEMBER_BY_ADDRESS = Limit("member:address", 20, 600)
 MEMBER_BY_VALUE = Limit("member:value", 5, 600)
 
@@ -125,10 +146,8 @@ def wait_for_turn() -> bool:
 
 
 def by_place(browser: Limit, address: Limit, visitor: Visitor) -> list[tuple[Limit, str]]:
-    """The limits of one browser at one address, and of the address. An address that cannot be read has none: visitors
-    without one would share it."""
-    of_browser = (browser, f"{visitor.key} {visitor.network}")
-    return [of_browser, (address, visitor.network)] if visitor.network else [of_browser]
+    """The limits of one browser at one address, and of the address."""
+    return [(browser, f"{visitor.key} {visitor.network}"), *by_network(address, visitor.network)]
 
 
 def take_start(webchat: Webchat, visitor: Visitor) -> None:
@@ -151,7 +170,8 @@ def take_retry(webchat: Webchat, visitor: Visitor) -> None:
 
 
 def take_guess(answers: Mapping[str, str], network: str) -> None:
-    """Counts a try at a members-only form, given by user lookup, before it is looked up: by address and by each value.
+    """Counts a try at a members-only form, given by user lookup, before it is looked up: by address, alone and
+    with each value.
     Raises ChatRefused(TOO_MANY) the same way whether the values are anybody's or not."""
     if are_on() and (wait := take_each(*_guess(answers, network))):
         raise ChatRefused(Code.TOO_MANY, _("Too many tries. Please wait a while and try again."), retry_after=wait)
@@ -165,8 +185,8 @@ def give_guess_back(answers: Mapping[str, str], network: str) -> None:
 
 def _guess(answers: Mapping[str, str], network: str) -> list[tuple[Limit, str]]:
     values = [f"{path}={normal_form(value)}" for path, value in sorted(answers.items())]
-    by_address = [(MEMBER_BY_ADDRESS, network)] if network else []
-    return [*by_address, *((MEMBER_BY_VALUE, value) for value in values)]
+    by_value = [each for value in values for each in by_network(MEMBER_BY_VALUE, network, value)]
+    return [*by_network(MEMBER_BY_ADDRESS, network), *by_value]
 
 
 def forget_past() -> int:
