@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -58,17 +57,15 @@ def test_what_is_no_pattern_is_refused_with_words_about_the_place(pattern, words
 
 
 # The shapes that make a backtracking matcher take forever, https://owasp.org/www-community/attacks/Regular_expression_Denial_of_Service_-_ReDoS,
-# and the largest programs that RE2 takes in its memory here.
+# and the largest programs that RE2 takes in its memory here. With such a matcher this test hangs until faulthandler_timeout ends it.
 @pytest.mark.parametrize(
     "pattern",
     ["(a+)+b", "([a-zA-Z]+)*", "(a|aa)+", r"(\w+\s?)+!", "(a*)*", ".*.*.*.*x", "(a?){40}b", "(.*a){12}", "((.?){30}){30}x", "(.{1,9}){100}"],
 )  # fmt: skip
-def test_no_pattern_takes_long(pattern):
+def test_no_pattern_takes_forever(pattern):
     patterns.compile_pattern(pattern)
     for answer in ("a" * 99 + "!", "ab" * 50, "ä😀" * 50):
-        start = time.process_time()
         patterns.matches(pattern, answer)
-        assert time.process_time() - start < 1
 
 
 def test_an_answer_beyond_the_bound_or_no_unicode_has_no_match():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import date
 
 import pytest
@@ -173,10 +172,8 @@ def test_whatever_json_may_hold_is_taken_or_refused(type_, answer):
 def test_an_answer_that_is_too_long_is_refused_before_the_pattern_sees_it():
     field = field_of(Type.TEXT, pattern="((.?){30}){30}x")
     assert field.max_length == patterns.ANSWER_MAX
-    start = time.process_time()
     with pytest.raises(ValidationError) as caught:
         field.clean("a" * 30_000)
-    assert time.process_time() - start < 0.1
     assert [error.code for error in caught.value.error_list] == ["max_length"]
 
 
