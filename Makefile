@@ -1,7 +1,7 @@
 # make run    the site, with the sandbox in place of Twilio, on http://127.0.0.1:8000
 # make test   everything that must hold
 # make check  the quick part of it
-# make thorough  what is like something in make test, in another browser window or library: once before a release
+# make thorough  what is like something in make test, in another browser window or library, and more random input: once before a release
 # make build  what the browser gets, for a machine without Node: the SDK bundle, and our own scripts minified
 # make flex-ui  Twilio's Flex Webchat UI 2.x, to be served by the site itself
 #
@@ -74,6 +74,7 @@ browser: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 thorough: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 	@export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
 	$(PYTEST) tests/e2e -m thorough
+	$(PYTEST) --ignore tests/e2e -m hypothesis --hypothesis-profile thorough
 
 # What starts, renewals and page views cost, in one run with what they are compared to.
 bench: .venv/.dev static/webchat/sdk/conversations.js

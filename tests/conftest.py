@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from django.test import Client
 from django.utils import translation
+from hypothesis import settings as hypothesis_settings
 
 from config import logs
 from tests.support.log import Log
@@ -16,6 +17,10 @@ from tests.support.missing import count_skipped
 from tests.support.sandbox import SandboxServer
 from webchat.models.copies import forget_copies
 from webchat.protection.outage import breaker
+
+
+# `make thorough` takes it; a run takes Hypothesis' own 100 examples.
+hypothesis_settings.register_profile("thorough", max_examples=2_000)
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def test_what_is_no_address_is_refused(typed, words):
         field_of(Type.EMAIL).clean(typed)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(deadline=None)
 @given(st.text(max_size=30) | st.text("ab@.-。．\u200b\u00adıſßö,", max_size=20))
 def test_a_clean_address_stays_as_it_is_and_shows_all_that_it_holds(typed):
     cleaned = clean_email(typed)

@@ -80,7 +80,7 @@ ODD = st.sampled_from(
 LETTERS = st.characters(categories=["L", "M"], max_codepoint=0x1FFF)
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.lists(ODD | LETTERS, max_size=20).map("".join) | st.text(LETTERS, max_size=20))
 def test_an_accepted_name_is_clean_and_shows_all_that_it_holds(name):
     cleaned = clean_person_name(name)
@@ -144,7 +144,7 @@ def test_what_is_refused_is_named_with_its_place(text, place):
         validate_text(clean_text(text))
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.lists(ODD, max_size=20).map("".join))
 def test_mending_twice_changes_nothing_more(text):
     for clean in (clean_text, clean_line, clean_person_name):

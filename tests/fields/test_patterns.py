@@ -87,14 +87,14 @@ _PATTERNS = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(_PATTERNS, st.text("ab1-", max_size=7))
 def test_a_pattern_means_what_regular_expressions_mean_elsewhere(pattern, answer):
     """Python's own matcher is the judge: for a few characters it is quick enough."""
     assert patterns.matches(pattern, answer) == bool(re.fullmatch(pattern, answer, re.ASCII))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(deadline=None)
 @given(st.text("ab()[]{}|*+?\\-^$d1,:=<P", max_size=200) | st.text(max_size=50), st.text(max_size=120))
 def test_any_text_is_a_pattern_or_is_refused_with_words(pattern, answer):
     refused = ["a word"]

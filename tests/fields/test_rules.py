@@ -293,7 +293,7 @@ def answer_for(row, data):
             return "a" * max(row.min_length or 1, 1)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(values=DEFINITIONS, junk=st.text(max_size=40), data=st.data())
 def test_a_field_that_can_be_saved_can_be_shown_and_answered(values, junk, data):
     try:

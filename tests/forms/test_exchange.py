@@ -265,7 +265,7 @@ CONFIGS = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(config=CONFIGS, replace=st.booleans())
 def test_any_config_is_taken_or_left_out_field_by_field(config, replace):

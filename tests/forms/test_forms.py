@@ -252,7 +252,7 @@ def test_a_form_names_the_question_that_it_asks_this_visitor():
 # --- Whatever staff compose and visitors type -----------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     type_=st.sampled_from([t for t in Type.values if t != "hidden"]),
     required=st.booleans(),

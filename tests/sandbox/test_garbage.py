@@ -152,7 +152,7 @@ def test_too_large_a_frame_ends_the_connection_only(sandbox: SandboxServer) -> N
     run(scenario())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.binary(max_size=200), st.binary(max_size=100).map(lambda data: b"TWILSOCK V3.0 9\r\n" + data)))
 def test_decode_refuses_or_reads(data: bytes) -> None:
     try:

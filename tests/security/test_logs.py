@@ -316,7 +316,7 @@ def test_a_visitors_headers_break_no_line(log, client):
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(deadline=None)
 def test_no_argument_of_others_is_in_a_line(argument, context):
     """Whatever they format, and whatever they carry along."""
     plain = written({"msg": "call of %s failed"}, human=False)

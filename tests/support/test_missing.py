@@ -30,7 +30,7 @@ def suite(tmp_path: Path) -> Path:
 
 def run(suite: Path, ci: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "CI": ci, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "pytest", "--numprocesses", "1", str(suite)]
+    command = [sys.executable, "-m", "pytest", "--numprocesses", "1", "-p", "no:schemathesis", str(suite)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=suite)
 
 
