@@ -18,7 +18,6 @@ from tests.support.sandbox import SandboxServer
 from webchat.models.copies import forget_copies
 from webchat.protection.outage import breaker
 
-
 # `make thorough` takes it; a run takes Hypothesis' own 100 examples.
 hypothesis_settings.register_profile("thorough", max_examples=2_000)
 

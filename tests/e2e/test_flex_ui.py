@@ -176,8 +176,8 @@ def test_a_reload_finds_the_chat(ui: GenuineUi) -> None:
 
 def test_nothing_of_a_chat_that_ended_is_left_for_the_next_visitor(ui: GenuineUi) -> None:
     channel = ui.start()
-    ui.page.wait_for_timeout(1100)  # it writes its storage once a second
-    assert channel in ui.page.evaluate("localStorage['twilio-flex-cf']")
+    # It writes its storage once a second.
+    ui.page.wait_for_function("(channel) => localStorage['twilio-flex-cf']?.includes(channel)", arg=channel)
     ui.page.context.clear_cookies()
     ui.goto().open()
     assert channel not in ui.page.evaluate("localStorage['twilio-flex-cf'] ?? ''")

@@ -256,8 +256,9 @@ def test_the_log_scrolls_by_the_keyboard(widget: Widget) -> None:
     before = widget.log.evaluate("(e) => e.scrollTop")
     for _press in range(3):
         widget.page.keyboard.press("ArrowUp")
-    widget.page.wait_for_timeout(300)
-    assert widget.log.evaluate("(e) => e.scrollTop") < before
+    widget.page.wait_for_function(
+        "([log, before]) => log.scrollTop < before", arg=[widget.log.element_handle(), before]
+    )
     expect(widget.log).to_be_focused()
     assert widget.messages.locator("[tabindex]").count() == 0
 

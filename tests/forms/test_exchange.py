@@ -264,9 +264,7 @@ CONFIGS = st.fixed_dictionaries(
 )
 
 
-@settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(config=CONFIGS, replace=st.booleans())
 def test_any_config_is_taken_or_left_out_field_by_field(config, replace):
     webchat = Webchat.objects.filter(slug="support").first() or make_webchat()
