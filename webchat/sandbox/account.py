@@ -20,5 +20,13 @@ USER_ROLE_SID = "RL" + "0" * 32
 CUSTOMER_ROLE_SID = "RL" + "0" * 31 + "1"
 AGENT_ROLE_SID = "RL" + "0" * 31 + "2"
 
+WORKSPACE_SID = "WS" + "0" * 32
+WORKFLOW_SID = "WW" + "0" * 32
+TASK_QUEUE_SID = "WQ" + "0" * 32
+AVAILABLE_SID = "WA" + "0" * 32
+OFFLINE_SID = "WA" + "0" * 31 + "1"
+# By unique name. https://www.twilio.com/docs/taskrouter/api/task-channel
+TASK_CHANNELS = {"default": "TC" + "0" * 32, "chat": "TC" + "0" * 31 + "1"}
+
 # HTTP Basic: the account SID goes with the auth token, an API key with its secret.
 CREDENTIALS = {ACCOUNT_SID: AUTH_TOKEN, API_KEY_SID: API_KEY_SECRET}

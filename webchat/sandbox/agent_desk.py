@@ -22,6 +22,7 @@ from .events import Event, Origin, sdk
 from .media import MediaStore
 from .rest import json_body
 from .store import Store
+from .taskrouter_api import TaskRouter
 
 FOLDER = Path(__file__).parent / "desk"
 FILES = {"desk.js": "text/javascript", "desk.css": "text/css"}
@@ -41,11 +42,13 @@ NAME = 64
 
 
 class Desk:
-    def __init__(self, store: Store, media: MediaStore) -> None:
+    def __init__(self, store: Store, media: MediaStore, task_router: TaskRouter) -> None:
         self.store = store
         self.media = media
+        self.task_router = task_router
         self._streams: dict[asyncio.Queue[bytes], asyncio.Task[Any]] = {}
         store.listeners.append(self._hear)
+        task_router.listeners.append(lambda: self._broadcast("queue", self.queue_view()))
 
     def routes(self) -> list[web.RouteDef]:
         one = "/desk/conversations/{conversation}"
@@ -53,6 +56,9 @@ class Desk:
             web.get("/", self.page),
             web.get("/desk/static/{name}", self.static),
             web.get("/desk/events", self.events),
+            web.get("/desk/queue", self.fetch_queue),
+            web.post("/desk/agent", self.switch),
+            web.post("/desk/tasks/{task}/complete", self.complete_task),
             web.get("/desk/conversations", self.list_conversations),
             web.get(one, self.fetch),
             web.post(f"{one}/accept", self.accept),
@@ -105,6 +111,29 @@ class Desk:
     def close(self) -> None:
         for task in self._streams.values():
             task.cancel()
+
+    # The queue: whether the agent is there, and tasks without a chat
+
+    async def fetch_queue(self, request: web.Request) -> web.Response:
+        return web.json_response(self.queue_view())
+
+    async def switch(self, request: web.Request) -> web.Response:
+        available = (await json_body(request)).get("available")
+        if not isinstance(available, bool):
+            raise invalid("available is true or false")
+        self.task_router.switch(available=available)
+        return web.json_response(self.queue_view())
+
+    async def complete_task(self, request: web.Request) -> web.Response:
+        self.task_router.complete(request.match_info["task"])
+        return web.json_response(self.queue_view())
+
+    def queue_view(self) -> dict[str, Any]:
+        tasks = [
+            {"sid": task.sid, "attributes": task.attributes, "created_at": timestamp(task.created)}
+            for task in self.task_router.pending()
+        ]
+        return {"available": self.task_router.available, "tasks": tasks}
 
     # What an agent does
 

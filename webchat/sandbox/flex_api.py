@@ -13,7 +13,18 @@ from typing import Any
 from aiohttp import web
 
 from . import limits
-from .account import ACCOUNT_SID, ADDRESS_SID, AUTH_TOKEN, CHAT_SERVICE_SID, FLEX_FLOW_SID, STUDIO_FLOW_SID
+from .account import (
+    ACCOUNT_SID,
+    ADDRESS_SID,
+    AUTH_TOKEN,
+    CHAT_SERVICE_SID,
+    FLEX_FLOW_SID,
+    OFFLINE_SID,
+    STUDIO_FLOW_SID,
+    TASK_QUEUE_SID,
+    WORKFLOW_SID,
+    WORKSPACE_SID,
+)
 from .clock import now, rfc2822, seconds
 from .entities import Conversation
 from .errors import TwilioError, invalid
@@ -154,6 +165,9 @@ class FlexApi:
         return web.json_response(self._address_view(request))
 
     async def fetch_configuration(self, request: web.Request) -> web.Response:
+        """Flex and Conversations have the same path, at different hosts."""
+        if request.headers.get("X-Twilio-Host", "").startswith("flex-api."):
+            return self._flex_configuration(request)
         return web.json_response(
             {
                 "account_sid": ACCOUNT_SID,
@@ -166,6 +180,22 @@ class FlexApi:
                     "service": url(request, f"/v1/Services/{CHAT_SERVICE_SID}/Configuration"),
                     "webhooks": url(request, "/v1/Configuration/Webhooks"),
                 },
+            }
+        )
+
+    def _flex_configuration(self, request: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "account_sid": ACCOUNT_SID,
+                "status": "ok",
+                "taskrouter_workspace_sid": WORKSPACE_SID,
+                "taskrouter_target_workflow_sid": WORKFLOW_SID,
+                "taskrouter_target_taskqueue_sid": TASK_QUEUE_SID,
+                "taskrouter_taskqueues": [{"sid": TASK_QUEUE_SID, "targettable": True}],
+                "taskrouter_offline_activity_sid": OFFLINE_SID,
+                "chat_service_instance_sid": CHAT_SERVICE_SID,
+                **self._dates(),
+                "url": url(request, "/v1/Configuration"),
             }
         )
 

@@ -22,6 +22,7 @@ from .rest import is_rest, twilio_errors
 from .scripted_agent import ScriptedAgent
 from .store import Store
 from .sync_api import SyncApi
+from .taskrouter_api import TaskRouter, TaskRouterApi
 from .tunnel import Tunnel
 from .twilsock import Hub
 from .webhooks import Webhooks
@@ -33,7 +34,8 @@ def make_app(*, auto_agent: bool, agent_pace: float = 1.0) -> web.Application:
     apis_of_sdks = (ClientApi(store, media), ChatApi(store), SyncApi(store.sync))
     tunnel = Tunnel(faults, [route for api in apis_of_sdks for route in api.routes()])
     hub = Hub(store, tunnel.answer)
-    desk, webhooks = Desk(store, media), Webhooks(store)
+    task_router = TaskRouter(store)
+    desk, webhooks = Desk(store, media, task_router), Webhooks(store)
     closing = [desk.close]
     if auto_agent:
         closing.append(ScriptedAgent(store, agent_pace).close)
@@ -42,7 +44,15 @@ def make_app(*, auto_agent: bool, agent_pace: float = 1.0) -> web.Application:
     middlewares = [loopback_only, origins, faults.middleware, twilio_errors]
     app = web.Application(middlewares=middlewares, client_max_size=FRAME)
     app.add_routes([web.get("/v3/wsconnect", hub.serve)])
-    apis = (FlexApi(store), ConversationsApi(store, media), MediaApi(media), FaultsApi(faults, hub), desk, webhooks)
+    apis = (
+        FlexApi(store),
+        ConversationsApi(store, media),
+        TaskRouterApi(task_router),
+        MediaApi(media),
+        FaultsApi(faults, hub),
+        desk,
+        webhooks,
+    )
     for api in apis:
         app.add_routes(api.routes())
 
