@@ -14,11 +14,14 @@ class WebchatConfig(AppConfig):
 
         from webchat import checks
         from webchat.chats import end
+        from webchat.mail import register_mail
+        from webchat.messages import mail
         from webchat.models import OpeningHours, PreEngagementField, Span, SpecialDay, Webchat
         from webchat.models.copies import forget_copies_of_saved
         from webchat.protection.refusals import forget_refusal_of_saved
 
         checks.register_checks()
+        register_mail(mail.KIND, mail.write_mail)
         user_logged_in.connect(end.end_chats_at_sign_in)
         user_logged_out.connect(end.end_chats_at_sign_out)
         post_save.connect(forget_refusal_of_saved, sender=Webchat)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection
@@ -17,6 +18,7 @@ from webchat.flex import GATEWAYS, credentials
 from webchat.flex.gateway import is_sid
 from webchat.models import PreEngagementField, Webchat
 
+_CONSOLE = "django.core.mail.backends.console.EmailBackend"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -118,6 +120,15 @@ def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **k
         ]
     try:
         for webchat in Webchat.objects.filter(enabled=True):
+            if webchat.message_recipients and settings.EMAIL_BACKEND == _CONSOLE:
+                messages.append(
+                    Warning(
+                        f"Webchat “{webchat.slug}” mails messages to staff, and no mail server is named: they are "
+                        "printed on the worker's console.",
+                        hint="Set EMAIL_URL to your mail server.",
+                        id="webchat.W003",
+                    )
+                )
             if webchat.api not in GATEWAYS:
                 messages.append(
                     Error(

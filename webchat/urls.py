@@ -11,6 +11,7 @@ app_name = "webchat"
 urlpatterns = [
     path("<slug:slug>/", views.page, name="page"),
     path("<slug:slug>/panel/", views.panel, name="panel"),
+    path("<slug:slug>/message/", views.message, name="message"),
     path("<slug:slug>/end/", views.end, name="end"),
     path("<slug:slug>/launcher.css", views.stylesheet, name="stylesheet"),
 ]

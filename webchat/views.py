@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
@@ -19,10 +22,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from webchat.audit import note_refusal
 from webchat.chats.end import end_chat
 from webchat.chats.question import post_question_after
-from webchat.chats.start import bind_form, submit
+from webchat.chats.start import submit
 from webchat.errors import ChatRefused, Code
 from webchat.forms.form import FormInvalid, PreEngagementForm
-from webchat.models import ChatSession, Webchat
+from webchat.forms.message_form import MessageForm
+from webchat.forms.submit import bind_form
+from webchat.hours import state_of, takes_messages
+from webchat.messages.take import leave_message
+from webchat.models import ChatSession, Message, Webchat
+from webchat.models.clock import database_now
 from webchat.models.copies import webchat_named
 from webchat.protection import form_keys, proof_of_work
 from webchat.visitors import Visitor, remember, visitor_of
@@ -52,16 +60,43 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     return started
 
 
-def _render_refused(request: HttpRequest, webchat: Webchat, visitor: Visitor, refused: ChatRefused) -> HttpResponse:
+@require_POST
+@never_cache
+@csrf_protect
+@sensitive_post_parameters()
+def message(request: HttpRequest, slug: str) -> HttpResponse:
+    """Takes the message of a form that was sent without JavaScript."""
+    webchat = webchat_or_404(slug)
+    visitor = visitor_of(request)
+    try:
+        left, _is_new = leave_message(request, webchat, visitor, request.POST)
+    except ChatRefused as refused:
+        note_refusal(refused, webchat.slug)
+        return _render_refused(request, webchat, visitor, refused, MessageForm)
+    except DatabaseError:
+        unavailable = ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.unavailable_text))
+        return _render_refused(request, webchat, visitor, unavailable, MessageForm)
+    answer = redirect(f"{reverse('webchat:page', args=[slug])}?{urlencode({'message': left.pk})}")
+    remember(answer, visitor)
+    return answer
+
+
+def _render_refused(
+    request: HttpRequest,
+    webchat: Webchat,
+    visitor: Visitor,
+    refused: ChatRefused,
+    kind: type[PreEngagementForm] = PreEngagementForm,
+) -> HttpResponse:
     """The form again, with all that was typed. It keeps its key, so that sending it again finds what the first sending
     made, unless that key belongs to something else."""
-    form, error = bind_form(request, webchat, visitor, request.POST), refused.detail
+    form, error = bind_form(kind, request, webchat, visitor, request.POST), refused.detail
     if isinstance(refused, FormInvalid):
         form, error = refused.form, ""
     key = "" if refused.code.needs_new_key else request.POST.get("idempotency_key", "")
     context = {
         "webchat": webchat,
-        "state": "form",
+        "state": "message" if kind is MessageForm else "form",
         "form": form,
         "error": error,
         "session": None,
@@ -118,18 +153,34 @@ def webchat_or_404(slug: str) -> Webchat:
 
 def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[str, Any]:
     running = ChatSession.running_of(visitor, webchat)
-    context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running}
+    hours = state_of(webchat, database_now())
+    context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running, "hours": hours}
+    kind: type[PreEngagementForm] | None = None
     if running:
         context["state"] = "running"
-    elif not webchat.enabled:
+    elif _has_left_message(request, webchat, visitor):
+        context["state"] = "left"
+    elif takes_messages(webchat, hours):
+        context["state"], kind = "message", MessageForm
+    elif not hours.is_open:
         context["state"] = "closed"
     elif not webchat.is_configured:
         context["state"] = "unavailable"
     else:
-        context["state"] = "form"
-        context["form"] = PreEngagementForm(webchat, user=visitor.user, context=request.GET.get("context", ""))
+        context["state"], kind = "form", PreEngagementForm
+    if kind:
+        context["form"] = kind(webchat, user=visitor.user, context=request.GET.get("context", ""))
         context |= _envelope(webchat, form_keys.issue(visitor))
     return context
+
+
+def _has_left_message(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> bool:
+    """Whether the address names a message of this visitor's, as after a form without JavaScript."""
+    try:
+        named = uuid.UUID(request.GET.get("message", ""))
+    except ValueError:
+        return False
+    return Message.objects.owned_by(visitor).filter(pk=named, webchat=webchat).exists()
 
 
 def _envelope(webchat: Webchat, key: str) -> dict[str, str]:

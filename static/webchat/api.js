@@ -1,6 +1,6 @@
 // The site's JSON API for one webchat. Knows no document: words for the visitor come from the server or the templates.
 
-/** @import {Credentials, Urls} from "#types" */
+/** @import {Credentials, Receipt, Urls} from "#types" */
 
 const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
 const PATIENCE = 45_000;
@@ -118,8 +118,23 @@ export class Api {
    * @returns {Promise<Credentials>}
    */
   start(answers, key) {
+    return this.#submit(this.urls.sessions, answers, key);
+  }
+
+  /**
+   * Leaves a message.
+   * @param {URLSearchParams} answers
+   * @param {string} key
+   * @returns {Promise<Receipt>}
+   */
+  leave(answers, key) {
+    return this.#submit(this.urls.messages, answers, key);
+  }
+
+  /** @param {string} url @param {URLSearchParams} answers @param {string} key */
+  #submit(url, answers, key) {
     const headers = { "Idempotency-Key": key };
-    return patiently(() => this.#json(this.urls.sessions, this.#post(headers, answers), 30_000));
+    return patiently(() => this.#json(url, this.#post(headers, answers), 30_000));
   }
 
   /** @returns {Promise<Credentials>} */

@@ -1,4 +1,4 @@
-// What the panel shows: the form, the running chat, or why there is none.
+// What the panel shows: the form of a chat or a message, the running chat, or why there is none.
 
 import { Api, ApiError, markupOf } from "./api.js";
 import { Header } from "./header.js";
@@ -7,7 +7,7 @@ import { StartForm } from "./start-form.js";
 import { part, Templates } from "./templates.js";
 
 /**
- * @import {Credentials} from "#types"
+ * @import {Credentials, Receipt} from "#types"
  * @import {Chat} from "./chat/chat.js"
  * @import {WebChatElement} from "./web-chat-element.js"
  */
@@ -100,23 +100,28 @@ export class Panel {
     const {
       webchatState: state,
       sessionsUrl = "",
+      messagesUrl = "",
       currentUrl = "",
       tokenUrl = "",
       endUrl = "",
       csrf = "",
     } = body.dataset;
-    const urls = { sessions: sessionsUrl, current: currentUrl, token: tokenUrl, end: endUrl };
+    const urls = { sessions: sessionsUrl, messages: messagesUrl, current: currentUrl, token: tokenUrl, end: endUrl };
     this.#body = body;
     this.#api = new Api(urls, csrf, async () => (await fetchBody(this.host)).dataset.csrf ?? "");
     this.#chat?.dispose();
     this.#form = this.#chat = undefined;
     this.header.clear();
-    if (state === "form") {
-      this.#form = new StartForm(part(body, "form", HTMLFormElement), this.templates, this.#api, {
-        preload: () => this.#prefetch(),
-        ready: () => this.host.load("chat"),
+    if (state === "form" || state === "message") {
+      const isStart = state === "form";
+      this.#form = new StartForm(part(body, "form", HTMLFormElement), this.templates, {
+        preload: () => isStart && this.#prefetch(),
+        ready: async () => isStart && this.host.load("chat"),
         prove: async (puzzle) => (await this.host.load("proof-of-work")).solve(puzzle),
-        started: (credentials) => this.#started(credentials),
+        send: async (answers, key) =>
+          isStart
+            ? this.#started(await this.#api.start(answers, key))
+            : this.#left(await this.#api.leave(answers, key)),
         stale: (form) => this.#replaceForm(form),
         failed: (error) => this.host.emit("error", { code: error.code }),
       });
@@ -134,11 +139,13 @@ export class Panel {
   async #replaceForm(/** @type {StartForm} */ stale) {
     const [body, { fill }] = await Promise.all([fetchBody(this.host), this.host.load("refill")]);
     const typed = stale.answers();
+    const before = this.#body.dataset.webchatState;
     this.#show(body);
     if (!this.#form) return;
     fill(this.#form.form, typed);
     this.#form.focus();
-    await this.#form.submit({ repeated: true });
+    // What was written for a chat is not sent as a message unasked, nor the other way round.
+    if (before === body.dataset.webchatState) await this.#form.submit({ repeated: true });
   }
 
   /** Another tab of this browser began a chat: it goes on here too, with what was written here as its draft. */
@@ -155,6 +162,18 @@ export class Panel {
     const { session_id } = credentials;
     this.tabs.postMessage({ started: session_id });
     this.host.emit("started", { session_id });
+  }
+
+  /** The message has arrived. @param {Receipt} receipt */
+  #left({ message_id }) {
+    this.#form = undefined;
+    this.#view.replaceChildren(this.templates.clone("left"));
+    part(this.#view, "left-title").focus();
+    part(this.#view, "back").addEventListener("click", (event) => {
+      event.preventDefault();
+      this.#reload({ focus: true });
+    });
+    this.host.emit("left", { message_id });
   }
 
   /** What a chat takes, while there is time. Asked for again when it is needed. */

@@ -1,11 +1,10 @@
-// The pre-engagement form. The server alone validates; this shows its verdict and keeps what was typed.
+// The form that starts a chat or leaves a message. The server alone validates; this shows its verdict and keeps what
+// was typed.
 
 import { ApiError } from "./api.js";
 import { followDirection, part } from "./templates.js";
 
 /**
- * @import {Credentials} from "#types"
- * @import {Api} from "./api.js"
  * @import {Templates} from "./templates.js"
  */
 
@@ -21,19 +20,17 @@ export class StartForm {
   /**
    * @param {HTMLFormElement} form
    * @param {Templates} templates
-   * @param {Api} api
    * @param {object} on
    * @param {() => void} on.preload the visitor has begun to write, and will most likely chat
    * @param {() => Promise<unknown>} on.ready resolves when all is there that shows a chat: none is opened before
    * @param {(puzzle: string) => Promise<string>} on.prove solves a proof of work
-   * @param {(credentials: Credentials) => Promise<void>} on.started
+   * @param {(answers: URLSearchParams, key: string) => Promise<void>} on.send rejects with ApiError
    * @param {(form: StartForm) => Promise<void>} on.stale the key or the CSRF token is no longer good
    * @param {(error: ApiError) => void} on.failed
    */
-  constructor(form, templates, api, on) {
+  constructor(form, templates, on) {
     this.form = form;
     this.templates = templates;
-    this.api = api;
     this.on = on;
     this.errors = part(form, "errors");
     form.noValidate = true;
@@ -87,7 +84,7 @@ export class StartForm {
       const body = new URLSearchParams(data);
       body.set("location", location.href);
       body.set("referrer", document.referrer);
-      await this.on.started(await this.api.start(body, String(body.get("idempotency_key"))));
+      await this.on.send(body, String(body.get("idempotency_key")));
     } catch (error) {
       const problem = error instanceof ApiError ? error : new ApiError("unexpected");
       if (!repeated && STALE.has(problem.status)) {

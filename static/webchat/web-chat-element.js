@@ -16,7 +16,7 @@ const LEAVE_MS = 1000;
  * <web-chat slug="…" mode="launcher|inline|page" src="address of the panel"> around server-rendered markup.
  *
  * Fires web-chat:opening and web-chat:ending, which a listener may cancel, and web-chat:opened, web-chat:started,
- * web-chat:message, web-chat:ended and web-chat:error. All of them bubble.
+ * web-chat:message, web-chat:ended, web-chat:left and web-chat:error. All of them bubble.
  */
 export class WebChatElement extends HTMLElement {
   static observedAttributes = ["slug", "mode", "src"];

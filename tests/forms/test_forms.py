@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
-from webchat.chats.start import require_member
 from webchat.forms.form import DATA_MAX_BYTES, FormInvalid, Page, PreEngagementForm
+from webchat.forms.submit import require_member
 from webchat.models import PreEngagementField
 from webchat.visitors import Visitor
 

@@ -15,22 +15,19 @@ function formWith(answer = async () => ({ session_id: "s" }), overrides = {}) {
     calls.push([name, value]);
     return result;
   };
-  const api = {
-    start: (body, key) => {
-      calls.push(["start", Object.fromEntries(body), key]);
-      return answer(calls.filter(([name]) => name === "start").length);
-    },
-  };
   const on = {
     preload: () => calls.push(["preload"]),
     ready: note("ready"),
     prove: note("prove", "solved"),
-    started: note("started"),
+    send: async (body, key) => {
+      calls.push(["start", Object.fromEntries(body), key]);
+      calls.push(["started", await answer(calls.filter(([name]) => name === "start").length)]);
+    },
     stale: note("stale"),
     failed: (error) => calls.push(["failed", error.code]),
     ...overrides,
   };
-  const startForm = new StartForm(form, templatesOf(element), api, on);
+  const startForm = new StartForm(form, templatesOf(element), on);
   const field = (name) => form.elements.namedItem(name);
   const errors = form.querySelector("[data-webchat-errors]");
   return { form, startForm, calls, field, errors, asked: (name) => calls.filter(([one]) => one === name) };

@@ -9,6 +9,7 @@ from django.test import Client
 
 PANEL = "/webchat/{}/panel/"
 SESSIONS = "/api/webchat/{}/sessions/"
+MESSAGES = "/api/webchat/{}/messages/"
 CURRENT = "/api/webchat/{}/sessions/current/"
 
 
@@ -30,9 +31,16 @@ class VisitorClient:
         return html
 
     def start(self, answers: dict[str, Any], *, key: str | None = None, as_json: bool = True, **headers: str) -> Any:
+        return self._submit(SESSIONS, answers, key, as_json, headers)
+
+    def leave(self, answers: dict[str, Any], *, key: str | None = None, as_json: bool = True, **headers: str) -> Any:
+        """Leaves a message."""
+        return self._submit(MESSAGES, answers, key, as_json, headers)
+
+    def _submit(self, path: str, answers: dict[str, Any], key: str | None, as_json: bool, headers: Any) -> Any:
         body = {"data": answers, "content_type": "application/json"} if as_json else {"data": answers}
         return self.client.post(
-            SESSIONS.format(self.slug),
+            path.format(self.slug),
             headers={"X-CSRFToken": self.csrf, "Idempotency-Key": self.key if key is None else key, **headers},
             **body,
         )

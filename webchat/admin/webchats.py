@@ -71,6 +71,10 @@ class WebchatAdmin(admin.ModelAdmin):
             {"classes": ["collapse"], "fields": ["brand_colour", "colour_contrast", "colour_scheme", "position"]},
         ),
         (
+            _("Messages"),
+            {"classes": ["collapse"], "fields": ["message_recipients"]},
+        ),
+        (
             _("Attachments"),
             {"classes": ["collapse"], "fields": ["attachments", "attachment_kinds", "attachment_max_mb"]},
         ),

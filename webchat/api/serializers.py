@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from webchat.conf import conf
 from webchat.flex.tokens import Token, sdk_options
-from webchat.models import ChatSession, Webchat
+from webchat.models import ChatSession, Message, Webchat
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,11 @@ class CredentialsSerializer(serializers.Serializer[Credentials]):
 class EndedSerializer(serializers.Serializer[ChatSession]):
     session_id = serializers.UUIDField(source="pk")
     status = serializers.ChoiceField(choices=[ChatSession.Status.ENDED.value])
+
+
+class MessageSerializer(serializers.Serializer[Message]):
+    message_id = serializers.UUIDField(source="pk")
+    received_at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ")
 
 
 class ErrorSerializer(serializers.Serializer[dict[str, Any]]):

@@ -9,6 +9,7 @@ app_name = "webchat-api"
 urlpatterns = [
     path("<slug:slug>/sessions/", views.SessionsView.as_view(), name="sessions"),
     path("<slug:slug>/sessions/current/", views.CurrentSessionView.as_view(), name="current"),
+    path("<slug:slug>/messages/", views.MessagesView.as_view(), name="messages"),
     path("sessions/<uuid:session_id>/token/", views.TokenView.as_view(), name="token"),
     path("sessions/<uuid:session_id>/end/", views.EndView.as_view(), name="end"),
 ]

@@ -1,4 +1,4 @@
-"""Start, renew, end and current session as JSON."""
+"""Start, renew, end and current session as JSON; and messages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, BoundedMultiPartParser, bounded
-from webchat.api.serializers import Credentials, CredentialsSerializer, EndedSerializer, ErrorSerializer
+from webchat.api.serializers import (
+    Credentials,
+    CredentialsSerializer,
+    EndedSerializer,
+    ErrorSerializer,
+    MessageSerializer,
+)
 from webchat.chats.end import end_chat
 from webchat.chats.question import post_question_after
 from webchat.chats.start import submit
 from webchat.chats.token import issue_token
+from webchat.messages.take import leave_message
 from webchat.models import ChatSession
 from webchat.models.copies import webchat_named
 from webchat.visitors import Visitor, remember, visitor_of
@@ -74,6 +81,11 @@ class ChatView(VisitorView):
         return response
 
 
+_ANSWERS = dict.fromkeys(
+    ("application/json", "application/x-www-form-urlencoded", "multipart/form-data"), OpenApiTypes.OBJECT
+)
+
+
 class SessionsView(ChatView):
     parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
 
@@ -82,11 +94,7 @@ class SessionsView(ChatView):
         summary="Start a chat",
         description="The body holds the answers to the webchat's pre-engagement form, by field name.",
         parameters=[_SLUG, _KEY_HEADER],
-        request={
-            "application/json": OpenApiTypes.OBJECT,
-            "application/x-www-form-urlencoded": OpenApiTypes.OBJECT,
-            "multipart/form-data": OpenApiTypes.OBJECT,
-        },
+        request=_ANSWERS,
         responses={
             201: CredentialsSerializer,
             200: CredentialsSerializer,
@@ -98,6 +106,33 @@ class SessionsView(ChatView):
         webchat, visitor = webchat_named(slug), self.visitor()
         session, is_new = submit(self.http_request, webchat, visitor, cast("Mapping[str, Any]", request.data))
         return self.answer(session, visitor, is_new=is_new)
+
+
+class MessagesView(ChatView):
+    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
+
+    @extend_schema(
+        operation_id="leave_message",
+        summary="Leave a message",
+        description=(
+            "The body holds the answers to the webchat's message form, by field name: those of the pre-engagement form, "
+            "and `message_text` and `reply_email` where it asks for neither a question nor an e-mail address."
+        ),
+        parameters=[_SLUG, _KEY_HEADER],
+        request=_ANSWERS,
+        responses={
+            201: MessageSerializer,
+            200: MessageSerializer,
+            **_errors(400, 403, 404, 406, 413, 415, 422, 429, 503),
+        },
+    )
+    @method_decorator(sensitive_variables())
+    def post(self, request: Request, slug: str) -> Response:
+        webchat, visitor = webchat_named(slug), self.visitor()
+        message, is_new = leave_message(self.http_request, webchat, visitor, cast("Mapping[str, Any]", request.data))
+        response = Response(MessageSerializer(message).data, status=201 if is_new else 200)
+        remember(response, visitor)
+        return response
 
 
 class CurrentSessionView(ChatView):

@@ -39,8 +39,16 @@ export interface Credentials {
   sdk_options: Record<string, any>;
 }
 
+/** Of a message that was left. */
+export interface Receipt {
+  message_id: string;
+  /** In UTC, as ISO 8601. */
+  received_at: string;
+}
+
 export interface Urls {
   sessions: string;
+  messages: string;
   current: string;
   /** With a UUID of zeros where the session's id goes, like `end`. */
   token: string;

@@ -8,31 +8,26 @@ created again. So submits that repeat make one channel, and a killed process los
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import structlog
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from webchat.audit import note_legacy_gone
 from webchat.chats import end
-from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
-from webchat.fields import lookups
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
-from webchat.forms.form import Answers, Page, PreEngagementForm
+from webchat.forms.form import Answers, PreEngagementForm
+from webchat.forms.submit import bind_form, read_key, take_answers
 from webchat.models import ChatSession, Webchat
 from webchat.models.clock import database_now
 from webchat.models.session import LEASE, new_identity
-from webchat.protection import form_keys, limits, proof_of_work, refusals
+from webchat.protection import limits, refusals
 from webchat.protection.outage import breaker, bulkhead
 from webchat.visitors import Visitor
 
@@ -44,8 +39,6 @@ Status = ChatSession.Status
 # What a start waits for its channel, all calls together, and what a create needs of it.
 OPEN_SECONDS = 5
 CREATE_SECONDS = 2
-
-_KEY = re.compile(r"[\x21-\x7e]{8,128}")
 
 
 # --- From the form to the row ----------------------------------------------------------------------------------------
@@ -61,12 +54,9 @@ def submit(
     the same form may be sent again, unless the refusal's code says otherwise.
     """
     require_open(webchat)
-    form = bind_form(request, webchat, visitor, data)
+    form = bind_form(PreEngagementForm, request, webchat, visitor, data)
     key = identity or read_key(request, data)
-    form.require_valid()
-    pass_gates(webchat, visitor, key, form, identity)
-    answers = form.answers(lambda told: ask_the_site(form, told))
-    return start(webchat, visitor, key, answers, identity)
+    return start(webchat, visitor, key, take_answers(form, visitor, key, identity), identity)
 
 
 def require_open(webchat: Webchat) -> None:
@@ -75,51 +65,6 @@ def require_open(webchat: Webchat) -> None:
         raise ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.closed_text))
     if not webchat.is_configured:
         raise _unavailable(webchat, FlexError.Reason.NOT_CONFIGURED)
-
-
-def bind_form(request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Mapping[str, Any]) -> PreEngagementForm:
-    page = Page(origin=f"{request.scheme}://{request.get_host()}", url=request.headers.get("Referer", ""))
-    return PreEngagementForm(webchat, user=visitor.user, data=data, page=page)
-
-
-def read_key(request: HttpRequest, data: Mapping[str, Any]) -> str:
-    """The idempotency key of a submit, from its header or the form's hidden field. Raises ChatRefused(BAD_KEY)."""
-    key = request.headers.get("Idempotency-Key") or data.get("idempotency_key") or ""
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise ChatRefused(Code.BAD_KEY)
-    return key
-
-
-def pass_gates(webchat: Webchat, visitor: Visitor, key: str, form: PreEngagementForm, identity: str) -> None:
-    """What a valid form must pass before it costs anything. Raises ChatRefused."""
-    # Signed-in users have a limit of their own, and their form may be empty. Flex Webchat UI has no form of ours, and
-    # its identity was made for this browser.
-    if webchat.require_form and visitor.user is None and not identity:
-        form_keys.check(key, visitor)
-    if webchat.wants_proof:
-        proof_of_work.check(str(form.data.get("proof_of_work") or ""), key)
-    if told := form.member_answers:
-        require_member(form, told, visitor)
-
-
-def require_member(form: PreEngagementForm, told: Mapping[str, str], visitor: Visitor) -> None:
-    """Raises FormInvalid with one error for everything that can be wrong, so that it tells nothing about any account."""
-    limits.take_guess(told, visitor.network)
-    if not (all(told.values()) and lookups.matches_one_user(told, visitor.user)):
-        text = _("We cannot find an account with these details. Please check them.")
-        raise form.refuse(ValidationError(text, code="no_account"))
-    limits.give_guess_back(told, visitor.network)
-
-
-def ask_the_site(form: PreEngagementForm, told: dict[str, Any]) -> Mapping[str, Any]:
-    """What the site's own hook adds for the agent. Raises FormInvalid with what the hook refuses."""
-    if not conf.WEBCHAT_BEFORE_START:
-        return {}
-    before_start = import_string(conf.WEBCHAT_BEFORE_START)
-    try:
-        return before_start(webchat=form.webchat, user=form.user, answers=told) or {}
-    except ValidationError as error:
-        raise form.refuse(error) from error
 
 
 # --- From the row to the channel -------------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from webchat.chats.end import close_channel, end_chat, end_if_over
 from webchat.chats.question import post_question
@@ -18,7 +20,7 @@ from webchat.chats.token import AGE_CAP
 from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
 from webchat.mail import forget_done
-from webchat.models import ChatSession
+from webchat.models import ChatSession, Message
 from webchat.models.clock import database_now
 from webchat.models.session import ChatSessionQuerySet
 from webchat.protection import limits
@@ -139,19 +141,25 @@ def _reserved(due: ChatSessionQuerySet, reserve: Callable[[ChatSession], bool]) 
 
 
 def prune() -> int:
-    """Forgets what people told the form, then the sessions, then the limits' memory; in batches, each of which stands
-    for itself. Returns the number of rows."""
+    """Forgets what people told the form, then the sessions and messages, then the limits' memory; in batches, each of
+    which stands for itself. Returns the number of rows."""
     now = database_now()
-    answers_days = conf.WEBCHAT_KEEP_ANSWERS_DAYS
-    sessions_days = conf.WEBCHAT_KEEP_SESSIONS_DAYS
+    answers_end = now - timedelta(days=conf.WEBCHAT_KEEP_ANSWERS_DAYS)
+    rows_end = now - timedelta(days=conf.WEBCHAT_KEEP_SESSIONS_DAYS)
     over = ChatSession.objects.exclude(status=Status.ACTIVE).order_by()
-    told = over.filter(created_at__lt=now - timedelta(days=answers_days)).exclude(answers={})
-    old = over.filter(created_at__lt=now - timedelta(days=sessions_days))
-    blank = {"answers": {}, "question": "", "consents": [], "account_matches": [], "customer_friendly_name": ""}
+    left = Message.objects.order_by()
+    blank = {"answers": {}, "consents": [], "account_matches": [], "customer_friendly_name": "", "answers_digest": ""}
     done = {
-        "answers": _in_batches(told, lambda rows: rows.update(**blank, answers_digest="")),
-        "sessions": _in_batches(old, lambda rows: rows.delete()[0]),
-        "mails": forget_done(timedelta(days=answers_days)),
+        "answers": _in_batches(
+            over.filter(created_at__lt=answers_end).exclude(answers={}), lambda rows: rows.update(**blank, question="")
+        ),
+        "texts": _in_batches(
+            left.filter(received_at__lt=answers_end).exclude(text=""),
+            lambda rows: rows.update(**blank, text="", email=""),
+        ),
+        "sessions": _in_batches(over.filter(created_at__lt=rows_end), lambda rows: rows.delete()[0]),
+        "messages": _in_batches(left.filter(received_at__lt=rows_end), lambda rows: rows.delete()[0]),
+        "mails": forget_done(timedelta(days=conf.WEBCHAT_KEEP_ANSWERS_DAYS)),
         "limits": limits.forget_past(),
     }
     if any(done.values()):
@@ -159,8 +167,8 @@ def prune() -> int:
     return sum(done.values())
 
 
-def _in_batches(rows: ChatSessionQuerySet, change: Callable[[ChatSessionQuerySet], int]) -> int:
+def _in_batches(rows: QuerySet[Any], change: Callable[[QuerySet[Any]], int]) -> int:
     done = 0
     while keys := list(rows.values_list("pk", flat=True)[:PRUNE_BATCH]):
-        done += change(ChatSession.objects.filter(pk__in=keys))
+        done += change(rows.model.objects.filter(pk__in=keys))
     return done

@@ -12,11 +12,13 @@ from webchat.fields.kinds import BOX_TYPES, CHOICE_TYPES, LENGTH_TYPES, RANGE_TY
 
 Errors = dict[str, Any]
 
+# What a message needs to be answered, where the form does not ask for it: its text, and an e-mail address.
+MESSAGE_TEXT, REPLY_EMAIL = "message_text", "reply_email"
 # Keys that the site itself adds to what Flex gets, or that a form post carries beside the answers.
 RESERVED_NAMES = frozenset(
     {
         "friendlyName", "friendlyname", "location", "locale", "referrer", "verified", "identity", "context",
-        "csrfmiddlewaretoken", "idempotency_key", "proof_of_work",
+        "csrfmiddlewaretoken", "idempotency_key", "proof_of_work", MESSAGE_TEXT, REPLY_EMAIL,
     }
 )  # fmt: skip
 _CHOICE_MAX = 200  # characters

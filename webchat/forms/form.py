@@ -87,11 +87,15 @@ class PreEngagementForm(forms.Form):
         self.webchat, self.user, self.page = webchat, user, page
         self.context = str((data or {}).get("context") or "") or context
         self.page_context: dict[str, Any] = {}
-        self.rows = PreEngagementField.of_form(webchat, signed_in=user is not None)
+        self.rows = self.choose_rows()
         self.account_answers = self._read_account()
         for row in self.rows:
             if row.name not in self.account_answers and row.type != Type.HIDDEN:
                 self.fields[row.name] = row.formfield()
+
+    def choose_rows(self) -> list[PreEngagementField]:
+        """What this visitor is asked, in its order."""
+        return PreEngagementField.of_form(self.webchat, signed_in=self.user is not None)
 
     def _read_account(self) -> dict[str, str]:
         """Reads the answers of the signed-in visitor's account, by field name, whatever the browser sends for them."""

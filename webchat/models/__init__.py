@@ -5,6 +5,7 @@ from __future__ import annotations
 from webchat.models.field import PreEngagementField
 from webchat.models.hours import OpeningHours, Span, SpecialDay
 from webchat.models.mail import OutgoingMail
+from webchat.models.message import Message
 from webchat.models.protection import LimitCounter, Outage, RefusedWebchat
 from webchat.models.session import ChatSession
 from webchat.models.webchat import Closure, Webchat, WhenClosed
@@ -13,6 +14,7 @@ __all__ = [
     "ChatSession",
     "Closure",
     "LimitCounter",
+    "Message",
     "OpeningHours",
     "Outage",
     "OutgoingMail",

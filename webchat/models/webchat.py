@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.sites.models import Site
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, validate_email
 from django.db import models
 from django.db.models import Q
 from django.utils.functional import cached_property
@@ -24,6 +24,7 @@ from webchat.stylesheet import Stylesheet, stylesheet
 
 # What counts as lately when staff ask for proof of work after so many chats.
 BUSY_WINDOW = timedelta(minutes=10)
+RECIPIENTS_MAX = 10
 
 
 def sid_validator(prefix: str) -> RegexValidator:
@@ -55,6 +56,22 @@ class Closure(models.TextChoices):
     UNTIL = "until", _("closed until the time below")
     NEXT_OPENING = "next_opening", _("closed until the next opening")
     REOPENED = "reopened", _("closed until this is changed")
+
+
+def validate_recipients(text: str) -> None:
+    """Raises ValidationError unless each line is an e-mail address, and there are not too many."""
+    addresses = split_recipients(text)
+    for address in addresses:
+        try:
+            validate_email(address)
+        except ValidationError as error:
+            raise ValidationError(_("“%(address)s” is no e-mail address."), params={"address": address}) from error
+    if len(addresses) > RECIPIENTS_MAX:
+        raise ValidationError(_("Name %(count)d addresses at most."), params={"count": RECIPIENTS_MAX})
+
+
+def split_recipients(text: str) -> list[str]:
+    return [address for line in text.splitlines() if (address := line.strip())]
 
 
 class WebchatQuerySet(models.QuerySet["Webchat"]):
@@ -228,6 +245,17 @@ class Webchat(models.Model):
     )
     position = models.CharField(_("position"), max_length=5, choices=Position.choices, default=Position.RIGHT)
 
+    message_recipients = models.TextField(
+        _("mail messages to"),
+        max_length=1000,
+        blank=True,
+        validators=[validate_recipients],
+        help_text=_(
+            "E-mail addresses of staff, one a line. Each message that is left is mailed to them. Empty: messages are in "
+            "the admin alone."
+        ),
+    )
+
     attachments = models.BooleanField(
         _("attachments"), default=False, help_text=_("Visitors may send files. Agents always may.")
     )
@@ -287,6 +315,11 @@ class Webchat(models.Model):
         return self.api == self.Api.WEB_CHANNELS and self.widget == self.Widget.FLEX_UI
 
     @property
+    def takes_messages(self) -> bool:
+        """Whether its message form may be sent at all: also one that was shown while it was closed, and is open now."""
+        return self.enabled and self.when_closed == WhenClosed.MESSAGE
+
+    @property
     def is_configured(self) -> bool:
         """Whether the environment has what its chats need: credentials, and the API."""
         return credentials.is_configured() and self.api in GATEWAYS
@@ -324,8 +357,10 @@ class Webchat(models.Model):
 
     @property
     def wants_proof(self) -> bool:
-        """Whether so many chats were started lately that a start needs proof of work."""
+        """Whether so many chats were started and messages left lately that the next needs proof of work."""
         if self.proof_after is None:
             return False
-        lately = self.sessions.filter(created_at__gt=database_now() - BUSY_WINDOW).order_by()
-        return lately[: self.proof_after].count() >= self.proof_after
+        lately = database_now() - BUSY_WINDOW
+        chats = self.sessions.filter(created_at__gt=lately).order_by()[: self.proof_after].count()
+        messages = self.messages.filter(received_at__gt=lately).order_by()[: self.proof_after].count()
+        return chats + messages >= self.proof_after

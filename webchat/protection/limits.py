@@ -152,13 +152,26 @@ def by_place(browser: Limit, address: Limit, visitor: Visitor) -> list[tuple[Lim
 
 def take_start(webchat: Webchat, visitor: Visitor) -> None:
     """Counts one start. Raises ChatRefused(TOO_MANY), with the seconds after which there is room again."""
+    if wait := _take_of_webchat("start", webchat, visitor):
+        raise ChatRefused(Code.TOO_MANY, retry_after=wait)
+
+
+def take_message(webchat: Webchat, visitor: Visitor) -> None:
+    """Counts one message that is left, by the limits of starts: neither gets room by the other. Raises
+    ChatRefused(TOO_MANY)."""
+    if wait := _take_of_webchat("message", webchat, visitor):
+        text = _("Too many messages were left from here. Please try again later.")
+        raise ChatRefused(Code.TOO_MANY, text, retry_after=wait)
+
+
+def _take_of_webchat(what: str, webchat: Webchat, visitor: Visitor) -> int | None:
+    """The cap of a day counts each kind for itself."""
     if not are_on():
-        return
+        return None
     wanted = [*by_place(PER_BROWSER, PER_ADDRESS, visitor), (PER_WEBCHAT, str(webchat.pk))]
     if visitor.user_id:
         wanted.append((PER_USER, str(visitor.user_id)))
-    if wait := take_day(f"start:day:{webchat.pk}", webchat.daily_cap) or take_each(*wanted):
-        raise ChatRefused(Code.TOO_MANY, retry_after=wait)
+    return take_day(f"{what}:day:{webchat.pk}", webchat.daily_cap) or take_each(*wanted)
 
 
 def take_retry(webchat: Webchat, visitor: Visitor) -> None:

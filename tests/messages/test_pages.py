@@ -1,0 +1,101 @@
+"""The message form on the page and in the panel; without JavaScript up to a message that was left."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from django.test import Client
+
+from tests.support.factories import ANSWERS, make_hours, make_webchat
+from tests.support.visitor import VisitorClient
+from webchat.models import ChatSession, Message
+
+pytestmark = pytest.mark.django_db
+
+PAGE, PANEL, SEND = "/webchat/support/", "/webchat/support/panel/", "/webchat/support/message/"
+
+
+@pytest.fixture
+def closed():
+    """A webchat that never opens, and takes messages."""
+    return make_webchat(hours=make_hours(), when_closed="message", closed_text="We are asleep.")
+
+
+def state_in(response):
+    return re.search(r'data-webchat-state="(\w+)"', response.content.decode())[1]
+
+
+def send(client, **answers):
+    html = client.get(PAGE).content.decode()
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', html))
+    return client.post(SEND, {**hidden, **ANSWERS, **answers})
+
+
+def test_a_closed_chat_shows_the_message_form_in_place_of_its_own(closed, browser_client):
+    for address in (PAGE, PANEL):
+        response = browser_client.get(address)
+        html = unescape(response.content.decode())
+        assert state_in(response) == "message"
+        assert f'action="{SEND}"' in html
+        assert 'data-messages-url="/api/webchat/support/messages/"' in html
+        assert "We are asleep." in html
+        assert "Start chat" not in html
+
+
+@pytest.mark.parametrize("values", [{"when_closed": "say"}, {"enabled": False}])
+def test_no_message_form_where_staff_want_none_or_the_chat_is_switched_off(values, browser_client):
+    make_webchat(hours=make_hours(), **{"when_closed": "message", **values})
+    assert state_in(browser_client.get(PAGE)) == "closed"
+
+
+def test_an_open_chat_shows_its_own_form(browser_client, sandbox):
+    make_webchat(when_closed="message")
+    assert state_in(browser_client.get(PAGE)) == "form"
+
+
+def test_a_message_is_left_without_javascript(closed, browser_client):
+    response = send(browser_client)
+    assert response.status_code == 302
+    message = Message.objects.get()
+    shown = browser_client.get(response["Location"])
+    assert state_in(shown) == "left"
+    assert "Your message has arrived." in shown.content.decode()
+    assert ANSWERS["question"] not in shown.content.decode()
+    # A link that somebody else has opens nothing.
+    assert state_in(Client().get(response["Location"])) == "message"
+    assert state_in(browser_client.get(f"{PAGE}?message=no-uuid")) == "message"
+    assert (message.text, message.email) == (ANSWERS["question"], ANSWERS["email"])
+
+
+def test_what_is_refused_stands_in_the_form_with_what_is_wrong(closed, browser_client):
+    response = send(browser_client, email="no address", question="Is <b>this</b> kept?")
+    html = response.content.decode()
+    assert (response.status_code, state_in(response)) == (400, "message")
+    assert "Is &lt;b&gt;this&lt;/b&gt; kept?" in html
+    assert "Your message has not been sent yet" in html
+    assert f'action="{SEND}"' in html
+    assert not Message.objects.exists()
+
+
+def test_the_page_needs_its_token(closed):
+    client = Client(enforce_csrf_checks=True)
+    assert client.post(SEND, {**ANSWERS, "idempotency_key": "k" * 20}).status_code == 403
+    assert client.get(SEND).status_code == 405
+    assert not Message.objects.exists()
+
+
+def test_a_form_that_was_shown_while_closed_is_taken_after_the_opening(closed, sandbox):
+    visitor = VisitorClient()
+    closed.hours = None
+    closed.save()
+    assert visitor.leave(ANSWERS).status_code == 201
+    assert not ChatSession.objects.exists()
+
+
+@pytest.mark.parametrize(("code", "words"), [("de", "Nachricht senden"), ("ar", "إرسال الرسالة")])
+def test_the_message_form_speaks_the_visitors_language(closed, browser_client, code, words):
+    html = browser_client.get(PANEL, headers={"Accept-Language": code}).content.decode()
+    assert words in html
+    assert "Send message" not in html
