@@ -50,7 +50,9 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         session, is_new = submit(request, webchat, visitor, request.POST)
     except ChatRefused as refused:
         note_refusal(refused, webchat.slug)
-        return _render_refused(request, webchat, visitor, refused)
+        # What was typed stands in the form for a message then.
+        too_late = refused.code is Code.CHAT_CLOSED and takes_messages(webchat, state_of(webchat, database_now()))
+        return _render_refused(request, webchat, visitor, refused, MessageForm if too_late else PreEngagementForm)
     except DatabaseError:
         unavailable = ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.unavailable_text))
         return _render_refused(request, webchat, visitor, unavailable)
@@ -100,6 +102,7 @@ def _render_refused(
         "form": form,
         "error": error,
         "session": None,
+        "hours": state_of(webchat, database_now()),
         **_envelope(webchat, key or form_keys.issue(visitor)),
     }
     response = _render(request, "webchat/page.html", visitor, context, refused.code.status)

@@ -123,9 +123,11 @@ export class Panel {
             ? this.#started(await this.#api.start(answers, key))
             : this.#left(await this.#api.leave(answers, key)),
         stale: (form) => this.#replaceForm(form),
+        closed: (form) => this.#offerMessage(form),
         failed: (error) => this.host.emit("error", { code: error.code }),
       });
     }
+    if (body.querySelector("[data-webchat-own-time]")) this.#showOwnTime();
     if (state === "running") this.#resume();
     else if (!this.host.isOpen) this.host.remember(null);
     return this.#api;
@@ -146,6 +148,29 @@ export class Panel {
     this.#form.focus();
     // What was written for a chat is not sent as a message unasked, nor the other way round.
     if (before === body.dataset.webchatState) await this.#form.submit({ repeated: true });
+  }
+
+  /**
+   * The chat closed while its form was being filled.
+   * @param {StartForm} form
+   * @returns {Promise<boolean>} whether a form for a message stands in its place now, with what was typed
+   */
+  async #offerMessage(form) {
+    const [body, { fill }] = await Promise.all([fetchBody(this.host), this.host.load("refill")]);
+    if (body.dataset.webchatState !== "message") return false;
+    const typed = form.answers();
+    this.#show(body);
+    if (this.#form) fill(this.#form.form, typed);
+    part(this.host, "title").focus();
+    return true;
+  }
+
+  /** The business's time stands there already. */
+  #showOwnTime() {
+    this.host
+      .load("opening-time")
+      .then(({ showOwnTime }) => showOwnTime(this.#view))
+      .catch(() => {});
   }
 
   /** Another tab of this browser began a chat: it goes on here too, with what was written here as its draft. */

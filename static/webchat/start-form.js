@@ -26,6 +26,7 @@ export class StartForm {
    * @param {(puzzle: string) => Promise<string>} on.prove solves a proof of work
    * @param {(answers: URLSearchParams, key: string) => Promise<void>} on.send rejects with ApiError
    * @param {(form: StartForm) => Promise<void>} on.stale the key or the CSRF token is no longer good
+   * @param {(form: StartForm) => Promise<boolean>} on.closed too late; whether something else took the answers
    * @param {(error: ApiError) => void} on.failed
    */
   constructor(form, templates, on) {
@@ -89,7 +90,7 @@ export class StartForm {
       const problem = error instanceof ApiError ? error : new ApiError("unexpected");
       if (!repeated && STALE.has(problem.status)) {
         await this.on.stale(this).catch((failure) => this.#show(failure));
-      } else {
+      } else if (problem.code !== "chat_closed" || !(await this.on.closed(this).catch(() => false))) {
         this.#show(problem);
       }
     } finally {

@@ -78,6 +78,10 @@ export class WebChatElement extends HTMLElement {
     const { signal } = this.#listening;
     document.addEventListener("click", (event) => this.#clicked(event), { signal });
     document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
+    if (this.dataset.webchatHours)
+      this.load("hours")
+        .then(({ follow }) => follow(this, signal))
+        .catch(() => {});
     if (this.#bound) {
       this.#panel?.attached();
       return;

@@ -287,8 +287,10 @@ def test_a_webchat_that_is_switched_off_starts_no_chat_and_keeps_running_ones(sa
     credentials = visitor.start(ANSWERS).json()
     webchat.enabled = False
     webchat.save()
-    body = error_of(VisitorClient().start(ANSWERS, key="another-key"), 503, "chat_unavailable")
-    assert body["detail"] == webchat.closed_text
+    refused = VisitorClient().start(ANSWERS, key="another-key")
+    assert error_of(refused, 503, "chat_closed")["detail"] == webchat.closed_text
+    assert "Retry-After" not in refused
+    assert "opens_at" not in refused.json()
     assert visitor.renew(credentials["session_id"]).status_code == 200
 
 

@@ -300,7 +300,7 @@ def test_a_token_that_is_refused_is_explained_too(ui: GenuineUi) -> None:
         ui.site.shell("Webchat.objects.filter(slug='legacy').update(enabled=True)")
     expect_own(ui, "503")
     [line] = ui.log("flex_ui_refused")[-1:]
-    assert (line["path"], line["reason"]) == ("/webchat/legacy/flex-ui/token", "chat_unavailable")
+    assert (line["path"], line["reason"]) == ("/webchat/legacy/flex-ui/token", "chat_closed")
 
 
 def test_a_chat_that_its_sdk_cannot_open_goes_on_in_our_own_widget(loud_ui: GenuineUi) -> None:

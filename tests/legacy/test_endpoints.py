@@ -82,7 +82,7 @@ def test_tokens_are_limited_by_browser_and_by_address(sandbox):
     ("values", "refusal"),
     [
         ({"widget": "own"}, (404, "not_found")),
-        ({"enabled": False}, (503, "chat_unavailable")),
+        ({"enabled": False}, (503, "chat_closed")),
     ],
 )
 def test_where_the_ui_takes_no_chats_it_gets_no_token_and_no_channel(sandbox, values, refusal):

@@ -32,7 +32,7 @@ def taken_by(name: str) -> set[str]:
 
 
 def listed() -> dict[str, list[str]]:
-    sources = (TEMPLATES / name for name in ("_modules.html", "_chat_modules.html"))
+    sources = (TEMPLATES / name for name in ("_modules.html", "_chat_modules.html", "_closed.html"))
     lists = re.findall(
         r'<template data-webchat-template="([\w-]+)-modules">(.*?)</template>',
         "".join(source.read_text() for source in sources),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -46,10 +47,15 @@ _PLAIN: dict[type[Exception], tuple[int, str, Any]] = {
 
 
 def body_of(
-    request: HttpRequest | Any, code: str, detail: Any, fields: Mapping[str, list[str]] | None = None
+    request: HttpRequest | Any,
+    code: str,
+    detail: Any,
+    fields: Mapping[str, list[str]] | None = None,
+    opens_at: datetime | None = None,
 ) -> dict[str, Any]:
     told = {"code": code, "detail": detail, "request_id": getattr(request, "request_id", "")}
-    return dict(ErrorSerializer(told if fields is None else {**told, "fields": fields}).data)
+    known = {name: value for name, value in (("fields", fields), ("opens_at", opens_at)) if value is not None}
+    return dict(ErrorSerializer(told | known).data)
 
 
 def error_response(
@@ -59,9 +65,10 @@ def error_response(
     detail: Any,
     fields: Mapping[str, list[str]] | None = None,
     retry_after: int | None = None,
+    opens_at: datetime | None = None,
 ) -> JsonResponse:
     """The same answer for what goes wrong outside of the API's views: no such address, CSRF, a bug."""
-    response = JsonResponse(body_of(request, code, detail, fields), status=status)
+    response = JsonResponse(body_of(request, code, detail, fields, opens_at), status=status)
     response["Cache-Control"] = "no-store"
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
@@ -74,10 +81,11 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> JsonRespo
     view = context["view"]
     fields: Mapping[str, list[str]] | None = None
     retry_after: int | None = None
+    opens_at: datetime | None = None
     match error:
         case ChatRefused(code=refusal):
             status, code, detail = refusal.status, refusal.value.code, error.detail
-            fields, retry_after = error.fields, error.retry_after
+            fields, retry_after, opens_at = error.fields, error.retry_after, error.opens_at
         case exceptions.ParseError():
             status, code, detail = 400, "invalid", error.detail
         case _:
@@ -90,7 +98,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> JsonRespo
         retry_after = TRY_AGAIN_SECONDS
     # The webchat's slug, where the address has one.
     note_refusal(error, view.kwargs.get("slug", ""))
-    response = error_response(context["request"], status, code, detail, fields, retry_after)
+    response = error_response(context["request"], status, code, detail, fields, retry_after, opens_at)
     if status == 405:
         response["Allow"] = ", ".join(view.allowed_methods)
     return response

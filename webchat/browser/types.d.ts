@@ -4,6 +4,8 @@ import type * as Sdk from "@twilio/conversations";
 import type * as Alerts from "../../static/webchat/chat/alerts.js";
 import type * as Chat from "../../static/webchat/chat/chat.js";
 import type * as Download from "../../static/webchat/chat/download.js";
+import type * as Hours from "../../static/webchat/hours.js";
+import type * as OpeningTime from "../../static/webchat/opening-time.js";
 import type * as OutgoingFiles from "../../static/webchat/chat/outgoing-files.js";
 import type * as ReceivedFiles from "../../static/webchat/chat/received-files.js";
 import type * as Panel from "../../static/webchat/panel.js";
@@ -12,7 +14,9 @@ import type * as Refill from "../../static/webchat/refill.js";
 
 /** What comes after the page view, by the names of the templates that list the files. */
 export interface Modules {
+  hours: typeof Hours;
   panel: typeof Panel;
+  "opening-time": typeof OpeningTime;
   refill: typeof Refill;
   "proof-of-work": typeof ProofOfWork;
   chat: typeof Chat;

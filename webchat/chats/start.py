@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import structlog
@@ -24,10 +25,11 @@ from webchat.errors import ChatRefused, Code
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.forms.form import Answers, PreEngagementForm
 from webchat.forms.submit import bind_form, read_key, take_answers
+from webchat.hours import closed_in_words, state_of, was_open_in_time
 from webchat.models import ChatSession, Webchat
 from webchat.models.clock import database_now
 from webchat.models.session import LEASE, new_identity
-from webchat.protection import limits, refusals
+from webchat.protection import form_keys, limits, refusals
 from webchat.protection.outage import breaker, bulkhead
 from webchat.visitors import Visitor
 
@@ -39,6 +41,9 @@ Status = ChatSession.Status
 # What a start waits for its channel, all calls together, and what a create needs of it.
 OPEN_SECONDS = 5
 CREATE_SECONDS = 2
+
+# Flex Webchat UI has no form of ours, but got its token while the chat was open.
+SHOWN_WITH_TOKEN = datetime.min.replace(tzinfo=UTC)
 
 
 # --- From the form to the row ----------------------------------------------------------------------------------------
@@ -53,16 +58,25 @@ def submit(
     whether this call started it. Raises ChatRefused; FormInvalid, which is one, has the form with what is wrong. Then
     the same form may be sent again, unless the refusal's code says otherwise.
     """
-    require_open(webchat)
-    form = bind_form(PreEngagementForm, request, webchat, visitor, data)
     key = identity or read_key(request, data)
+    try:
+        require_open(webchat, SHOWN_WITH_TOKEN if identity else form_keys.shown_at(key, visitor))
+    except ChatRefused:
+        # A repeated submit begins nothing.
+        if not ChatSession.objects.owned_by(visitor).unfinished().filter(webchat=webchat, key=key).exists():
+            raise
+    form = bind_form(PreEngagementForm, request, webchat, visitor, data)
     return start(webchat, visitor, key, take_answers(form, visitor, key, identity), identity)
 
 
-def require_open(webchat: Webchat) -> None:
-    """Raises ChatRefused(CHAT_UNAVAILABLE) where no chat can start at all."""
-    if not webchat.enabled:
-        raise ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.closed_text))
+def require_open(webchat: Webchat, shown_at: datetime | None = None) -> None:
+    """Raises ChatRefused where no chat can start at all: CHAT_CLOSED, unless the form was shown at a time that gives it
+    a few minutes more, and CHAT_UNAVAILABLE."""
+    now = database_now()
+    state = state_of(webchat, now)
+    if not state.is_open and not (shown_at and was_open_in_time(webchat, shown_at, now)):
+        seconds = math.ceil((state.until - now).total_seconds()) if state.until else None
+        raise ChatRefused(Code.CHAT_CLOSED, closed_in_words(webchat, state), retry_after=seconds, opens_at=state.until)
     if not webchat.is_configured:
         raise _unavailable(webchat, FlexError.Reason.NOT_CONFIGURED)
 

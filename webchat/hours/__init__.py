@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from webchat.hours.intervals import DAYS_AHEAD, Interval, open_intervals
+from webchat.hours.launcher import changes_ahead
 from webchat.hours.state import Reason, State, chat_intervals, state_of, takes_messages, was_open_in_time
+from webchat.hours.words import closed_in_words, iso, state_in_words, time_in_words, zone_of
 
 __all__ = [
     "DAYS_AHEAD",
     "Interval",
     "Reason",
     "State",
+    "changes_ahead",
     "chat_intervals",
+    "closed_in_words",
+    "iso",
     "open_intervals",
+    "state_in_words",
     "state_of",
     "takes_messages",
+    "time_in_words",
     "was_open_in_time",
+    "zone_of",
 ]

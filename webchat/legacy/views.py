@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import datetime
 from typing import Any, cast
 
 import structlog
@@ -23,7 +24,7 @@ from rest_framework.response import Response
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, bounded
 from webchat.api.views import VisitorView
 from webchat.chats.question import post_question_after
-from webchat.chats.start import require_open, submit
+from webchat.chats.start import SHOWN_WITH_TOKEN, require_open, submit
 from webchat.chats.token import issue_token, make_token
 from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
@@ -75,12 +76,12 @@ class FlexUiView(VisitorView):
         )
         return response
 
-    def open_webchat(self, slug: str) -> Webchat:
-        """One whose pages carry the UI, and which takes chats."""
+    def open_webchat(self, slug: str, shown_at: datetime | None = None) -> Webchat:
+        """One whose pages carry the UI, and which takes chats, or took them a moment ago."""
         webchat = webchat_named(slug)
         if not webchat.carries_flex_ui:
             raise Http404
-        require_open(webchat)
+        require_open(webchat, shown_at)
         return webchat
 
     def token_answer(self, identity: str, token: Token, visitor: Visitor) -> Response:
@@ -134,7 +135,7 @@ class WebChannelsView(FlexUiView):
 
     @method_decorator(sensitive_variables())
     def post(self, request: Request, slug: str) -> Response:
-        webchat, visitor = self.open_webchat(slug), self.visitor()
+        webchat, visitor = self.open_webchat(slug, SHOWN_WITH_TOKEN), self.visitor()
         identity = _identity_in(_password(request))
         if not is_identity_of(identity, webchat, visitor):
             raise Refused("the token was not made for this webchat, this browser and its user")

@@ -6,6 +6,7 @@ It works once because (owner, key) is unique among chat sessions.
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime
 
 from django.core import signing
 
@@ -27,15 +28,23 @@ def issue(visitor: Visitor) -> str:
 def check(key: str, visitor: Visitor) -> None:
     """Raises ChatRefused: FORM_EXPIRED for a key that is not of a form of this browser, TOO_EARLY for a form that was
     shown just now."""
-    try:
-        _random, shown_at = _signer(visitor).unsign_object(key)
-    except (signing.BadSignature, ValueError) as error:
-        raise ChatRefused(Code.FORM_EXPIRED) from error
-    age = database_now().timestamp() - shown_at
+    shown = shown_at(key, visitor)
+    if shown is None:
+        raise ChatRefused(Code.FORM_EXPIRED)
+    age = (database_now() - shown).total_seconds()
     if age > SHOWN_AT_MOST_SECONDS:
         raise ChatRefused(Code.FORM_EXPIRED)
     if age < SHOWN_AT_LEAST_SECONDS:
         raise ChatRefused(Code.TOO_EARLY)
+
+
+def shown_at(key: str, visitor: Visitor) -> datetime | None:
+    """When the form of this key was shown, in UTC; None for a key that is not of a form of this browser."""
+    try:
+        _random, seconds = _signer(visitor).unsign_object(key)
+    except (signing.BadSignature, ValueError):
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _signer(visitor: Visitor) -> signing.Signer:

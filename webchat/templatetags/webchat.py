@@ -17,11 +17,15 @@ from django.http import HttpRequest
 from django.template.base import FilterExpression, Parser, Token, token_kwargs
 from django.template.context import Context
 from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from webchat.forms.page_context import sign_context
-from webchat.models import Webchat
+from webchat.hours import State, changes_ahead, iso, state_of, time_in_words, zone_of
+from webchat.models import Webchat, WhenClosed
 from webchat.models.copies import webchat_named, webchat_of_site
 
 logger = structlog.get_logger(__name__)
@@ -69,6 +73,30 @@ def chat_parts(webchat: Webchat) -> SafeString:
     return _made_once(webchat, "webchat/_chat.html", {"webchat": webchat})
 
 
+@register.simple_tag
+def back_on(webchat: Webchat, state: State) -> SafeString:
+    """When somebody is back, by the business's clock."""
+    if state.until is None:
+        return mark_safe("")
+    zone = zone_of(webchat)
+    words = time_in_words(state.until, zone)
+    when = format_html('<time datetime="{}" data-webchat-zone="{}">{}</time>', iso(state.until), zone.key, words)
+    return format_html(_("We are back on %(when)s.") % {"when": "{}"}, when)
+
+
+@register.simple_tag
+def launcher_hours(webchat: Webchat) -> dict[str, Any] | None:
+    """What the launcher of a webchat with opening hours needs. By this machine's clock: a page view has no query, and the
+    server decides again when the panel is opened."""
+    now = timezone.now()
+    changes = changes_ahead(webchat, now)
+    if not changes:
+        return None
+    labels = {WhenClosed.SAY: _("Closed at the moment"), WhenClosed.MESSAGE: _("Leave a message")}
+    closed_label = labels.get(WhenClosed(webchat.when_closed), "")
+    return {"changes": changes, "is_open": state_of(webchat, now).is_open, "closed_label": closed_label}
+
+
 def _made_once(webchat: Webchat, name: str, values: dict[str, Any]) -> SafeString:
     """A template that says nothing of the request: made once for this copy of the webchat and this language."""
     key = (name, get_language() or "")
@@ -104,7 +132,8 @@ class WebchatNode(template.Node):
         signed = sign_context(told, request.user if request.user.is_authenticated else None) if told else ""
         query = "?" + urlencode({"context": signed}) if signed else ""
         values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}
-        if mode == "launcher" and found.is_configured and (render := LAUNCHERS.get(found.widget)):
+        render = LAUNCHERS.get(found.widget) if mode == "launcher" and found.is_configured else None
+        if render and state_of(found, timezone.now()).is_open:
             return render(found, request, values, signed)
         values["request"] = SimpleNamespace(csp_nonce=_NONCE)
         # With a context of the page's it is another one for each page.
