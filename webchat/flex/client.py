@@ -40,6 +40,8 @@ RATE_LIMITED = {20429, 45010, 45719, 45780}
 NAME_TAKEN = {45208, 50307, 50353}
 TIMED_OUT_INSIDE = {45209}
 
+# Names the host of Twilio's that a request to the sandbox is for.
+SANDBOX_HOST = "X-Twilio-Host"
 RETRY_AFTER_AT_MOST = 2  # seconds that a caller is kept waiting for the retry
 RETRY_AFTER_CAP = 3600
 
@@ -48,7 +50,8 @@ class BoundedHttpClient(HttpClient):
     """Sends twilio-python's requests by a deadline. Every answer that it returns is a 2xx; all else is raised as a
     FlexError. Whether the answer is what it should be shows when twilio-python reads it: see trusted_shape().
 
-    With `sandbox_url`, scheme and host of each request are replaced by the sandbox's, and nothing else differs.
+    With `sandbox_url`, scheme and host of each request are replaced by the sandbox's, and the header X-Twilio-Host names
+    the host that it was for: two of Twilio's hosts share some paths. Nothing else differs.
     """
 
     def __init__(self, connections: Connections, deadline: Deadline | None = None, sandbox_url: str = "") -> None:
@@ -72,7 +75,9 @@ class BoundedHttpClient(HttpClient):
         if not auth or not all(auth):
             raise FlexError(Reason.NOT_CONFIGURED)
         url = urlsplit(uri)
+        headers = dict(headers or {})
         if self._sandbox:
+            headers[SANDBOX_HOST] = url.netloc
             url = url._replace(scheme=self._sandbox.scheme, netloc=self._sandbox.netloc)
         try:
             if params:
@@ -81,7 +86,7 @@ class BoundedHttpClient(HttpClient):
         except UnicodeEncodeError as error:  # half a surrogate pair
             raise FlexError(Reason.REFUSED) from error
         basic = b64encode(":".join(auth).encode()).decode()
-        call = (method, url.geturl(), {**(headers or {}), "Authorization": f"Basic {basic}"}, body)
+        call = (method, url.geturl(), {**headers, "Authorization": f"Basic {basic}"}, body)
 
         limits = self.connections.limits
         deadline = self.deadline.within(limits.total)
