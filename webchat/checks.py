@@ -16,7 +16,7 @@ from webchat.conf import conf
 from webchat.fields import lookups
 from webchat.flex import GATEWAYS, credentials
 from webchat.flex.gateway import is_sid
-from webchat.models import PreEngagementField, Webchat
+from webchat.models import PreEngagementField, QueueFigures, Webchat
 
 _CONSOLE = "django.core.mail.backends.console.EmailBackend"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -120,15 +120,7 @@ def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **k
         ]
     try:
         for webchat in Webchat.objects.filter(enabled=True):
-            if webchat.message_recipients and settings.EMAIL_BACKEND == _CONSOLE:
-                messages.append(
-                    Warning(
-                        f"Webchat “{webchat.slug}” mails messages to staff, and no mail server is named: they are "
-                        "printed on the worker's console.",
-                        hint="Set EMAIL_URL to your mail server.",
-                        id="webchat.W003",
-                    )
-                )
+            messages += _of_messages(webchat)
             if webchat.api not in GATEWAYS:
                 messages.append(
                     Error(
@@ -160,6 +152,31 @@ def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **k
                 )
     except DatabaseError:
         return []  # not migrated yet: there are no rows to check
+    return messages
+
+
+def _of_messages(webchat: Webchat) -> list[CheckMessage]:
+    """Of what goes on while nobody is there."""
+    messages: list[CheckMessage] = []
+    figures = QueueFigures.objects.filter(pk=webchat.queue_sid).exclude(failure="").first()
+    if figures:
+        messages.append(
+            Warning(
+                f"Webchat “{webchat.slug}” cannot read its queue “{webchat.queue_name}”: {figures.failure}. Visitors find "
+                "the chat as if somebody were there.",
+                hint="Run manage.py check_flex, which says what the credentials lack.",
+                id="webchat.W004",
+            )
+        )
+    if webchat.message_recipients and settings.EMAIL_BACKEND == _CONSOLE:
+        messages.append(
+            Warning(
+                f"Webchat “{webchat.slug}” mails messages to staff, and no mail server is named: they are printed on the "
+                "worker's console.",
+                hint="Set EMAIL_URL to your mail server.",
+                id="webchat.W003",
+            )
+        )
     return messages
 
 

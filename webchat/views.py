@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webchat.audit import note_refusal
+from webchat.chats.availability import availability_of
 from webchat.chats.end import end_chat
 from webchat.chats.question import post_question_after
 from webchat.chats.start import submit
@@ -29,7 +30,7 @@ from webchat.forms.message_form import MessageForm
 from webchat.forms.submit import bind_form
 from webchat.hours import state_of, takes_messages
 from webchat.messages.take import leave_message
-from webchat.models import ChatSession, Message, Webchat
+from webchat.models import ChatSession, Message, Webchat, WhenNobody
 from webchat.models.clock import database_now
 from webchat.models.copies import webchat_named
 from webchat.protection import form_keys, proof_of_work
@@ -103,6 +104,7 @@ def _render_refused(
         "error": error,
         "session": None,
         "hours": state_of(webchat, database_now()),
+        "availability": None,
         **_envelope(webchat, key or form_keys.issue(visitor)),
     }
     response = _render(request, "webchat/page.html", visitor, context, refused.code.status)
@@ -158,6 +160,9 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[s
     running = ChatSession.running_of(visitor, webchat)
     hours = state_of(webchat, database_now())
     context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running, "hours": hours}
+    availability = availability_of(webchat) if hours.is_open and not running else None
+    nobody_is_there = availability is not None and availability.nobody_is_there
+    context["availability"] = availability
     kind: type[PreEngagementForm] | None = None
     if running:
         context["state"] = "running"
@@ -167,6 +172,8 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[s
         context["state"], kind = "message", MessageForm
     elif not hours.is_open:
         context["state"] = "closed"
+    elif nobody_is_there and webchat.when_nobody == WhenNobody.MESSAGE:
+        context["state"], kind = "message", MessageForm
     elif not webchat.is_configured:
         context["state"] = "unavailable"
     else:

@@ -127,7 +127,7 @@ export class Panel {
         failed: (error) => this.host.emit("error", { code: error.code }),
       });
     }
-    if (body.querySelector("[data-webchat-own-time]")) this.#showOwnTime();
+    this.#showOwnTime();
     if (state === "running") this.#resume();
     else if (!this.host.isOpen) this.host.remember(null);
     return this.#api;
@@ -165,8 +165,9 @@ export class Panel {
     return true;
   }
 
-  /** The business's time stands there already. */
+  /** Where an opening is named. The business's time stands there already. */
   #showOwnTime() {
+    if (!this.#view.querySelector("[data-webchat-own-time]")) return;
     this.host
       .load("opening-time")
       .then(({ showOwnTime }) => showOwnTime(this.#view))
@@ -193,6 +194,7 @@ export class Panel {
   #left({ message_id }) {
     this.#form = undefined;
     this.#view.replaceChildren(this.templates.clone("left"));
+    this.#showOwnTime();
     part(this.#view, "left-title").focus();
     part(this.#view, "back").addEventListener("click", (event) => {
       event.preventDefault();

@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.sandbox import SandboxServer
+from tests.support.waiting import until
+from webchat.sandbox import account
 
 DATA = {
     "name": "Ada Lovelace",
@@ -64,6 +66,26 @@ def test_an_idle_desk_says_so(desk: Page):
     expect(desk.get_by_text("Local sandbox.")).to_be_visible()
     expect(desk.get_by_role("article")).to_be_hidden()
     expect(desk).to_have_title(PLAIN_TITLE)
+
+
+def test_a_message_is_a_task_without_a_chat_and_the_agent_may_be_away(desk: Page, empty_sandbox: SandboxServer):
+    attributes = {"name": "Zoë <b>Quinn</b>", "email": "zoe@example.com", "text": "Do you ship\nto Chad?"}
+    path = f"/v1/Workspaces/{account.WORKSPACE_SID}/Tasks"
+    empty_sandbox.rest("POST", path, WorkflowSid=account.WORKFLOW_SID, Attributes=json.dumps(attributes))
+    task = group(desk, "Messages").get_by_role("listitem")
+    expect(task).to_contain_text("Zoë <b>Quinn</b>")
+    expect(task).to_contain_text("Do you ship")
+    expect(task.get_by_role("link", name="Answer by mail")).to_have_attribute("href", "mailto:zoe%40example.com")
+    switch = desk.get_by_role("switch", name="Available")
+    expect(switch).to_be_checked()
+    switch.uncheck()
+    path = f"/v1/Workspaces/{account.WORKSPACE_SID}/TaskQueues/{account.TASK_QUEUE_SID}/RealTimeStatistics"
+    until(lambda: empty_sandbox.rest("GET", path)["total_available_workers"] == 0)
+    desk.reload()
+    expect(switch).not_to_be_checked()
+    task.get_by_role("button", name="Complete").click()
+    expect(task).to_have_count(0)
+    assert empty_sandbox.rest("GET", path)["tasks_by_status"]["pending"] == 0
 
 
 def test_a_chat_without_a_message_reaches_nobody(desk: Page, empty_sandbox: SandboxServer):

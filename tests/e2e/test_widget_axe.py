@@ -38,11 +38,15 @@ COLOURS = ["1f5fbf", "000000", "ffffff", "ffd400", "e2001a", "767676"]
 
 @pytest.fixture(scope="module", autouse=True)
 def webchats(site: SiteServer) -> None:
-    """One that is switched off, and one in each colour."""
+    """One that is switched off, one that takes messages, and one in each colour."""
     site.shell(
         f"""for colour in {COLOURS}:
             Webchat.objects.get_or_create(slug="c" + colour, defaults={{"brand_colour": "#" + colour, "enabled": True}})
-        Webchat.objects.get_or_create(slug="away", defaults={{"enabled": False}})""".replace("\n        ", "\n")
+        Webchat.objects.get_or_create(slug="away", defaults={{"enabled": False}})
+        hours, _ = OpeningHours.objects.get_or_create(name="Never", time_zone="Europe/Berlin")
+        Webchat.objects.get_or_create(slug="sleeping", defaults={{"hours": hours, "when_closed": "message"}})""".replace(
+            "\n        ", "\n"
+        )
     )
 
 
@@ -91,6 +95,21 @@ def test_axe_finds_nothing_in_any_state(widget: Widget, check: Callable[[str], N
     widget.launcher.click()
     expect(panel.locator("[data-webchat-state=closed]")).to_be_visible()
     check("out-of-hours")
+    page.keyboard.press("Escape")
+
+    widget.goto()
+    widget.element.evaluate("(e) => { e.src = '/webchat/sleeping/panel/' }")
+    widget.launcher.click()
+    expect(widget.form).to_have_js_property("noValidate", True)
+    check("message")
+    panel.locator("[data-webchat-submit]").click()
+    expect(widget.errors).to_be_focused()
+    check("message-with-errors")
+    widget.field("message_text").fill("Is the tent waterproof?")
+    widget.field("reply_email").fill("jose@example.com")
+    panel.locator("[data-webchat-submit]").click()
+    expect(panel.locator("[data-webchat-left-title]")).to_be_focused()
+    check("message-left")
     page.keyboard.press("Escape")
 
     widget.goto()

@@ -32,6 +32,17 @@ class MessageForm(forms.ModelForm):
         self.initial["is_answered"] = self.instance.answered_at is not None
 
 
+class AnsweredFilter(admin.SimpleListFilter):
+    title = gettext_lazy("answered")
+    parameter_name = "answered"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("no", gettext_lazy("Not answered")), ("yes", gettext_lazy("Answered"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        return queryset.filter(answered_at__isnull=self.value() == "no") if self.value() else queryset
+
+
 @admin.register(Message)
 class MessageAdmin(admin.ModelAdmin):
     form = MessageForm
@@ -44,7 +55,7 @@ class MessageAdmin(admin.ModelAdmin):
         "answered_at",
         "answered_by",
     ]
-    list_filter = [("answered_at", admin.EmptyFieldListFilter), "webchat", "received_at", "answered_by"]
+    list_filter = [AnsweredFilter, "webchat", "received_at", ("answered_by", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["webchat", "answered_by"]
     search_fields = ["customer_friendly_name", "email", "text", "=user__email"]
     date_hierarchy = "received_at"

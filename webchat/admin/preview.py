@@ -52,6 +52,7 @@ def panel(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         "webchat": webchat,
         "form": PreEngagementForm(webchat, user=user),
         "state": "form",
+        "availability": None,
         "error": "",
         "session": None,
         "mode": "launcher",

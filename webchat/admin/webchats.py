@@ -14,7 +14,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from webchat import attachments
-from webchat.admin import exchange, preview
+from webchat.admin import exchange, preview, routing
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn
 from webchat.chats.connection import find_problems
@@ -44,7 +44,7 @@ class WebchatAdmin(admin.ModelAdmin):
     # What the legacy wing adds while it is switched on: pages by their last part, and fields of "Twilio Flex".
     more_pages: ClassVar[dict[str, Callable[..., HttpResponse]]] = {}
     more_fields: ClassVar[list[str]] = []
-    readonly_fields = ["environment", "colour_contrast"]
+    readonly_fields = ["environment", "colour_contrast", "queue_and_tasks"]
     save_on_top = True
     change_form_template = "admin/webchat/webchat/change_form.html"
     fieldsets = [
@@ -72,7 +72,7 @@ class WebchatAdmin(admin.ModelAdmin):
         ),
         (
             _("Messages"),
-            {"classes": ["collapse"], "fields": ["message_recipients"]},
+            {"classes": ["collapse"], "fields": ["message_recipients", "queue_and_tasks"]},
         ),
         (
             _("Attachments"),
@@ -105,6 +105,7 @@ class WebchatAdmin(admin.ModelAdmin):
             "preview/panel": preview.panel,
             "import": exchange.import_page,
             "export": exchange.export,
+            "routing": routing.page,
             **self.more_pages,
         }
         urls = [
@@ -126,6 +127,10 @@ class WebchatAdmin(admin.ModelAdmin):
     @admin.display(description=_("text on it"))
     def colour_contrast(self, webchat: Webchat) -> str:
         return contrast_sample(webchat)
+
+    @admin.display(description=_("queue and tasks"))
+    def queue_and_tasks(self, webchat: Webchat) -> str:
+        return routing.summary(webchat)
 
     @admin.display(description=_("credentials in the environment"))
     def environment(self, webchat: Webchat) -> str:

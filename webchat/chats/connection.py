@@ -1,14 +1,33 @@
-"""The test of the connection to Twilio, as a request of staff may make it."""
+"""What a request of staff may ask Twilio: a test of the connection, and what there is to choose from."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
 from webchat.errors import ChatRefused
 from webchat.flex import Deadline, Destination, gateway_for
+from webchat.flex.taskrouter import Named, TaskRouter
 from webchat.protection.outage import passage
 
 TEST_SECONDS = 10  # that staff wait for its calls, two to four of them
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What TaskRouter has."""
+
+    queues: list[Named]
+    workflows: list[Named]
+    channels: list[Named]
+
+
+def list_targets() -> Targets:
+    """Raises ChatRefused while Twilio is not asked, and FlexError."""
+    with passage():
+        router = TaskRouter(Deadline(TEST_SECONDS))
+        return Targets(router.queues(), router.workflows(), router.channels())
 
 
 def find_problems(destination: Destination) -> list[str]:

@@ -15,6 +15,7 @@ from webchat.forms.message_form import MessageForm
 from webchat.forms.submit import bind_form, read_key, take_answers
 from webchat.messages import mail
 from webchat.models import Message, Webchat
+from webchat.models.clock import database_now
 from webchat.protection import limits
 from webchat.visitors import Visitor
 
@@ -46,6 +47,7 @@ def leave_message(
         answers=answers.data,
         account_matches=answers.account_matches,
         consents=answers.consents,
+        task_due_at=database_now() if webchat.task_workflow_sid else None,
     )
     try:
         with transaction.atomic():

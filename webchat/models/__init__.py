@@ -7,8 +7,9 @@ from webchat.models.hours import OpeningHours, Span, SpecialDay
 from webchat.models.mail import OutgoingMail
 from webchat.models.message import Message
 from webchat.models.protection import LimitCounter, Outage, RefusedWebchat
+from webchat.models.queue import QueueFigures
 from webchat.models.session import ChatSession
-from webchat.models.webchat import Closure, Webchat, WhenClosed
+from webchat.models.webchat import Closure, Webchat, WhenClosed, WhenNobody
 
 __all__ = [
     "ChatSession",
@@ -19,9 +20,11 @@ __all__ = [
     "Outage",
     "OutgoingMail",
     "PreEngagementField",
+    "QueueFigures",
     "RefusedWebchat",
     "Span",
     "SpecialDay",
     "Webchat",
     "WhenClosed",
+    "WhenNobody",
 ]

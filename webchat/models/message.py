@@ -61,6 +61,11 @@ class Message(models.Model):
         on_delete=models.SET_NULL,
     )
 
+    # As the outbox of mail: a task for the agents waits to be made while `task_due_at` is there, `task_attempts` numbers
+    # the tries.
+    task_due_at = models.DateTimeField(_("task is due"), null=True, blank=True, db_index=True)
+    task_attempts = models.PositiveSmallIntegerField(default=0)
+
     objects = MessageQuerySet.as_manager()
 
     class Meta:

@@ -25,6 +25,8 @@ from webchat.stylesheet import Stylesheet, stylesheet
 # What counts as lately when staff ask for proof of work after so many chats.
 BUSY_WINDOW = timedelta(minutes=10)
 RECIPIENTS_MAX = 10
+# That a task of TaskRouter's can live.
+MOST_TASK_DAYS = 14
 
 
 def sid_validator(prefix: str) -> RegexValidator:
@@ -46,6 +48,13 @@ class WhenClosed(models.TextChoices):
 
     HIDE = "hide", _("no launcher")
     SAY = "say", _("when somebody is back")
+    MESSAGE = "message", _("a form to leave a message")
+
+
+class WhenNobody(models.TextChoices):
+    """What visitors find within the opening hours while no agent is there."""
+
+    START = "start", _("the form of a chat, with a word about the wait")
     MESSAGE = "message", _("a form to leave a message")
 
 
@@ -256,6 +265,25 @@ class Webchat(models.Model):
         ),
     )
 
+    # Chosen from TaskRouter's lists. The names are for staff, as they were then.
+    queue_sid = models.CharField(_("task queue"), max_length=34, blank=True, validators=[sid_validator("WQ")])
+    queue_name = models.CharField(max_length=200, blank=True)
+    when_nobody = models.CharField(
+        _("when no agent is there, visitors find"),
+        max_length=7,
+        choices=WhenNobody.choices,
+        default=WhenNobody.START,
+    )
+    task_workflow_sid = models.CharField(_("workflow"), max_length=34, blank=True, validators=[sid_validator("WW")])
+    task_workflow_name = models.CharField(max_length=200, blank=True)
+    task_channel = models.CharField(_("task channel"), max_length=64, default="default")
+    task_days = models.PositiveSmallIntegerField(
+        _("days"),
+        default=7,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_TASK_DAYS)],
+        help_text=_("That a task waits for an agent before Twilio cancels it: 1 to 14."),
+    )
+
     attachments = models.BooleanField(
         _("attachments"), default=False, help_text=_("Visitors may send files. Agents always may.")
     )
@@ -316,8 +344,9 @@ class Webchat(models.Model):
 
     @property
     def takes_messages(self) -> bool:
-        """Whether its message form may be sent at all: also one that was shown while it was closed, and is open now."""
-        return self.enabled and self.when_closed == WhenClosed.MESSAGE
+        """Whether its message form may be sent at all: also one that was shown while nobody was there, and is now."""
+        when_nobody = self.queue_sid and self.when_nobody == WhenNobody.MESSAGE
+        return self.enabled and bool(self.when_closed == WhenClosed.MESSAGE or when_nobody)
 
     @property
     def is_configured(self) -> bool:

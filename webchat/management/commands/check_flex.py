@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
+from webchat.flex.taskrouter import TaskRouter
 from webchat.flex.webhook_settings import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
 from webchat.models import Webchat
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
             problems = gateway_for(webchat.destination(webchat.api)).diagnose()
             if not problems:  # else this would only fail in the same way
                 problems = webhook_problems(webchat, url, fix=options["fix_webhook"], replace=options["replace"])
+                problems += queue_problems(webchat)
             for problem in problems:
                 self.stdout.write(self.style.ERROR(f"{webchat.slug}: {problem}"))
             if not problems:
@@ -66,6 +68,21 @@ def webhook_problems(webchat: Webchat, url: str, *, fix: bool, replace: bool) ->
         set_webhook(webchat.chat_service_sid, url)
     except FlexError as error:
         return [f"The webhook could not be read or set: {error}."]
+    return []
+
+
+def queue_problems(webchat: Webchat) -> list[str]:
+    """Whether the figures of its queue can be read."""
+    if not webchat.queue_sid:
+        return []
+    try:
+        TaskRouter().figures(webchat.queue_sid)
+    except FlexError as error:
+        return [
+            f"The figures of the queue “{webchat.queue_name}” cannot be read: {error}. Visitors find the chat as if "
+            "somebody were there. Check that the credentials may read TaskRouter's statistics and Flex's configuration, "
+            "and choose the queue again in the admin."
+        ]
     return []
 
 

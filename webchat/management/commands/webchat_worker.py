@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -12,7 +13,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 
 from webchat import mail
-from webchat.chats import worker
+from webchat.chats import availability, worker
+from webchat.messages import task
 
 logger = structlog.get_logger(__name__)
 
@@ -20,12 +22,14 @@ PAUSE = 5  # seconds between two passes
 PRUNE_EVERY = 3600
 # That the end waits for a message which is just being sent.
 LAST_MAIL_SECONDS = 5
+# What hangs holds no chat: each of these has a thread of its own. How many it does in one pass at most.
+ASIDE: dict[Callable[[], int], int] = {mail.send_due: mail.BATCH, availability.read_due_queues: availability.BATCH}
 
 
 class Command(BaseCommand):
     help = (
         "Settles starts that were cut short, sends questions that did not get through, closes chats at Twilio that have "
-        "ended here, sends mail, and deletes what is past its retention. Any number may run; SIGTERM ends it after the call in hand."
+        "ended here, sends mail, makes tasks of messages, reads the figures of queues, and deletes what is past its retention. Any number may run; SIGTERM ends it after the call in hand."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,23 +38,25 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
             worker.pass_once()
-            mail.send_due()
+            task.make_due_tasks()
+            for work in ASIDE:
+                work()
             worker.prune()
             return
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        # In a thread of its own: a mail server that hangs holds no chat.
-        mailer = threading.Thread(target=send_mail, args=(stopping,), daemon=True)
-        mailer.start()
+        aside = [threading.Thread(target=keep_doing, args=(*work, stopping), daemon=True) for work in ASIDE.items()]
+        for thread in aside:
+            thread.start()
         logger.info("worker_running")
         pruned_at = -float(PRUNE_EVERY)
         while not stopping.is_set():
-            if not mailer.is_alive():
-                raise CommandError("The thread that sends mail has failed.")
+            if not all(thread.is_alive() for thread in aside):
+                raise CommandError("A thread of the worker has failed.")
             close_old_connections()
             try:
-                busy = worker.pass_once()
+                busy = worker.pass_once() + task.make_due_tasks()
                 if time.monotonic() - pruned_at >= PRUNE_EVERY:
                     worker.prune()
                     pruned_at = time.monotonic()
@@ -59,16 +65,17 @@ class Command(BaseCommand):
                 logger.error("database_failed", error=type(error).__name__)
                 busy = 0
             stopping.wait(0 if busy >= worker.BATCH else PAUSE)
-        mailer.join(LAST_MAIL_SECONDS)
+        for thread in aside:
+            thread.join(LAST_MAIL_SECONDS)
 
 
-def send_mail(stopping: threading.Event) -> None:
+def keep_doing(work: Callable[[], int], batch: int, stopping: threading.Event) -> None:
     while not stopping.is_set():
         close_old_connections()
         try:
-            busy = mail.send_due()
+            busy = work()
         except DatabaseError as error:
             logger.error("database_failed", error=type(error).__name__)
             busy = 0
-        stopping.wait(0 if busy >= mail.BATCH else PAUSE)
+        stopping.wait(0 if busy >= batch else PAUSE)
     connection.close()

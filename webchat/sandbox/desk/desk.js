@@ -9,6 +9,8 @@
  * @typedef {{sid: string, api: string, friendly_name: string, state: "active"|"inactive"|"closed", waiting: boolean,
  *   customer: Person & {online: boolean}, agents: Person[], pre_engagement_data: unknown,
  *   created_at: string, updated_at: string, unread: number, typing: string[], last_message: Message|null}} Chat
+ * @typedef {{sid: string, attributes: Record<string, unknown>, created_at: string}} Task of a message: no chat
+ * @typedef {{available: boolean, tasks: Task[]}} Queue
  */
 
 const RECONNECT_MS = 2_000;
@@ -40,6 +42,7 @@ const reply = /** @type {HTMLFormElement} */ (by("reply"));
 const body = /** @type {HTMLTextAreaElement} */ (by("body"));
 const confirmation = /** @type {HTMLDialogElement} */ (by("confirm"));
 const visitor = /** @type {HTMLDetailsElement} */ (by("visitor"));
+const available = /** @type {HTMLInputElement} */ (by("available"));
 const transcript = by("transcript");
 const log = by("log");
 
@@ -151,6 +154,37 @@ function showItem(chat) {
   return item;
 }
 
+// --- The queue: whether we are there, and tasks without a chat ------------------------------------------------------
+
+/** @param {Queue} queue */
+function showQueue(queue) {
+  available.checked = queue.available;
+  by("tasks").hidden = queue.tasks.length === 0;
+  within(by("tasks"), ".count").textContent = String(queue.tasks.length);
+  within(by("tasks"), "ol").replaceChildren(...queue.tasks.map(showTask));
+}
+
+/** @param {Task} task @returns {HTMLElement} */
+function showTask({ sid, attributes, created_at }) {
+  const { name, email, text } = attributes;
+  const item = clone("task", { ".name": String(name ?? sid), ".body": String(text ?? JSON.stringify(attributes)) });
+  setTime(within(item, "time"), created_at);
+  const answer = within(item, ".answer");
+  answer.hidden = !email;
+  answer.setAttribute("href", `mailto:${encodeURIComponent(String(email))}`);
+  within(item, "button").addEventListener("click", () =>
+    ask(`tasks/${sid}/complete`, {}).then(showQueue, console.error),
+  );
+  return item;
+}
+
+available.addEventListener("change", () =>
+  ask("agent", { available: available.checked }).then(showQueue, (error) => {
+    console.error(error);
+    available.checked = !available.checked;
+  }),
+);
+
 // --- The chosen chat --------------------------------------------------------------------------------------------
 
 /** @param {Chat} chat */
@@ -258,6 +292,7 @@ function connect() {
   const events = new EventSource("/desk/events");
   events.addEventListener("open", () => load().catch(console.error));
   events.addEventListener("conversation", (event) => receive(JSON.parse(event.data)));
+  events.addEventListener("queue", (event) => showQueue(JSON.parse(event.data)));
   events.addEventListener("removed", (event) => forget(JSON.parse(event.data).sid));
   events.addEventListener("error", () => {
     by("offline").hidden = false;
@@ -272,6 +307,7 @@ async function load() {
   const { conversations } = await ask("conversations");
   chats.clear();
   for (const chat of [...conversations, ...newer.values()]) chats.set(chat.sid, chat);
+  showQueue(await ask("queue"));
   by("offline").hidden = true;
   await choose();
 }

@@ -1,0 +1,75 @@
+"""Staff choose queue, workflow and channel from TaskRouter's lists."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from tests.support.factories import change, make_user, make_webchat
+from webchat.models import Webchat
+from webchat.sandbox import account
+
+pytestmark = pytest.mark.django_db
+
+CHOICE = {
+    "queue_sid": account.TASK_QUEUE_SID,
+    "when_nobody": "message",
+    "task_workflow_sid": account.WORKFLOW_SID,
+    "task_channel": "default",
+    "task_days": "3",
+}
+
+
+@pytest.fixture
+def page(sandbox):
+    return f"/admin/webchat/webchat/{make_webchat().pk}/routing/"
+
+
+def test_what_taskrouter_has_can_be_chosen_and_shows_at_the_webchat(admin_client, page):
+    form = admin_client.get(page).context["form"]
+    assert dict(form.fields["queue_sid"].choices) == {"": "none: nobody looks", account.TASK_QUEUE_SID: "Everyone"}
+    assert {key for key, _name in form.fields["task_channel"].choices} == {"default", "chat"}
+    assert admin_client.post(page, CHOICE).status_code == 302
+    webchat = Webchat.objects.get()
+    assert (webchat.queue_sid, webchat.queue_name) == (account.TASK_QUEUE_SID, "Everyone")
+    assert (webchat.task_workflow_sid, webchat.task_workflow_name) == (account.WORKFLOW_SID, "Assign to Anyone")
+    assert (webchat.when_nobody, webchat.task_channel, webchat.task_days) == ("message", "default", 3)
+    shown = admin_client.get(f"/admin/webchat/webchat/{webchat.pk}/change/").content.decode()
+    assert "looks at the queue “Everyone”; messages become tasks of “Assign to Anyone”" in shown
+
+
+def test_nothing_can_be_chosen_again(admin_client, page):
+    admin_client.post(page, CHOICE)
+    admin_client.post(page, {**CHOICE, "queue_sid": "", "task_workflow_sid": ""})
+    webchat = Webchat.objects.get()
+    assert (webchat.queue_sid, webchat.queue_name, webchat.task_workflow_sid) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"queue_sid": "WQ" + "1" * 32}, {"task_workflow_sid": "x"}, {"task_channel": "fax"}, {"task_days": "15"}],
+)
+def test_what_is_in_no_list_is_refused(admin_client, page, wrong):
+    response = admin_client.post(page, CHOICE | wrong)
+    assert list(response.context["form"].errors) == list(wrong)
+    assert Webchat.objects.get().queue_sid == ""
+
+
+def test_a_choice_that_twilio_no_longer_lists_stays_one(admin_client, page):
+    change(Webchat.objects.get(), queue_sid="WQ" + "1" * 32, queue_name="Old")
+    choices = dict(admin_client.get(page).context["form"].fields["queue_sid"].choices)
+    assert choices["WQ" + "1" * 32] == "Old"
+
+
+def test_an_unreachable_twilio_is_said_in_words_and_changes_nothing(admin_client, page, sandbox):
+    sandbox.fault("GET", f"/v1/Workspaces/{account.WORKSPACE_SID}/*", status=403, times=3)
+    response = admin_client.post(page, CHOICE, follow=True)
+    assert "Twilio does not show its queues: refused (HTTP 403" in response.content.decode()
+    assert Webchat.objects.get().queue_sid == ""
+
+
+def test_who_may_only_look_chooses_nothing(client, page):
+    staff = make_user("staff", is_staff=True)
+    staff.user_permissions.add(Permission.objects.get(codename="view_webchat"))
+    client.force_login(staff)
+    assert client.get(page).status_code == 403
