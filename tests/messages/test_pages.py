@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
+import time_machine
 from django.test import Client
 
 from tests.support.factories import ANSWERS, make_hours, make_webchat
@@ -67,6 +69,17 @@ def test_a_message_is_left_without_javascript(closed, browser_client):
     assert state_in(Client().get(response["Location"])) == "message"
     assert state_in(browser_client.get(f"{PAGE}?message=no-uuid")) == "message"
     assert (message.text, message.email) == (ANSWERS["question"], ANSWERS["email"])
+
+
+def test_who_left_a_message_reads_when_somebody_is_back(browser_client):
+    make_webchat(hours=make_hours((0, "09:00", "17:00")), when_closed="message")
+    with time_machine.travel(datetime(2026, 11, 29, 20, tzinfo=UTC), tick=False):
+        back = "We are back on <time"
+        panel = browser_client.get(PANEL).content.decode()
+        shown = browser_client.get(send(browser_client)["Location"]).content.decode()
+    assert back in panel.split('data-webchat-template="left"')[1]
+    assert back in shown
+    assert 'datetime="2026-11-30T08:00:00Z"' in shown
 
 
 def test_what_is_refused_stands_in_the_form_with_what_is_wrong(closed, browser_client):
