@@ -47,6 +47,22 @@ def test_no_task_before_studio_heard_a_message(sandbox: SandboxServer) -> None:
     assert "messages" not in view
 
 
+def test_a_guest_who_takes_another_name_has_the_sites_on_the_desk(sandbox: SandboxServer) -> None:
+    sid = sandbox.open_webchat("mallory", CustomerFriendlyName="Mallory")
+
+    async def scenario() -> None:
+        async with Browser.to(sandbox) as browser:
+            await browser.init(access_token("mallory"))
+            await browser.request("POST", "/Client/v2/Users/mallory", {"friendly_name": "Ada (verified)"})
+            await browser.request("POST", f"/Client/v2/Conversations/{sid}/Messages", {"body": "hello"})
+
+    run(scenario())
+    assert sandbox.rest("GET", "/v1/Users/mallory")["friendly_name"] == "Ada (verified)"  # at Twilio
+    view = sandbox.desk(sid)
+    names = [view["customer"]["friendly_name"], view["messages"][0]["author_name"], view["last_message"]["author_name"]]
+    assert names == ["Mallory"] * 3
+
+
 def test_message_of_the_sdk_makes_the_task(sandbox: SandboxServer) -> None:
     sid = sandbox.open_webchat("sender")
 

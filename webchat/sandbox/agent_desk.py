@@ -227,7 +227,7 @@ class Desk:
             "waiting": has_task(conversation) and not conversation.closed and not agents(conversation),
             "customer": {
                 "identity": customer.identity,
-                "friendly_name": customer.friendly_name,
+                "friendly_name": webchat(conversation).customer_name,
                 "online": customer.online,
             },
             "agents": [
@@ -242,13 +242,15 @@ class Desk:
         }
 
     def _message_view(self, conversation: Conversation, message: Message) -> dict[str, Any]:
-        author = self.store.users.get(message.author)
+        author, visit = self.store.users.get(message.author), webchat(conversation)
+        from_customer = message.author == visit.customer.identity
+        name = visit.customer_name if from_customer else author and author.friendly_name
         return {
             "sid": message.sid,
             "index": message.index,
             "author": message.author,
-            "author_name": (author.friendly_name if author else None) or message.author,
-            "from_customer": message.author == webchat(conversation).customer.identity,
+            "author_name": name or message.author,
+            "from_customer": from_customer,
             "body": message.body,
             "created_at": timestamp(message.created),
             "media": [

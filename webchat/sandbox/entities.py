@@ -146,10 +146,12 @@ class Webchat:
     """The webchat part of a conversation: the guest who came by an address (v2) or a Flex Flow (v1), and the task.
 
     A webchat reaches agents only as a task, and Studio makes the task on the first message that fires webhooks.
+    `customer_name` is what the site said when it opened the webchat: the guest's SDK can rename the guest's user.
     """
 
     api: Api
     customer: User
+    customer_name: str | None
     task_created: datetime | None = None
 
 

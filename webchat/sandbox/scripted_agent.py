@@ -72,7 +72,7 @@ class ScriptedAgent:
         await self._pause(JOIN_SECONDS)
         sandy = self.store.add_participant(conversation, IDENTITY, sdk(IDENTITY), friendly_name=NAME)
         self._read(conversation, sandy)
-        name = conversation.webchat.customer.friendly_name if conversation.webchat else None
+        name = conversation.webchat.customer_name if conversation.webchat else None
         await self._say(conversation, GREETING.format(name=f" {name}" if name else ""))
         return sandy
 

@@ -116,7 +116,7 @@ class Store:
             friendly_name=friendly_name,
             unique_name=unique_name,
             attributes=attributes,
-            webchat=Webchat(api=api, customer=customer),
+            webchat=Webchat(api=api, customer=customer, customer_name=customer_friendly_name),
         )
         self.add_participant(conversation, identity, REST, role_sid=CUSTOMER_ROLE_SID)
         return conversation
