@@ -307,6 +307,16 @@ def test_the_auth_token_goes_first_and_the_api_key_second(
     ]
 
 
+def test_the_sandbox_is_told_which_host_a_request_is_for(
+    faulty: FaultyServer, api: str, engagement: Engagement, gateway_to: GatewayTo
+) -> None:
+    gateway = gateway_to(faulty.url, api)
+    gateway.find(gateway.open(engagement).identity)
+    hosts = [call.headers["x-twilio-host"] for call in faulty.calls]
+    assert hosts == ["flex-api.twilio.com", "conversations.twilio.com"]
+    assert {call.headers["host"] for call in faulty.calls} == {faulty.url.removeprefix("http://")}
+
+
 @pytest.mark.parametrize("name", ["TWILIO_ACCOUNT_SID", "TWILIO_API_KEY_SID", "TWILIO_API_KEY_SECRET"])
 def test_nothing_is_sent_without_credentials(
     faulty: FaultyServer,

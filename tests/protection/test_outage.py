@@ -14,7 +14,7 @@ from tests.support.visitor import VisitorClient
 from webchat.errors import ChatRefused, Code
 from webchat.flex import FlexError
 from webchat.models import ChatSession, Outage
-from webchat.protection import outage
+from webchat.protection import limits, outage
 from webchat.protection.outage import FAILURE_WINDOW_SECONDS, FAILURES_TO_OPEN, OPEN_SECONDS, Breaker, Bulkhead
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +123,18 @@ def test_a_probe_that_fails_opens_it_again_and_one_that_died_is_forgotten(fresh)
     assert not Outage.objects.exists()
 
 
+@pytest.mark.parametrize("refusal", [ChatRefused(Code.CHAT_UNAVAILABLE), FlexError(Reason.BUSY)], ids=["pace", "busy"])
+def test_a_probe_that_never_came_to_twilio_leaves_the_next_caller_to_be_one(fresh, refusal):
+    one, other = Breaker(), Breaker()
+    with time_machine.travel(NOW, tick=False) as clock:
+        open_it(one)
+        clock.shift(OPEN_SECONDS + 1)
+        with pytest.raises(type(refusal)), one.passage():
+            raise refusal
+        succeed(other)
+    assert not Outage.objects.exists()
+
+
 def test_failures_that_come_late_do_not_prolong_it(fresh):
     breaker = Breaker()
     with time_machine.travel(NOW, tick=False) as clock:
@@ -219,6 +231,18 @@ def test_an_outage_is_over_with_the_first_chat_that_starts(sandbox, settings, fr
         clock.shift(OPEN_SECONDS + 1)
         assert visitor.start(ANSWERS, key="one-more-key").status_code == 201
         assert visitor.start(ANSWERS, key="key-number-0").status_code == 201
+    assert not Outage.objects.exists()
+
+
+def test_a_start_that_the_pace_refuses_does_not_prolong_an_outage(sandbox, settings, fresh, monkeypatch):
+    make_webchat()
+    visitor = VisitorClient()
+    open_it(Breaker())
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=OPEN_SECONDS + 1)):
+        with monkeypatch.context() as busy:
+            busy.setattr(limits, "wait_for_turn", lambda: False)
+            assert visitor.start(ANSWERS).status_code == 503
+        assert visitor.start(ANSWERS).status_code == 201
     assert not Outage.objects.exists()
 
 

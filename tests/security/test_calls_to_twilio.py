@@ -159,6 +159,17 @@ def test_one_start_a_minute_tries_again_and_its_success_opens_the_webchat(sandbo
     assert not RefusedWebchat.objects.exists()
 
 
+@pytest.mark.parametrize("gate", [a_full_bulkhead, an_outage], ids=["bulkhead", "breaker"])
+def test_a_probe_that_another_gate_stops_leaves_the_next_start_to_be_one(sandbox, settings, gate):
+    make_webchat()
+    sandbox.fault("POST", "/v2/WebChats", status=404, body=json.dumps({"code": 45765}), times=1)
+    assert visitor_at("192.0.2.1").start(ANSWERS).status_code == 503
+    with later(refusals.PROBE_EACH_SECONDS + 1):
+        with gate(settings):
+            assert visitor_at("192.0.2.2").start(ANSWERS).status_code == 503
+        assert visitor_at("192.0.2.3").start(ANSWERS).status_code == 201
+
+
 @pytest.mark.parametrize("change", [{}, {"address_sid": account.ADDRESS_SID}], ids=["unchanged", "mended"])
 def test_every_save_lets_the_next_start_try(sandbox, change):
     webchat = make_webchat(address_sid=NOBODYS_ADDRESS)

@@ -68,14 +68,19 @@ class Breaker:
     @contextmanager
     def passage(self) -> Iterator[None]:
         """Around calls to Twilio: learns how they go. Raises ChatRefused at once during an outage."""
-        is_probe = self._enter()
+        probing_until = self._enter()
         try:
             yield
         except FlexError as error:
             if error.reason in _OUTAGE:
-                self._note_failure(is_probe)
+                self._note_failure(bool(probing_until))
             elif error.status:  # a refusal is an answer
                 self._note_answer()
+            else:
+                self._give_probe_back(probing_until)
+            raise
+        except ChatRefused:  # before Twilio was asked
+            self._give_probe_back(probing_until)
             raise
         self._note_answer()
 
@@ -100,11 +105,11 @@ class Breaker:
     def _keep(self, row: Outage | None) -> None:
         self._row, self._read_at = row, time.monotonic()
 
-    def _enter(self) -> bool:
-        """Whether this caller is the probe."""
+    def _enter(self) -> float:
+        """Until when this caller is the probe; 0 when it is none."""
         row = self._known()
         if row is None or not row.open_until:
-            return False
+            return 0
         if seconds := _open_for(row):
             raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=math.ceil(seconds), reason="unreachable")
         # Compare-and-set: one of several callers wins, the others see another time.
@@ -112,7 +117,14 @@ class Breaker:
         probing_until = database_now().timestamp() + PROBE_SECONDS
         if not Outage.objects.filter(open_until=row.open_until).update(open_until=probing_until):
             raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=1, reason="unreachable")
-        return True
+        return probing_until
+
+    def _give_probe_back(self, probing_until: float) -> None:
+        """The next caller is the probe, at once: this one learned nothing."""
+        if probing_until:
+            now = database_now().timestamp()
+            Outage.objects.filter(open_until=probing_until).update(open_until=now)
+            self.forget()
 
     def _note_failure(self, is_probe: bool) -> None:
         now = database_now().timestamp()

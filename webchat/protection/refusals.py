@@ -32,12 +32,16 @@ def passage(webchat: Webchat) -> Iterator[None]:
     refused = _refused(webchat)
     if refused:
         require_open(webchat)
-        _become_the_probe(refused)
+        probe_at = _become_the_probe(refused)
     try:
         yield
     except FlexError as error:
         if error.concerns_every_chat:
             _note_refusal(webchat, error, is_news=refused is None)
+        raise
+    except ChatRefused:
+        if refused:  # Twilio was not asked: the next start is the probe
+            _move_probe(refused, probe_at, database_now().timestamp())
         raise
     if refused:
         forget_refusal(webchat)
@@ -67,14 +71,19 @@ def _refused(webchat: Webchat) -> RefusedWebchat | None:
     return refused if refused and refused.configuration == _configuration(webchat) else None
 
 
-def _become_the_probe(refused: RefusedWebchat) -> None:
-    """Compare-and-set: one of several callers wins, the others see another time. Raises ChatRefused."""
+def _become_the_probe(refused: RefusedWebchat) -> float:
+    """Returns when the next probe is due. Raises ChatRefused when another caller is this one."""
     probe_at = database_now().timestamp() + PROBE_EACH_SECONDS
-    rows = RefusedWebchat.objects.filter(pk=refused.pk, probe_at=refused.probe_at)
-    is_ours = rows.update(probe_at=probe_at)
-    forget_copies()
-    if not is_ours:
+    if not _move_probe(refused, refused.probe_at, probe_at):
         raise _refusal(refused, 1)
+    return probe_at
+
+
+def _move_probe(refused: RefusedWebchat, seen: float, probe_at: float) -> bool:
+    """Compare-and-set: one of several callers wins, the others see another time."""
+    moved = RefusedWebchat.objects.filter(pk=refused.pk, probe_at=seen).update(probe_at=probe_at)
+    forget_copies()
+    return bool(moved)
 
 
 def _note_refusal(webchat: Webchat, error: FlexError, *, is_news: bool) -> None:
