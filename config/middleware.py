@@ -14,6 +14,8 @@ import structlog
 from csp.constants import NONE
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_out
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
@@ -29,7 +31,7 @@ _PLAIN = re.compile(r"[-A-Za-z0-9_]{1,64}")
 
 
 class RequestMiddleware(middlewares.RequestMiddleware):
-    """Gives each request an id, the proxy's own if it sent a sound one, binds it to every line that is logged
+    """Gives each request an id, that of a proxy of ours if it sent a sound one, binds it to every line that is logged
     meanwhile, names it in the answer, and logs the request when it is done."""
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -38,7 +40,8 @@ class RequestMiddleware(middlewares.RequestMiddleware):
             structlog.get_logger(__name__).warning("sandbox_in_use", sandbox=settings.TWILIO_SANDBOX_URL)
 
     def prepare(self, request: HttpRequest) -> None:
-        sent = request.META.get("HTTP_X_REQUEST_ID", "")
+        # Without a proxy in front a stranger would choose it, and could make two requests one in the log.
+        sent = request.META.get("HTTP_X_REQUEST_ID", "") if settings.TRUSTED_PROXY_COUNT else ""
         request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
         request.META["HTTP_X_REQUEST_ID"] = request.request_id = request_id  # type: ignore[attr-defined]
         request.began = time.perf_counter()  # type: ignore[attr-defined]
@@ -150,6 +153,23 @@ _OF_PAGES = (
 )
 
 
+def is_of_a_user(request: HttpRequest, response: HttpResponse) -> bool:
+    """Whether somebody is signed in and the answer may tell of it: it varies by the cookie."""
+    if "cookie" not in response.get("Vary", "").lower() or response.status_code >= 500:
+        return False
+    try:
+        return bool(request.user.is_authenticated)
+    except (AttributeError, DatabaseError):  # answered by middleware before that of the users; nobody can tell
+        return True
+
+
+def note_sign_out(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    request.signed_out = True  # type: ignore[attr-defined]
+
+
+user_logged_out.connect(note_sign_out)
+
+
 class HeadersMiddleware:
     """The security headers of every answer, also of those that other middleware gives in place of a page.
 
@@ -163,7 +183,17 @@ class HeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response: HttpResponse = self.security.process_response(request, self.get_response(request))
+        if request.method == "HEAD" and not response.streaming:
+            # The server would drop it, with a warning in the log for each.
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if getattr(request, "signed_out", False):
+            # Of pages that the browser keeps for Back, too. The header is for the answer to a sign-out alone: files are
+            # fetched anew after it.
+            response.headers["Clear-Site-Data"] = '"cache"'
+        elif is_of_a_user(request, response):
+            response.headers["Cache-Control"] = "no-store"
         kind = response.get("Content-Type", "")
         if _SUBRESOURCE.match(kind):
             self._lighten(response, kind)

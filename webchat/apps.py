@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,10 +11,10 @@ class WebchatConfig(AppConfig):
 
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in, user_logged_out
-        from django.db.models.signals import post_delete, post_save
+        from django.db.models.signals import post_delete, post_save, pre_delete
 
         from webchat import checks
-        from webchat.chats import end
+        from webchat.chats import accounts
         from webchat.mail import register_mail
         from webchat.messages import mail
         from webchat.models import OpeningHours, PreEngagementField, Span, SpecialDay, Webchat
@@ -22,8 +23,10 @@ class WebchatConfig(AppConfig):
 
         checks.register_checks()
         register_mail(mail.KIND, mail.write_mail)
-        user_logged_in.connect(end.end_chats_at_sign_in)
-        user_logged_out.connect(end.end_chats_at_sign_out)
+        user_logged_in.connect(accounts.end_chats_at_sign_in)
+        user_logged_out.connect(accounts.end_chats_at_sign_out)
+        post_save.connect(accounts.end_chats_of_saved_user, sender=settings.AUTH_USER_MODEL)
+        pre_delete.connect(accounts.let_go_of_deleted_user, sender=settings.AUTH_USER_MODEL)
         post_save.connect(forget_refusal_of_saved, sender=Webchat)
         for model in (Webchat, PreEngagementField, OpeningHours, Span, SpecialDay):
             post_save.connect(forget_copies_of_saved, sender=model)

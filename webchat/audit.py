@@ -37,6 +37,12 @@ def note_legacy_gone(webchat: Webchat, error: FlexError) -> None:
         logger.error("legacy_api_gone", webchat=webchat.slug, reason=str(error), sid=webchat.address_sid)
 
 
+def note_implausible_work(what: str, due: int, of: int) -> None:
+    """Alerts staff, once in ten minutes for each kind, that the worker did not end or delete most of the chats."""
+    log = logger.error if _ALERT.take(what) is None else logger.info
+    log("worker_stopped", reason=what, counts=f"{due} of {of}")
+
+
 def _is_news(webchat: str, reason: str) -> bool:
     """Whether no alert of this kind was raised in the last ten minutes. `reason` begins with that of a FlexError."""
     return _ALERT.take(f"{webchat} {reason.partition(' (')[0]}") is None

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_cache_control, patch_vary_headers
@@ -34,7 +33,7 @@ from webchat.models import ChatSession, Message, Webchat, WhenNobody
 from webchat.models.clock import database_now
 from webchat.models.copies import webchat_named
 from webchat.protection import form_keys, proof_of_work
-from webchat.visitors import Visitor, remember, visitor_of
+from webchat.visitors import Visitor, mark_of, page_secret, remember, visitor_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -44,9 +43,9 @@ from webchat.visitors import Visitor, remember, visitor_of
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The chat as a page of its own. A form sent without JavaScript comes back here."""
     webchat = webchat_or_404(slug)
-    visitor = visitor_of(request)
     if request.method != "POST":
-        return _render(request, "webchat/page.html", visitor, _context(request, webchat, visitor))
+        return _show(request, "webchat/page.html", webchat)
+    visitor = visitor_of(request)
     try:
         session, is_new = submit(request, webchat, visitor, request.POST)
     except ChatRefused as refused:
@@ -118,9 +117,7 @@ def _render_refused(
 @csrf_protect
 def panel(request: HttpRequest, slug: str) -> HttpResponse:
     """The panel as a fragment: the form, the running chat, or why there is none."""
-    webchat = webchat_or_404(slug)
-    visitor = visitor_of(request)
-    return _render(request, "webchat/panel.html", visitor, _context(request, webchat, visitor))
+    return _show(request, "webchat/panel.html", webchat_or_404(slug))
 
 
 @require_POST
@@ -154,6 +151,15 @@ def webchat_or_404(slug: str) -> Webchat:
         return webchat_named(slug)
     except Webchat.DoesNotExist as error:
         raise Http404 from error
+
+
+def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse:
+    visitor = visitor_of(request)
+    context = _context(request, webchat, visitor)
+    if context["state"] == "form" and not ChatSession.objects.owned_by(visitor).unfinished().exists():
+        # Whoever sat here before may have kept a copy of the cookie.
+        visitor = visitor.with_new_key()
+    return _render(request, template, visitor, context)
 
 
 def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[str, Any]:
@@ -198,17 +204,17 @@ def _envelope(webchat: Webchat, key: str) -> dict[str, str]:
     return {"idempotency_key": key, "puzzle": proof_of_work.puzzle(key) if webchat.wants_proof else ""}
 
 
-def _visitor_fingerprint(request: HttpRequest, visitor: Visitor) -> str:
-    """Changes with the browser, the user or a new CSRF secret, as a sign-in makes one. The page fills what was typed
-    into the next form only while it is the same."""
-    get_token(request)
-    value = f"{visitor.key} {visitor.user_id} {request.META['CSRF_COOKIE']}"
-    return salted_hmac("webchat.fingerprint", value).hexdigest()[:16]
+def _marks(request: HttpRequest, visitor: Visitor) -> dict[str, str]:
+    """`user_mark` says whose panel it is. `mark` changes with the browser, the user or a new CSRF secret, as a sign-in
+    makes one: the page fills what was typed into the next form only while it is the same."""
+    value = f"{visitor.browser} {visitor.user_id} {page_secret(request)}"
+    mark = salted_hmac("webchat.fingerprint", value).hexdigest()[:16]
+    return {"mark": mark, "user_mark": mark_of(visitor.user)}
 
 
 def _render(
     request: HttpRequest, template: str, visitor: Visitor, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    response = render(request, template, {**context, "mark": _visitor_fingerprint(request, visitor)}, status=status)
+    response = render(request, template, {**context, **_marks(request, visitor)}, status=status)
     remember(response, visitor)
     return response

@@ -1,11 +1,15 @@
-"""Who owns a chat session: a browser, by a signed HttpOnly cookie, and the user who was signed in when it began."""
+"""Who owns a chat session: a browser, by a signed HttpOnly cookie, and the user who was signed in when it began.
+
+The cookie is good for the user it was made for: at a sign-in or sign-out the browser gets another key for chats, and with
+each form that it is shown while it has no chat. So a copied cookie opens no chat that somebody else begins later.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -14,6 +18,8 @@ import structlog
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
+from django.middleware.csrf import get_token
+from django.utils.crypto import salted_hmac
 
 from webchat.conf import conf
 
@@ -27,9 +33,11 @@ _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?")
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """`key` names the browser (128 random bits), `user` is the signed-in user or None, `network` is where the request
-    came from, as limits count it: "" where nobody can tell."""
+    """`browser` names the browser: limits and forms go by it, and it opens nothing. `key` owns chats. Both are 128 random
+    bits. `user` is the signed-in user or None, `network` is where the request came from, as limits count it: "" where
+    nobody can tell."""
 
+    browser: str
     key: str
     user: AbstractBaseUser | None
     network: str
@@ -38,37 +46,77 @@ class Visitor:
     def user_id(self) -> Any:
         return self.user.pk if self.user else None
 
+    def with_new_key(self) -> Visitor:
+        return replace(self, key=_random_key())
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """What a browser brings: its name, its key for chats, and the user the key was made for, "" for nobody."""
+
+    browser: str
+    key: str
+    user: str
+
 
 def cookie_name() -> str:
     return f"{conf.COOKIE_PREFIX}webchat"
 
 
 def visitor_of(request: HttpRequest) -> Visitor:
-    """The visitor of this request; a new one when the cookie is missing, forged or too old."""
+    """The visitor of this request; a new one when the cookie is missing, forged or too old. With a new key when it is of
+    another user."""
     user = request.user if request.user.is_authenticated else None
+    cookie = cookie_of(request)
+    browser = cookie.browser if cookie else _random_key()
+    key = cookie.key if cookie and cookie.user == _name_of(user) else _random_key()
     network = network_of(request)
     if not network:
         _name_unreadable_address()
-    return Visitor(key=browser_key_of(request) or secrets.token_hex(16), user=user, network=network)
+    return Visitor(browser, key, user, network)
 
 
-def browser_key_of(request: HttpRequest) -> str:
+def cookie_of(request: HttpRequest) -> Cookie | None:
     try:
-        return str(signing.loads(request.COOKIES.get(cookie_name(), ""), salt=_SALT, max_age=_AGE))
+        told = signing.loads(request.COOKIES.get(cookie_name(), ""), salt=_SALT, max_age=_AGE)
     except signing.BadSignature:
-        return ""
+        return None
+    match told:
+        case [str(browser), str(key), str(user)]:
+            return Cookie(browser, key, user)
+    return None  # of an earlier version of the site
 
 
 def remember(response: HttpResponseBase, visitor: Visitor) -> None:
     """Sets the cookie: for this browser session, never for scripts, never to be cached by anybody."""
     response.set_cookie(
         cookie_name(),
-        signing.dumps(visitor.key, salt=_SALT),
+        signing.dumps([visitor.browser, visitor.key, _name_of(visitor.user)], salt=_SALT),
         secure=conf.SERVED_OVER_TLS,
         httponly=True,
         samesite="Lax",
     )
     response.headers["Cache-Control"] = "no-store"
+
+
+def mark_of(user: AbstractBaseUser | None) -> str:
+    """Whose page it is, for the page to compare and for nothing else. "" for nobody's."""
+    return salted_hmac("webchat.user", str(user.pk)).hexdigest()[:16] if user else ""
+
+
+def page_secret(request: HttpRequest) -> str:
+    """A secret of this browser and the site, and another one after a sign-in: that of the CSRF check. A browser without
+    one is given it with the answer, which then is of this browser alone."""
+    get_token(request)
+    return str(request.META["CSRF_COOKIE"])
+
+
+def _random_key() -> str:
+    return secrets.token_hex(16)
+
+
+def _name_of(user: AbstractBaseUser | None) -> str:
+    return str(user.pk) if user else ""
 
 
 def network_of(request: HttpRequest) -> str:

@@ -17,6 +17,7 @@ from django.test import Client, RequestFactory
 
 from tests.support.factories import ANSWERS, make_webchat
 from tests.support.visitor import VisitorClient
+from webchat.chats import worker
 from webchat.chats.end import end_chat
 from webchat.models import ChatSession
 from webchat.sandbox import account
@@ -134,11 +135,18 @@ def test_a_parameter_that_is_read_may_come_only_once(client, settings, session, 
     assert session.is_active
 
 
-def test_a_parameter_that_nobody_reads_may_come_as_it_likes(client, settings, session):
+@pytest.mark.parametrize("over", [True, False])
+def test_an_end_with_parameters_that_are_not_known_has_the_worker_ask_twilio(client, settings, session, sandbox, over):
+    """Twilio may add some."""
+    if over:
+        sandbox.close(session.channel_sid)
     pairs = [*closed(session).items(), ("New", "1"), ("New", "2")]
     assert post_pairs(client, settings, pairs).status_code == 200
     session.refresh_from_db()
-    assert not session.is_active
+    assert session.is_active
+    worker.pass_once()
+    session.refresh_from_db()
+    assert session.is_active is not over
 
 
 @pytest.mark.parametrize("sid", ["AC" + "f" * 32, ""])

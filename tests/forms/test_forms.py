@@ -141,7 +141,7 @@ def member_error(webchat, data, user=None):
     form = form_of(webchat, data, user)
     assert form.is_valid(), form.errors
     try:
-        require_member(form, form.member_answers, Visitor(key="browser", user=user, network="192.0.2.1"))
+        require_member(form, form.member_answers, Visitor(browser="browser", key="key", user=user, network="192.0.2.1"))
     except FormInvalid as refused:
         return refused.detail
     return ""

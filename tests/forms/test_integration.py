@@ -14,14 +14,16 @@ from django.test import RequestFactory
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.visitor import VisitorClient
-from webchat.forms.page_context import sign_context
 from webchat.models import ChatSession
 
 pytestmark = pytest.mark.django_db
 
 
-def render(source, user=None, **context):
+def render(source, user=None, visitor=None, **context):
+    """A page of the site, as this visitor's browser asked for it."""
     request = RequestFactory().get("/")
+    if visitor:
+        request.META["CSRF_COOKIE"] = visitor.client.cookies["csrftoken"].value
     request.user = user or AnonymousUser()
     request.csp_nonce = "nonce"
     return Template("{% load webchat %}" + source).render(RequestContext(request, context))
@@ -37,8 +39,9 @@ def context_of(html):
 
 def test_the_context_travels_signed_to_the_agent(sandbox):
     make_webchat()
-    signed = context_of(render("{% webchat context=order %}", order={"order": "A-17", "total": 12.5, "vip": True}))
     visitor = VisitorClient()
+    order = {"order": "A-17", "total": 12.5, "vip": True}
+    signed = context_of(render("{% webchat context=order %}", visitor=visitor, order=order))
     html = visitor.client.get("/webchat/support/panel/", {"context": signed}).content.decode()
     assert f'name="context" value="{signed}"' in html
     assert visitor.start({**ANSWERS, "context": signed}).status_code == 201
@@ -47,12 +50,12 @@ def test_the_context_travels_signed_to_the_agent(sandbox):
 
 def test_a_context_that_the_browser_changed_is_refused_and_the_answers_are_kept(sandbox):
     make_webchat()
-    signed = sign_context({"discount": 5}, None)
-    for forged in (signed[:-1], "x" + signed, sign_context({"discount": 50}, make_user())):
-        response = VisitorClient().start({**ANSWERS, "context": forged})
+    visitor = VisitorClient()
+    signed = context_of(render("{% webchat context=order %}", visitor=visitor, order={"discount": 5}))
+    for forged in (signed[:-1], "x" + signed):
+        response = visitor.start({**ANSWERS, "context": forged})
         assert response.status_code == 400
         assert "reload" in response.json()["detail"]
-    visitor = VisitorClient()
     page = visitor.client.post(
         "/webchat/support/",
         {**ANSWERS, "context": signed[:-1], "csrfmiddlewaretoken": visitor.csrf, "idempotency_key": visitor.key},
@@ -64,11 +67,41 @@ def test_a_context_that_the_browser_changed_is_refused_and_the_answers_are_kept(
 def test_one_users_context_is_no_other_users(sandbox):
     make_webchat()
     ada, bob = make_user(), make_user("bob")
-    signed = context_of(render("{% webchat context=order %}", user=ada, order={"order": "A-17"}))
     visitor = VisitorClient()
+    signed = context_of(render("{% webchat context=order %}", user=ada, visitor=visitor, order={"order": "A-17"}))
     visitor.client.force_login(bob)
     visitor.open_panel()
     assert visitor.start({**ANSWERS, "context": signed}).status_code == 400
+    visitor.client.force_login(ada)
+    visitor.open_panel()
+    assert visitor.start({**ANSWERS, "context": signed}).status_code == 201
+
+
+def test_one_visitors_context_is_no_other_browsers_nor_any_other_webchats(sandbox):
+    make_webchat()
+    make_webchat(slug="sales", name="Sales")
+    visitor, stranger = VisitorClient(), VisitorClient()
+    signed = context_of(render("{% webchat context=order %}", visitor=visitor, order={"discount": 50}))
+    refused = [stranger.start({**ANSWERS, "context": signed})]
+    stranger.client.cookies["webchat"] = visitor.client.cookies["webchat"].value
+    refused.append(stranger.start({**ANSWERS, "context": signed}))
+    refused.append(VisitorClient("sales", visitor.client).start({**ANSWERS, "context": signed}))
+    assert [answer.status_code for answer in refused] == [400] * 3
+    assert not ChatSession.objects.exists()
+    assert visitor.start({**ANSWERS, "context": signed}).status_code == 201
+
+
+def test_a_page_with_a_context_gives_the_browser_its_secret():
+    """Without a cookie that the browser brings, the first page would be of no use."""
+    make_webchat()
+    request = RequestFactory().get("/")
+    request.user = AnonymousUser()
+    request.csp_nonce = "nonce"
+    page = Template("{% load webchat %}{% webchat context=order %}").render(
+        RequestContext(request, {"order": {"a": 1}})
+    )
+    assert context_of(page)
+    assert len(request.META["CSRF_COOKIE"]) == 32
 
 
 def test_a_context_that_is_no_plain_mapping_is_the_template_authors_error():
@@ -133,8 +166,9 @@ def test_the_sites_own_rule_refuses_before_anything_is_opened(sandbox, hook):
 
 def test_the_sites_own_data_reaches_the_agent_beside_the_pages(sandbox, hook):
     make_webchat()
-    signed = sign_context({"order": "A-17"}, None)
-    VisitorClient().start({**ANSWERS, "context": signed})
+    visitor = VisitorClient()
+    signed = context_of(render("{% webchat context=order %}", visitor=visitor, order={"order": "A-17"}))
+    visitor.start({**ANSWERS, "context": signed})
     assert ChatSession.objects.get().answers["context"] == {
         "order": "A-17",
         "loyalty": "gold",

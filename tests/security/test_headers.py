@@ -12,7 +12,7 @@ from csp.exceptions import CSPNonceError
 from django.http import HttpResponse
 from django.test import Client, override_settings
 
-from config.middleware import PolicyMiddleware
+from config.middleware import HeadersMiddleware, PolicyMiddleware
 from tests.security.addresses import every_address
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.site import ROOT, collected_static
@@ -167,6 +167,13 @@ def test_what_a_site_asks_of_the_policy_is_done(rf, settings):
         assert not answer_of(rf.get("/"), status_code=404).has_header("Content-Security-Policy")
 
 
+def test_the_answer_to_head_says_how_long_the_body_is_and_has_none(rf):
+    answer = HeadersMiddleware(lambda request: HttpResponse("four"))(rf.head("/"))
+    assert (answer.content, answer["Content-Length"]) == (b"", "4")
+    answer = HeadersMiddleware(lambda request: HttpResponse("four"))(rf.get("/"))
+    assert answer.content == b"four"
+
+
 def test_a_nonce_that_comes_too_late_is_an_error(rf):
     request = rf.get("/")
     answer_of(request)
@@ -193,6 +200,20 @@ def test_what_has_a_token_or_a_cookie_is_never_stored(rows, sandbox):
     answers = [started, panel, visitor.current(), visitor.renew(session_id), visitor.end(session_id)]
     for response in [*answers, visitor.client.get("/webchat/support/"), visitor.renew(session_id)]:
         assert "no-store" in response["Cache-Control"], response.request["PATH_INFO"]
+
+
+def test_a_page_of_a_user_is_kept_by_no_browser_and_a_sign_out_clears_what_was(client):
+    make_webchat()
+    assert "no-store" not in client.get("/").get("Cache-Control", "")
+    root = make_user("root", is_superuser=True, is_staff=True)
+    client.force_login(root)
+    for path in ("/", "/support/", "/accounts/password_change/", "/webchat/support/", "/admin/", "/nope/"):
+        assert "no-store" in client.get(path)["Cache-Control"], path
+    assert "public" in client.get("/theme.css")["Cache-Control"]
+    assert "Clear-Site-Data" not in client.get("/")
+    assert client.post("/accounts/logout/")["Clear-Site-Data"] == '"cache"'
+    client.force_login(root)
+    assert client.post("/admin/logout/")["Clear-Site-Data"] == '"cache"'
 
 
 def test_the_admin_runs_its_own_scripts_only(client):

@@ -83,10 +83,17 @@ def test_every_line_of_a_request_has_its_id(log, visitor):
     ("sent", "kept"),
     [("0123abcd-from-the-proxy", True), ("short", False), ("x" * 65, False), ("a b c d e f", False), ("id\x1b[31mred", False)],
 )  # fmt: skip
-def test_a_sound_request_id_of_the_proxy_is_kept(log, client, sent, kept):
+def test_a_sound_request_id_of_the_proxy_is_kept(log, client, settings, sent, kept):
+    settings.TRUSTED_PROXY_COUNT = 1
     response = client.get("/", headers={"X-Request-Id": sent})
     assert (response["X-Request-Id"] == sent) is kept
     assert only(log, "request_finished")["request_id"] == response["X-Request-Id"]
+
+
+def test_where_no_proxy_stands_in_front_nobody_names_a_request(client):
+    assert (
+        client.get("/", headers={"X-Request-Id": "0123abcd-of-a-stranger"})["X-Request-Id"] != "0123abcd-of-a-stranger"
+    )
 
 
 def test_one_request_tells_the_next_nothing(no_sandbox, log, client):

@@ -23,6 +23,7 @@ CHAT_URLS = {
     "webchat/<slug:slug>/flex-ui/token",
     "webchat/<slug:slug>/flex-ui/token/refresh",
     "webchat/<slug:slug>/flex-ui/web-channels",
+    "api/webchat/visitor/",
     "api/webchat/<slug:slug>/sessions/",
     "api/webchat/<slug:slug>/sessions/current/",
     "api/webchat/sessions/<uuid:session_id>/token/",

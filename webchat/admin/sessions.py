@@ -17,7 +17,7 @@ class ChatSessionAdmin(admin.ModelAdmin):
     list_select_related = ["webchat", "user"]
     search_fields = ["=channel_sid", "=identity", "customer_friendly_name", "=user__email"]
     date_hierarchy = "created_at"
-    exclude = ["owner", "key", "answers_digest"]
+    exclude = ["account", "browser", "owner", "key", "answers_digest"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

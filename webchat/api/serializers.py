@@ -36,6 +36,12 @@ class CredentialsSerializer(serializers.Serializer[Credentials]):
     sdk_options = serializers.DictField()
 
 
+class VisitorSerializer(serializers.Serializer[dict[str, str]]):
+    """Who sits there: the `data-user` of pages and panels that were made for the same user, "" for nobody."""
+
+    user = serializers.CharField(allow_blank=True)
+
+
 class EndedSerializer(serializers.Serializer[ChatSession]):
     session_id = serializers.UUIDField(source="pk")
     status = serializers.ChoiceField(choices=[ChatSession.Status.ENDED.value])

@@ -10,6 +10,7 @@ urlpatterns = [
     path("<slug:slug>/sessions/", views.SessionsView.as_view(), name="sessions"),
     path("<slug:slug>/sessions/current/", views.CurrentSessionView.as_view(), name="current"),
     path("<slug:slug>/messages/", views.MessagesView.as_view(), name="messages"),
+    path("visitor/", views.WhoView.as_view(), name="visitor"),
     path("sessions/<uuid:session_id>/token/", views.TokenView.as_view(), name="token"),
     path("sessions/<uuid:session_id>/end/", views.EndView.as_view(), name="end"),
 ]

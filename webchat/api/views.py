@@ -24,6 +24,7 @@ from webchat.api.serializers import (
     EndedSerializer,
     ErrorSerializer,
     MessageSerializer,
+    VisitorSerializer,
 )
 from webchat.chats.end import end_chat
 from webchat.chats.question import post_question_after
@@ -32,7 +33,7 @@ from webchat.chats.token import issue_token
 from webchat.messages.take import leave_message
 from webchat.models import ChatSession
 from webchat.models.copies import webchat_named
-from webchat.visitors import Visitor, remember, visitor_of
+from webchat.visitors import Visitor, mark_of, remember, visitor_of
 
 
 def _errors(*statuses: int) -> dict[int, type[ErrorSerializer]]:
@@ -148,6 +149,18 @@ class CurrentSessionView(ChatView):
         if session is None:
             raise ChatSession.DoesNotExist
         return self.answer(session, visitor)
+
+
+class WhoView(VisitorView):
+    """What a page asks when it is shown again: whether it is still of the one who sits there."""
+
+    @extend_schema(
+        operation_id="visitor",
+        summary="Who sits there",
+        responses={200: VisitorSerializer, **_errors(406)},
+    )
+    def get(self, request: Request) -> Response:
+        return Response(VisitorSerializer({"user": mark_of(self.visitor().user)}).data)
 
 
 class TokenView(ChatView):

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import timedelta
 
 import structlog
-from django.contrib.auth import SESSION_KEY
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpRequest
 
 from webchat.errors import ChatRefused
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
 from webchat.models.clock import database_now
 from webchat.protection.outage import passage
-from webchat.visitors import Visitor, browser_key_of
 
 logger = structlog.get_logger(__name__)
 
 EndedBy = ChatSession.EndedBy
 Status = ChatSession.Status
 
+# A chat that is running for us is looked up this often, as its end may have been told to nobody.
+LOOK = timedelta(minutes=15)
 CLOSE_SECONDS = 1  # that a visitor waits for the close at Twilio; what takes longer is left to the worker
 
 
@@ -78,36 +76,13 @@ def end_if_over(session: ChatSession) -> None:
         note_end(session)
 
 
+def look_again(session: ChatSession) -> None:
+    """Has the worker ask Twilio with its next pass whether the chat is over."""
+    session.change({"status": Status.ACTIVE}, lease_until=database_now() - LOOK)
+
+
 def note_end(session: ChatSession) -> None:
     """The channel was closed there, by the agent or by Flex."""
     running = ChatSession.objects.running().filter(pk=session.pk)
     if running.update(status=Status.ENDED, ended_at=database_now(), ended_by=EndedBy.AGENT):
         logger.info("chat_ended", session=str(session.pk), by=EndedBy.AGENT)
-
-
-# --- Sign-in and sign-out --------------------------------------------------------------------------------------------
-
-
-def end_chats_at_sign_in(sender: object, request: HttpRequest, **kwargs: Any) -> None:
-    """A user who signs in neither inherits what somebody began in this browser before, nor leaves it to be found."""
-    _end_chats(request, None, EndedBy.SIGN_IN)
-
-
-def end_chats_at_sign_out(sender: object, request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
-    """The next user of this browser finds no chat of this one.
-
-    Signs the user out before Twilio closes the chat: other tabs hear of that at once, and ask whose form to show.
-    """
-    if user is not None:
-        request.session.pop(SESSION_KEY, None)
-        request.session.save()
-        _end_chats(request, user, EndedBy.LOGOUT)
-
-
-def _end_chats(request: HttpRequest, user: AbstractBaseUser | None, by: EndedBy) -> None:
-    if key := browser_key_of(request):
-        # Not visitor_of(): the request's user is about to change, or has.
-        visitor = Visitor(key=key, user=user, network="")
-        deadline = Deadline(CLOSE_SECONDS)  # of them all
-        for session in ChatSession.objects.owned_by(visitor).unfinished():
-            end_chat(session, by, deadline)

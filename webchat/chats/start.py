@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 
 from webchat.audit import note_legacy_gone
 from webchat.chats import end
+from webchat.chats.accounts import require_same_user
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.forms.form import Answers, PreEngagementForm
@@ -28,7 +29,7 @@ from webchat.forms.submit import bind_form, read_key, take_answers
 from webchat.hours import closed_in_words, state_of, was_open_in_time
 from webchat.models import ChatSession, Webchat
 from webchat.models.clock import database_now
-from webchat.models.session import LEASE, new_identity
+from webchat.models.session import LEASE, account_seal, new_identity
 from webchat.protection import form_keys, limits, refusals
 from webchat.protection.outage import breaker, bulkhead
 from webchat.visitors import Visitor
@@ -101,6 +102,7 @@ def start(
     session = attempt.session
     if session.is_active:
         return session, False
+    require_same_user(session, visitor)
     try:
         breaker.require_closed()
         refusals.require_open(webchat)
@@ -133,6 +135,8 @@ def claim(webchat: Webchat, visitor: Visitor, key: str, answers: Answers, identi
         api=webchat.api,
         identity=identity or new_identity(),
         user_id=visitor.user_id,
+        account=account_seal(visitor.user),
+        browser=visitor.browser,
         owner=visitor.key,
         key=key,
         answers_digest=answers.digest,
@@ -148,17 +152,18 @@ def claim(webchat: Webchat, visitor: Visitor, key: str, answers: Answers, identi
             session.created_at = database_now()
             session.lease_until = session.created_at + LEASE
             session.save(force_insert=True)
-            limits.take_start(webchat, visitor)
+            if not identity:  # its token was counted
+                limits.take_start(webchat, visitor)
         return Attempt(session)
     except IntegrityError:
-        earlier = ChatSession.objects.select_related("webchat").get(owner=visitor.key, key=key)
+        earlier = ChatSession.objects.select_related("webchat").get(browser=visitor.browser, key=key)
     return take_over(earlier, webchat, visitor, answers)
 
 
 def take_over(session: ChatSession, webchat: Webchat, visitor: Visitor, answers: Answers) -> Attempt:
     """An earlier attempt of the same submit, made this caller's own unless it is active. Raises ChatRefused."""
-    told = (session.webchat_id, session.user_id, session.answers_digest)
-    if told != (webchat.pk, visitor.user_id, answers.digest):
+    told = (session.webchat_id, session.user_id, session.owner, session.answers_digest)
+    if told != (webchat.pk, visitor.user_id, visitor.key, answers.digest):
         raise ChatRefused(Code.KEY_REUSED)
     if session.status == Status.ENDED:
         raise ChatRefused(Code.SESSION_ENDED)

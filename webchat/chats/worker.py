@@ -7,20 +7,23 @@ undone, only later.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Min, QuerySet
 
-from webchat.chats.end import close_channel, end_chat, end_if_over
+from webchat.audit import note_implausible_work
+from webchat.chats.accounts import end_chats_of_retired_keys, end_chats_without_account
+from webchat.chats.end import LOOK, close_channel, end_chat, end_if_over
 from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
 from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
 from webchat.mail import forget_done
-from webchat.models import ChatSession, Message
+from webchat.models import ChatSession, Message, RetiredKey
 from webchat.models.clock import database_now
 from webchat.models.session import ChatSessionQuerySet
 from webchat.protection import limits
@@ -34,18 +37,27 @@ Status = ChatSession.Status
 ABANDONED = timedelta(minutes=2)
 # A question is tried again for so long: later, nobody waits for the answer.
 QUESTION_TRIES = timedelta(minutes=15)
-# A chat that is running for us is looked up this often, as its end may have been told to nobody.
-LOOK = timedelta(minutes=15)
 # How long a worker reserves a row, and so the pause before a try is repeated.
 HOLD = timedelta(seconds=30)
+# How long a retired key is remembered: far longer than a start takes.
+KEYS_RETIRED = timedelta(days=1)
 # Rows of one kind in one pass, so that every kind gets its turn.
 BATCH = 50
 PRUNE_BATCH = 500
+# Work that ends or deletes most of all chats, and at least so many, more likely goes by a wrong clock than by a right one:
+# if what is due was due for longer than the worker ever waits.
+MANY = 20
+WAITS_TO_END = timedelta(hours=1)
+WAITS_TO_PRUNE = timedelta(days=1)
 
 
-def pass_once() -> int:
-    """Everything that is due and needs Twilio. Returns the number of sessions that were looked after."""
-    return sum(work() for work in (settle_starts, send_questions, end_old_chats, close_channels, end_chats_over))
+def pass_once(*, allow_most: bool = False) -> int:
+    """Everything that is due and needs Twilio. Returns the number of sessions that were looked after. `allow_most`: even
+    if it ends most of the running chats."""
+    end_chats_without_account(ChatSession.objects.all())
+    end_chats_of_retired_keys()
+    jobs = (settle_starts, send_questions, lambda: end_old_chats(allow_most=allow_most), close_channels, end_chats_over)
+    return sum(work() for work in jobs)
 
 
 def settle_starts() -> int:
@@ -78,8 +90,13 @@ def _send_question(session: ChatSession) -> None:
         end_if_over(session)
 
 
-def end_old_chats() -> int:
-    old = _due(Status.ACTIVE).filter(started_at__lt=database_now() - AGE_CAP)
+def end_old_chats(*, allow_most: bool = False) -> int:
+    running, before = ChatSession.objects.running(), database_now() - AGE_CAP
+    aged = running.filter(started_at__lt=before)
+    due = _Due("chats past their age", aged, running, "started_at", before, WAITS_TO_END)
+    if not (allow_most or due.is_plausible()):
+        return 0
+    old = _due(Status.ACTIVE).filter(started_at__lt=before)
     return _each(old, lambda session: end_chat(session, ChatSession.EndedBy.AGE))
 
 
@@ -140,34 +157,74 @@ def _reserved(due: ChatSessionQuerySet, reserve: Callable[[ChatSession], bool]) 
 # --- Retention -------------------------------------------------------------------------------------------------------
 
 
-def prune() -> int:
+@dataclass
+class _Due:
+    """Rows that a job would end or delete, as their time in this column is before that moment, among all of their kind."""
+
+    what: str
+    rows: QuerySet[Any]
+    among: QuerySet[Any]
+    column: str
+    before: datetime
+    waits: timedelta
+
+    def is_plausible(self) -> bool:
+        """False, and said to staff, when they are most of all, and more have come due than in the worker's pauses."""
+        found = self.rows.aggregate(number=Count("pk"), oldest=Min(self.column))
+        number, oldest = found["number"], found["oldest"]
+        if number < MANY or self.before - oldest < self.waits:
+            return True
+        total = self.among.count()
+        if 2 * number <= total:
+            return True
+        note_implausible_work(self.what, number, total)
+        return False
+
+
+def prune(*, allow_most: bool = False) -> int:
     """Forgets what people told the form, then the sessions and messages, then the limits' memory; in batches, each of
-    which stands for itself. Returns the number of rows."""
+    which stands for itself. Returns the number of rows. `allow_most`: even if that is most of them."""
     now = database_now()
     answers_end = now - timedelta(days=conf.WEBCHAT_KEEP_ANSWERS_DAYS)
     rows_end = now - timedelta(days=conf.WEBCHAT_KEEP_SESSIONS_DAYS)
-    over = ChatSession.objects.exclude(status=Status.ACTIVE).order_by()
-    left = Message.objects.order_by()
+    sessions, left = ChatSession.objects.order_by(), Message.objects.order_by()
+    over = sessions.exclude(status=Status.ACTIVE)
     blank = {"answers": {}, "consents": [], "account_matches": [], "customer_friendly_name": "", "answers_digest": ""}
+    told = over.filter(created_at__lt=answers_end).exclude(answers={})
+    texts = left.filter(received_at__lt=answers_end).exclude(text="")
+    # A channel is closed before its row goes.
+    old = over.filter(created_at__lt=rows_end).exclude(close_pending=True)
+    old_left = left.filter(received_at__lt=rows_end)
+    dues = (
+        _Due("chats past their retention", old, sessions, "created_at", rows_end, WAITS_TO_PRUNE),
+        _Due("messages past their retention", old_left, left, "received_at", rows_end, WAITS_TO_PRUNE),
+        _Due(
+            "answers past their retention",
+            told,
+            sessions.exclude(answers={}),
+            "created_at",
+            answers_end,
+            WAITS_TO_PRUNE,
+        ),
+        _Due("texts past their retention", texts, left.exclude(text=""), "received_at", answers_end, WAITS_TO_PRUNE),
+    )
+    if not (allow_most or all(due.is_plausible() for due in dues)):
+        return 0
     done = {
-        "answers": _in_batches(
-            over.filter(created_at__lt=answers_end).exclude(answers={}), lambda rows: rows.update(**blank, question="")
-        ),
-        "texts": _in_batches(
-            left.filter(received_at__lt=answers_end).exclude(text=""),
-            lambda rows: rows.update(**blank, text="", email=""),
-        ),
-        "sessions": _in_batches(over.filter(created_at__lt=rows_end), lambda rows: rows.delete()[0]),
-        "messages": _in_batches(left.filter(received_at__lt=rows_end), lambda rows: rows.delete()[0]),
+        "answers": _in_batches(told, lambda rows: rows.forget_answers()),
+        "texts": _in_batches(texts, lambda rows: rows.update(**blank, text="", email="")),
+        "sessions": _in_batches(old, lambda rows: rows.delete()[0]),
+        "messages": _in_batches(old_left, lambda rows: rows.delete()[0]),
         "mails": forget_done(timedelta(days=conf.WEBCHAT_KEEP_ANSWERS_DAYS)),
         "limits": limits.forget_past(),
+        "retired keys": RetiredKey.objects.filter(retired_at__lt=now - KEYS_RETIRED).delete()[0],
     }
     if any(done.values()):
         logger.info("pruned", counts=", ".join(f"{count} {name}" for name, count in done.items()))
     return sum(done.values())
 
 
-def _in_batches(rows: QuerySet[Any], change: Callable[[QuerySet[Any]], int]) -> int:
+def _in_batches(rows: QuerySet[Any], change: Callable[[Any], int]) -> int:
     done = 0
     while keys := list(rows.values_list("pk", flat=True)[:PRUNE_BATCH]):
         done += change(rows.model.objects.filter(pk__in=keys))

@@ -22,7 +22,7 @@ def is_from_twilio(request: HttpRequest) -> bool:
     A signature covers the URL that Twilio called, so it is checked on PUBLIC_BASE_URL and not on the Host header, and
     the parameters of a form; of any other body the hash that the URL must carry. It does not cover the method, the
     headers or the time: a request can be sent again, and a parameter's name can be cut elsewhere from its value. So
-    the caller takes only names that it knows, each once, and nothing twice. Never raises; reads the raw body.
+    the caller believes only what cannot be cut otherwise, and nothing twice. Never raises; reads the raw body.
     """
     signature = request.headers.get("X-Twilio-Signature", "")
     tokens = [conf.TWILIO_AUTH_TOKEN, conf.TWILIO_AUTH_TOKEN_SECONDARY]

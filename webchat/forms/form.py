@@ -24,7 +24,7 @@ from webchat.errors import ChatRefused, Code
 from webchat.fields import lookups
 from webchat.fields.kinds import Match, Role, Type
 from webchat.flex.gateway import pre_engagement_json
-from webchat.forms.page_context import context_data
+from webchat.forms.page_context import Reader, context_data
 from webchat.models import PreEngagementField, Webchat
 
 # Names that a form post may carry beside the answers.
@@ -56,10 +56,11 @@ class Answers:
 @dataclass(frozen=True, slots=True)
 class Page:
     """The page that the form is sent from. `origin` is this site's as the visitor reached it. `url` is the page's
-    address, unless the form names it."""
+    address, unless the form names it. `secret` is known to this browser and the site: see page_secret()."""
 
     origin: str = ""
     url: str = ""
+    secret: str = ""
 
 
 class FormInvalid(ChatRefused):
@@ -133,7 +134,7 @@ class PreEngagementForm(forms.Form):
         for name, value in cleaned.items():
             if isinstance(value, str):
                 cleaned[name] = unicodedata.normalize("NFC", value)
-        self.page_context = context_data(self.context, self.user)
+        self.page_context = context_data(self.context, Reader(self.webchat.pk, self.user, self.page.secret))
         return cleaned
 
     def _refuse_unknown(self) -> None:

@@ -27,7 +27,11 @@ _KEY = re.compile(r"[\x21-\x7e]{8,128}")
 def bind_form(
     kind: type[Form], request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Mapping[str, Any]
 ) -> Form:
-    page = Page(origin=f"{request.scheme}://{request.get_host()}", url=request.headers.get("Referer", ""))
+    page = Page(
+        origin=f"{request.scheme}://{request.get_host()}",
+        url=request.headers.get("Referer", ""),
+        secret=request.META.get("CSRF_COOKIE", ""),
+    )
     return kind(webchat, user=visitor.user, data=data, page=page)
 
 

@@ -26,5 +26,5 @@ def is_identity_of(identity: str, webchat: Webchat, visitor: Visitor) -> bool:
 
 
 def _seal(nonce: str, webchat: Webchat, visitor: Visitor) -> str:
-    value = f"{nonce} {webchat.pk} {visitor.key} {visitor.user_id or ''}"
+    value = f"{nonce} {webchat.pk} {visitor.browser} {visitor.user_id or ''}"
     return salted_hmac("webchat.legacy.identity", value, algorithm="sha256").hexdigest()[:16]

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import structlog
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404
 from django.utils.decorators import method_decorator
 from django.views.decorators.common import no_append_slash
@@ -41,9 +42,6 @@ logger = structlog.get_logger("webchat.legacy")
 # Seconds that a token lives before it has a channel; the UI asks for a longer one as soon as the chat runs.
 FORM_SECONDS = 600
 CREDENTIALS_MAX = 4096  # characters
-# Tokens that may lead to nothing. The starts themselves have the limits of all starts.
-PER_BROWSER = limits.Limit("flex-ui:browser", 10, 600)
-PER_ADDRESS = limits.Limit("flex-ui:address", 80, 600)
 
 # Where a channel is to be read at Twilio, by the API that it was opened with.
 _CHANNEL_URLS = {
@@ -98,20 +96,17 @@ class FlexUiView(VisitorView):
 
 
 class TokenView(FlexUiView):
-    """A token for an identity that has no channel yet, to open one."""
+    """A token for an identity that has no channel yet, to open one: the first half of a start, which passes the gates of
+    any start and counts as one."""
 
     def post(self, request: Request, slug: str) -> Response:
         webchat, visitor = self.open_webchat(slug), self.visitor()
-        self.take_limits(visitor)
+        if webchat.wants_proof:  # the UI has none to send
+            raise ChatRefused(Code.PROOF_NEEDED)
+        with transaction.atomic():  # all of the limits or none
+            limits.take_start(webchat, visitor)
         identity = new_identity(webchat, visitor)
         return self.token_answer(identity, make_token(identity, webchat.chat_service_sid, FORM_SECONDS), visitor)
-
-    @staticmethod
-    def take_limits(visitor: Visitor) -> None:
-        if not limits.are_on():
-            return
-        if wait := limits.take_each(*limits.by_place(PER_BROWSER, PER_ADDRESS, visitor)):
-            raise ChatRefused(Code.TOO_MANY, retry_after=wait)
 
 
 class RefreshView(FlexUiView):

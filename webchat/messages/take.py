@@ -38,7 +38,7 @@ def leave_message(
     message = Message(
         webchat=webchat,
         user_id=visitor.user_id,
-        owner=visitor.key,
+        owner=visitor.browser,
         key=key,
         answers_digest=answers.digest,
         customer_friendly_name=answers.customer_friendly_name,

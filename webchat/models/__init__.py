@@ -8,7 +8,7 @@ from webchat.models.mail import OutgoingMail
 from webchat.models.message import Message
 from webchat.models.protection import LimitCounter, Outage, RefusedWebchat
 from webchat.models.queue import QueueFigures
-from webchat.models.session import ChatSession
+from webchat.models.session import ChatSession, RetiredKey
 from webchat.models.webchat import Closure, Webchat, WhenClosed, WhenNobody
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "PreEngagementField",
     "QueueFigures",
     "RefusedWebchat",
+    "RetiredKey",
     "Span",
     "SpecialDay",
     "Webchat",

@@ -16,7 +16,7 @@ from webchat.visitors import Visitor
 
 class MessageQuerySet(models.QuerySet["Message"]):
     def owned_by(self, visitor: Visitor) -> MessageQuerySet:
-        return self.filter(owner=visitor.key, user_id=visitor.user_id)
+        return self.filter(owner=visitor.browser, user_id=visitor.user_id)
 
     def mark_answered(self, staff_id: Any) -> int:
         """Those that nobody has answered yet; how many."""

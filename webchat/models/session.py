@@ -12,8 +12,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from webchat.flex import Channel, Destination, Engagement
@@ -31,6 +32,11 @@ def new_identity() -> str:
     return f"w_{secrets.token_hex(16)}"
 
 
+def account_seal(user: AbstractBaseUser | None) -> str:
+    """What Django compares of a user with each request: another one after a new password. "" for nobody."""
+    return user.get_session_auth_hash() if user else ""
+
+
 class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def owned_by(self, visitor: Visitor) -> ChatSessionQuerySet:
         """The sessions of this browser and user. A chat begun anonymously is nobody's after a sign-in, and the other
@@ -44,12 +50,37 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         """The running ones, and those that are being started."""
         return self.filter(status__in=(ChatSession.Status.STARTING, ChatSession.Status.ACTIVE))
 
+    def end(self, by: str) -> int:
+        """Ends those that are unfinished, in one statement. Their channels remain to be closed by the worker: at once, but
+        where a start is under way, which closes what it opens."""
+        now = database_now()
+        lease = Case(When(status=ChatSession.Status.ACTIVE, then=Value(now)), default=F("lease_until"))
+        return self.unfinished().update(
+            status=ChatSession.Status.ENDED, ended_at=now, ended_by=by, close_pending=True, lease_until=lease
+        )
+
+    def forget_answers(self) -> int:
+        """Blanks what people told the form."""
+        return self.update(
+            answers={}, answers_digest="", question="", consents=[], account_matches=[], customer_friendly_name=""
+        )
+
     def without_answers(self) -> ChatSessionQuerySet:
         """With the question alone of what people told the form: a renewal needs no more, unless it was lost."""
         return self.only(
             "user", "api", "status", "lease_until", "identity", "channel_sid", "chat_service_sid", "started_at",
             "question", "question_sent_at",
         )  # fmt: skip
+
+
+class RetiredKey(models.Model):
+    """A visitor's key for chats, after somebody signed in or out in that browser: no chat begins with it any more."""
+
+    key = models.CharField(max_length=32, primary_key=True)
+    retired_at = models.DateTimeField(default=database_now)
+
+    def __str__(self) -> str:
+        return str(self.retired_at)
 
 
 class ChatSession(models.Model):
@@ -71,15 +102,20 @@ class ChatSession(models.Model):
         AGENT = "agent", _("the agent or Flex")
         SIGN_IN = "sign_in", _("sign-in of a user")
         LOGOUT = "logout", _("sign-out")
+        ACCOUNT = "account", _("a change of the account")
         AGE = "age", _("its age")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     webchat = models.ForeignKey(Webchat, verbose_name=_("webchat"), related_name="sessions", on_delete=models.PROTECT)
     api = models.CharField(_("Twilio API"), max_length=20, choices=Webchat.Api.choices)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("user"), null=True, blank=True, on_delete=models.CASCADE
+        settings.AUTH_USER_MODEL, verbose_name=_("user"), null=True, blank=True, on_delete=models.SET_NULL
     )
-    owner = models.CharField(_("browser"), max_length=32, editable=False)
+    # That of the user when the chat began, "" for nobody: see account_seal().
+    account = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    # Of the visitor: see Visitor.
+    browser = models.CharField(max_length=32, db_default="", editable=False)
+    owner = models.CharField(max_length=32, editable=False)
     key = models.CharField(_("idempotency key"), max_length=128, editable=False)
     answers_digest = models.CharField(max_length=64, editable=False)
 
@@ -112,8 +148,11 @@ class ChatSession(models.Model):
         ordering = ["-created_at"]
         verbose_name = _("chat session")
         verbose_name_plural = _("chat sessions")
-        constraints = [models.UniqueConstraint(fields=["owner", "key"], name="webchat_session_key_unique")]
-        indexes = [models.Index(fields=["status", "lease_until"], name="webchat_session_status")]
+        constraints = [models.UniqueConstraint(fields=["browser", "key"], name="webchat_session_key_unique")]
+        indexes = [
+            models.Index(fields=["status", "lease_until"], name="webchat_session_status"),
+            models.Index(fields=["owner"], name="webchat_session_owner"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.webchat} {self.created_at:%Y-%m-%d %H:%M}"
@@ -132,6 +171,16 @@ class ChatSession(models.Model):
         if session is not None:
             session.webchat = webchat
         return session
+
+    @property
+    def has_its_account(self) -> bool:
+        """Whether the user who began it may still sign in, by the same password. True where nobody was signed in."""
+        if not self.account:
+            return True
+        user = self.user
+        if user is None or not user.is_active:
+            return False
+        return self.account in (account_seal(user), *user.get_session_auth_fallback_hash())
 
     @property
     def is_active(self) -> bool:

@@ -320,6 +320,10 @@ class Webchat(models.Model):
             raise ValidationError({"flex_flow_sid": _("The legacy API needs the SID of a Flex Flow, FO….")})
         if self.api != self.Api.WEB_CHANNELS and self.widget == self.Widget.FLEX_UI:
             raise ValidationError({"widget": _("Flex Webchat UI 2.x speaks the legacy API only.")})
+        if self.require_form and self.widget == self.Widget.FLEX_UI:
+            raise ValidationError(
+                {"widget": _("Flex Webchat UI 2.x has a form of its own: “only from the form” refuses it.")}
+            )
         if self.attachments and not self.attachment_kinds:
             raise ValidationError({"attachment_kinds": _("Choose at least one, or switch attachments off.")})
         self._clean_closure()
@@ -340,7 +344,9 @@ class Webchat(models.Model):
 
     @property
     def carries_flex_ui(self) -> bool:
-        return self.api == self.Api.WEB_CHANNELS and self.widget == self.Widget.FLEX_UI
+        """With *only from the form* it cannot: its form is none that this site showed."""
+        is_chosen = self.api == self.Api.WEB_CHANNELS and self.widget == self.Widget.FLEX_UI
+        return is_chosen and not self.require_form
 
     @property
     def takes_messages(self) -> bool:

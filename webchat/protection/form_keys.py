@@ -1,6 +1,6 @@
 """The idempotency key that a rendered form carries: signed for the browser that the form was shown to, with its time.
 
-It works once because (owner, key) is unique among chat sessions.
+It works once because (browser, key) is unique among chat sessions.
 """
 
 from __future__ import annotations
@@ -48,4 +48,4 @@ def shown_at(key: str, visitor: Visitor) -> datetime | None:
 
 
 def _signer(visitor: Visitor) -> signing.Signer:
-    return signing.Signer(salt=f"webchat.form_key.{visitor.key}")
+    return signing.Signer(salt=f"webchat.form_key.{visitor.browser}")

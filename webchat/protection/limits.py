@@ -16,7 +16,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
@@ -64,7 +64,7 @@ def take_each(*wanted: tuple[Limit, str]) -> int | None:
     taken = _advance(now, limits)
     if taken.keys() == limits.keys():
         return None
-    _undo(*taken)
+    _undo(now, {row: limits[row] for row in taken})
     empty = LimitCounter.objects.filter(key__in=limits.keys() - taken.keys())
     room_at = max(empty.values_list("room_at", flat=True), default=now)
     return max(1, math.ceil(room_at - now))
@@ -72,7 +72,7 @@ def take_each(*wanted: tuple[Limit, str]) -> int | None:
 
 def give_back(*taken: tuple[Limit, str]) -> None:
     """Undoes take_each()."""
-    _undo(*(limit.row(key) for limit, key in taken))
+    _undo(database_now().timestamp(), {limit.row(key): limit for limit, key in taken})
 
 
 # A provider gives one customer a /56 or a /48, which is up to 65,536 networks of a /64.
@@ -147,7 +147,7 @@ def wait_for_turn() -> bool:
 
 def by_place(browser: Limit, address: Limit, visitor: Visitor) -> list[tuple[Limit, str]]:
     """The limits of one browser at one address, and of the address."""
-    return [(browser, f"{visitor.key} {visitor.network}"), *by_network(address, visitor.network)]
+    return [(browser, f"{visitor.browser} {visitor.network}"), *by_network(address, visitor.network)]
 
 
 def take_start(webchat: Webchat, visitor: Visitor) -> None:
@@ -235,9 +235,15 @@ def _advance(now: float, limits: dict[str, Limit]) -> dict[str, float]:
         return {row: float(room_at) for row, room_at in cursor.fetchall()}
 
 
-def _undo(*rows: str) -> None:
-    if rows:
-        LimitCounter.objects.filter(key__in=rows).update(room_at=F("room_at") - F("each"))
+def _undo(now: float, limits: dict[str, Limit]) -> None:
+    """Gives one back to each row, and deletes those that say no more than no row does: what is refused leaves none."""
+    if not limits:
+        return
+    LimitCounter.objects.filter(key__in=limits).update(room_at=F("room_at") - F("each"))
+    whole = Q()
+    for row, limit in limits.items():
+        whole |= Q(key=row, room_at__lte=now - limit.seconds + limit.each + ROUNDING_SECONDS)
+    LimitCounter.objects.filter(whole).delete()
 
 
 def _day_of(now: datetime) -> str:

@@ -23,10 +23,11 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from webchat.forms.page_context import sign_context
+from webchat.forms.page_context import Reader, sign_context
 from webchat.hours import State, changes_ahead, iso, state_of, time_in_words, zone_of
 from webchat.models import Webchat, WhenClosed
 from webchat.models.copies import webchat_named, webchat_of_site
+from webchat.visitors import mark_of, page_secret
 
 logger = structlog.get_logger(__name__)
 
@@ -34,7 +35,8 @@ register = template.Library()
 
 _TEMPLATES = {"launcher": "webchat/launcher.html", "inline": "webchat/inline.html"}
 # Launchers other than our own, by the webchat's widget.
-LAUNCHERS: dict[str, Callable[[Webchat, HttpRequest, dict[str, Any], str], str]] = {}
+Launcher = Callable[[Webchat, HttpRequest, dict[str, Any], str], str]
+LAUNCHERS: dict[str, Launcher] = {}
 # Stands in the markup where a request has its nonce.
 _NONCE = "nonce-of-the-request"
 _USAGE = 'webchat takes a slug, mode="launcher" or mode="inline", and context=, all optional'
@@ -65,6 +67,13 @@ def _find(slug: str) -> Webchat | None:
         return webchat_named(slug)
     except Webchat.DoesNotExist:
         return None
+
+
+@register.simple_tag(takes_context=True)
+def user_mark(context: Context) -> str:
+    """Whose page it is, as the API's `visitor` says who sits there: for a script that asks when the page is shown again."""
+    user = context["request"].user
+    return mark_of(user if user.is_authenticated else None)
 
 
 @register.simple_tag
@@ -105,6 +114,15 @@ def _made_once(webchat: Webchat, name: str, values: dict[str, Any]) -> SafeStrin
     return webchat.markup[key]
 
 
+def _reader(webchat: Webchat, request: HttpRequest) -> Reader:
+    return Reader(webchat.pk, request.user if request.user.is_authenticated else None, page_secret(request))
+
+
+def _other_launcher(webchat: Webchat) -> Launcher | None:
+    is_own = webchat.widget == Webchat.Widget.FLEX_UI and not webchat.carries_flex_ui
+    return None if is_own else LAUNCHERS.get(webchat.widget)
+
+
 class WebchatNode(template.Node):
     def __init__(
         self, slug: FilterExpression | None, mode: FilterExpression | None, context: FilterExpression | None
@@ -129,10 +147,10 @@ class WebchatNode(template.Node):
         request = context.get("request")
         if request is None:
             raise ImproperlyConfigured("{% webchat %} needs the request: render the template with request=request.")
-        signed = sign_context(told, request.user if request.user.is_authenticated else None) if told else ""
+        signed = sign_context(told, _reader(found, request)) if told else ""
         query = "?" + urlencode({"context": signed}) if signed else ""
         values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}
-        render = LAUNCHERS.get(found.widget) if mode == "launcher" and found.is_configured else None
+        render = _other_launcher(found) if mode == "launcher" and found.is_configured else None
         if render and state_of(found, timezone.now()).is_open:
             return render(found, request, values, signed)
         values["request"] = SimpleNamespace(csp_nonce=_NONCE)

@@ -34,15 +34,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="one pass over everything that is due, then end")
+        parser.add_argument(
+            "--allow-most",
+            action="store_true",
+            help="with --once: end and delete what is due even if that is most of all chats, after worker_stopped in the log",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            worker.pass_once()
-            task.make_due_tasks()
-            for work in ASIDE:
-                work()
-            worker.prune()
+            do_once(allow_most=options["allow_most"])
             return
+        if options["allow_most"]:
+            raise CommandError("--allow-most is for one pass that somebody looks at: give --once, too.")
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
@@ -67,6 +70,15 @@ class Command(BaseCommand):
             stopping.wait(0 if busy >= worker.BATCH else PAUSE)
         for thread in aside:
             thread.join(LAST_MAIL_SECONDS)
+
+
+def do_once(*, allow_most: bool) -> None:
+    while worker.pass_once(allow_most=allow_most) >= worker.BATCH:
+        pass
+    task.make_due_tasks()
+    for work in ASIDE:
+        work()
+    worker.prune(allow_most=allow_most)
 
 
 def keep_doing(work: Callable[[], int], batch: int, stopping: threading.Event) -> None:
