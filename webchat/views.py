@@ -155,15 +155,16 @@ def webchat_or_404(slug: str) -> Webchat:
 
 def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse:
     visitor = visitor_of(request)
-    context = _context(request, webchat, visitor)
-    if context["state"] == "form" and not ChatSession.objects.owned_by(visitor).unfinished().exists():
+    begun = ChatSession.begun_by(visitor)
+    running = next((one for one in begun if one.is_active and one.webchat_id == webchat.pk), None)
+    context = _context(request, webchat, visitor, running)
+    if context["state"] == "form" and not begun:
         # Whoever sat here before may have kept a copy of the cookie.
         visitor = visitor.with_new_key()
     return _render(request, template, visitor, context)
 
 
-def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor) -> dict[str, Any]:
-    running = ChatSession.running_of(visitor, webchat)
+def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: ChatSession | None) -> dict[str, Any]:
     hours = state_of(webchat, database_now())
     context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running, "hours": hours}
     availability = availability_of(webchat) if hours.is_open and not running else None

@@ -68,7 +68,7 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def without_answers(self) -> ChatSessionQuerySet:
         """With the question alone of what people told the form: a renewal needs no more, unless it was lost."""
         return self.only(
-            "user", "api", "status", "lease_until", "identity", "channel_sid", "chat_service_sid", "started_at",
+            "webchat", "user", "api", "status", "lease_until", "identity", "channel_sid", "chat_service_sid", "started_at",
             "question", "question_sent_at",
         )  # fmt: skip
 
@@ -171,6 +171,11 @@ class ChatSession(models.Model):
         if session is not None:
             session.webchat = webchat
         return session
+
+    @classmethod
+    def begun_by(cls, visitor: Visitor) -> list[ChatSession]:
+        """The unfinished chats of this visitor with all webchats, the latest first."""
+        return list(cls.objects.without_answers().owned_by(visitor).unfinished())
 
     @property
     def has_its_account(self) -> bool:
