@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.template import loader
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from config.theme import theme
@@ -20,6 +21,10 @@ from webchat.errors import TRY_AGAIN_SECONDS, Code
 
 # As in config/urls.py.
 _FOR_SCRIPTS = re.compile(r"/api/|/webchat/[-\w]+/flex-ui/")
+ALLOW_COOKIES = gettext_lazy(
+    "This site needs a cookie to know that what you send is yours. Please allow cookies for this site in your browser, "
+    "then try again."
+)
 
 
 @require_safe
@@ -62,9 +67,12 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    without_cookies = settings.CSRF_COOKIE_NAME not in request.COOKIES
     if _is_api(request):
-        return error_response(request, 403, "csrf_failed", _("This page is out of date. Reload it and try again."))
-    return render(request, "403_csrf.html", status=403)
+        words = _("This page is out of date. Reload it and try again.")
+        return error_response(request, 403, "csrf_failed", ALLOW_COOKIES if without_cookies else words)
+    values = {"allow_cookies": ALLOW_COOKIES if without_cookies else ""}
+    return render(request, "403_csrf.html", values, status=403)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -40,6 +40,12 @@ class Code(Enum):
         needs_new_key=True,
     )
     FORM_EXPIRED = _Kind("form_expired", 403, _("This form is out of date. Please reload it."), needs_new_key=True)
+    FORM_CHANGED = _Kind(
+        "form_expired",
+        403,
+        _("This form has changed meanwhile. Please check your answers and send it again."),
+        needs_new_key=True,
+    )
     PROOF_NEEDED = _Kind(
         "proof_needed",
         403,

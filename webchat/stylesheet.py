@@ -16,7 +16,7 @@ from typing import NamedTuple
 import brotli
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.contrib.staticfiles.storage import staticfiles_storage
+from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
 
 from webchat.colours import ink_for
 
@@ -56,13 +56,21 @@ _kept = lru_cache(maxsize=64)(_put_together)
 
 def _read(name: str) -> bytes:
     """A static file as collectstatic left it: minified; its source in development and where nothing is collected."""
-    if not settings.DEBUG and staticfiles_storage.exists(name):
-        with staticfiles_storage.open(name) as file:
+    collected = _collected_name(name)
+    if not settings.DEBUG and staticfiles_storage.exists(collected):
+        with staticfiles_storage.open(collected) as file:
             return bytes(file.read())
     found = finders.find(name)
     if found is None:
         raise FileNotFoundError(name)
     return Path(found).read_bytes()
+
+
+def _collected_name(name: str) -> str:
+    """With its hash, where collectstatic gives names hashes: the file may be there under that name alone."""
+    if isinstance(staticfiles_storage, ManifestFilesMixin):
+        return str(staticfiles_storage.hashed_files.get(staticfiles_storage.hash_key(name), name))
+    return name
 
 
 @lru_cache(maxsize=64)

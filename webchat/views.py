@@ -95,6 +95,8 @@ def _render_refused(
     form, error = bind_form(kind, request, webchat, visitor, request.POST), refused.detail
     if isinstance(refused, FormInvalid):
         form, error = refused.form, ""
+    if refused.code is Code.FORM_CHANGED:
+        form.drop_unknown()
     key = "" if refused.code.needs_new_key else request.POST.get("idempotency_key", "")
     context = {
         "webchat": webchat,
@@ -104,7 +106,7 @@ def _render_refused(
         "session": None,
         "hours": state_of(webchat, database_now()),
         "availability": None,
-        **_envelope(webchat, key or form_keys.issue(visitor)),
+        **_envelope(webchat, key or form_keys.issue(visitor, form.shape)),
     }
     response = _render(request, "webchat/page.html", visitor, context, refused.code.status)
     if refused.retry_after:
@@ -186,8 +188,9 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: 
     else:
         context["state"], kind = "form", PreEngagementForm
     if kind:
-        context["form"] = kind(webchat, user=visitor.user, context=request.GET.get("context", ""))
-        context |= _envelope(webchat, form_keys.issue(visitor))
+        form = kind(webchat, user=visitor.user, context=request.GET.get("context", ""))
+        context["form"] = form
+        context |= _envelope(webchat, form_keys.issue(visitor, form.shape))
     return context
 
 

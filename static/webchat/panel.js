@@ -112,8 +112,11 @@ export class Panel {
     this.#chat?.dispose();
     this.#form = this.#chat = undefined;
     this.header.clear();
-    if (state === "form" || state === "message") {
-      const isStart = state === "form";
+    const isStart = state === "form";
+    if ((isStart || state === "message") && !navigator.cookieEnabled) {
+      const blocked = new ApiError("no_cookies", { detail: this.templates.text("no-cookies") });
+      this.#problem(blocked, () => this.#reload({ focus: true }));
+    } else if (isStart || state === "message") {
       this.#form = new StartForm(part(body, "form", HTMLFormElement), this.templates, {
         preload: () => isStart && this.#prefetch(),
         ready: async () => isStart && this.host.load("chat"),
@@ -213,7 +216,8 @@ export class Panel {
     this.#view.replaceChildren(this.templates.clone("loading"));
     this.#prefetch();
     try {
-      await this.#begin(await this.#api.current(), { focus: false });
+      const { question } = this.#body.dataset;
+      await this.#begin(await this.#api.current(), { focus: false, question });
     } catch (error) {
       if (error instanceof ApiError && error.isGone && !again) return this.#reload({ again: true });
       this.#problem(error, () => this.#resume());
@@ -242,7 +246,7 @@ export class Panel {
     this.host.emit("error", { code: error instanceof ApiError ? error.code : "unexpected" });
   }
 
-  /** @param {Credentials} credentials @param {{focus: boolean, question?: string}} options */
+  /** @param {Credentials} credentials @param {{focus: boolean, question?: string}} options its question is on its way */
   async #begin(credentials, { focus, question }) {
     const { Chat } = await this.host.load("chat");
     if (this.#disposed) return;

@@ -29,7 +29,8 @@ function put(field, answers) {
     field instanceof HTMLSelectElement
   ) {
     const value = answers.get(field.name);
-    if (typeof value === "string") field.value = value;
+    const isOffered = !(field instanceof HTMLSelectElement) || [...field.options].some((one) => one.value === value);
+    if (typeof value === "string" && isOffered) field.value = value;
     followDirection(field);
   }
 }

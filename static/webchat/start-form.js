@@ -117,9 +117,8 @@ export class StartForm {
         continue;
       }
       this.#mark(row, problem);
-      const label = row.querySelector("[data-webchat-name]")?.firstChild?.textContent?.trim() ?? "";
       const line = this.templates.clone("error-link", {
-        text: this.templates.text("field-problem", { name: label, problem }),
+        text: this.templates.text("field-problem", { name: row.dataset.webchatName ?? "", problem }),
       });
       line.querySelector("a")?.setAttribute("href", `#${row.dataset.webchatTarget}`);
       links.append(line);

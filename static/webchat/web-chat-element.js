@@ -78,20 +78,27 @@ export class WebChatElement extends HTMLElement {
     const { signal } = this.#listening;
     document.addEventListener("click", (event) => this.#clicked(event), { signal });
     document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
+    if (this.#holder !== this) return this.#leave();
     if (this.dataset.webchatHours)
       this.load("hours")
         .then(({ follow }) => follow(this, signal))
         .catch(() => {});
-    if (this.#bound) {
-      this.#panel?.attached();
-      return;
-    }
+    if (this.#bound) return this.#panel?.attached();
     this.#bound = true;
     for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, () => this.#prefetch(), { once: true });
     this.#draw();
     const state = this.recall();
     if (this.mode === "page" || state === "open") this.open({ focus: false });
     else if (state) this.#load();
+  }
+
+  /**
+   * The one that has the chat: it stands in the page, or is the first launcher. The others step back.
+   * @returns {WebChatElement}
+   */
+  get #holder() {
+    const same = `web-chat[slug="${this.slug}"]`;
+    return document.querySelector(`${same}:not([mode=launcher])`) ?? document.querySelector(same) ?? this;
   }
 
   disconnectedCallback() {
@@ -149,8 +156,9 @@ export class WebChatElement extends HTMLElement {
     }
   }
 
-  /** @param {{focus?: boolean}} [options] */
+  /** @param {{focus?: boolean}} [options] @returns {Promise<void>} */
   async open({ focus = true } = {}) {
+    if (this.#holder !== this) return this.#holder.open({ focus });
     if (!this.#open) {
       if (!this.emit("opening", {}, { cancelable: true })) return;
       this.#open = true;
@@ -183,7 +191,7 @@ export class WebChatElement extends HTMLElement {
 
   /** Ends the running chat, if there is one. */
   async end() {
-    await (await this.#loading)?.end();
+    await (await this.#holder.#loading)?.end();
   }
 
   /**
@@ -199,7 +207,7 @@ export class WebChatElement extends HTMLElement {
   /** @param {string} name @returns {DocumentFragment} */
   template(name) {
     const template = this.querySelector(`template[data-webchat-template="${name}"]`);
-    if (!(template instanceof HTMLTemplateElement)) throw new Error(`web-chat has no template ${name}`);
+    if (!(template instanceof HTMLTemplateElement)) throw new Error(`No template ${name}`);
     return document.importNode(template.content, true);
   }
 
@@ -246,7 +254,7 @@ export class WebChatElement extends HTMLElement {
     part(this, "panel").hidden = isLauncher && !this.#open;
     const launcher = this.querySelector("[data-webchat-launcher]");
     if (!(launcher instanceof HTMLElement)) return;
-    launcher.hidden = !isLauncher;
+    launcher.hidden = !isLauncher || this.#holder !== this;
     launcher.setAttribute("aria-expanded", String(this.#open));
     part(this, "link").hidden = true;
   }
@@ -320,6 +328,6 @@ export class WebChatElement extends HTMLElement {
 
 async function fetchFile(/** @type {string} */ address) {
   const response = await fetch(address, { signal: AbortSignal.timeout(FILE_TIMEOUT_MS) });
-  if (!response.ok) throw new Error(`${response.status} for ${address}`);
+  if (!response.ok) throw new Error(address);
   await response.arrayBuffer();
 }

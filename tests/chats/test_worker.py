@@ -253,6 +253,22 @@ def test_a_question_that_got_lost_is_sent_once(webchat, sandbox, arrived):
     assert ChatSession.objects.get().question_sent_at
 
 
+@pytest.mark.parametrize("written", [1, 12])
+def test_what_the_visitor_writes_meanwhile_is_not_the_question(webchat, sandbox, written):
+    sandbox.fault("POST", "/v1/Conversations/*", status=503)
+    credentials = VisitorClient().start(ANSWERS).json()
+    channel, identity = credentials["channel_sid"], credentials["identity"]
+    for number in range(written):
+        sandbox.say(channel, identity, f"It is blue ({number}).")
+    with later(LEASE + HALT):
+        assert work() == 1
+    assert sandbox.messages(channel)[written]["body"] == ANSWERS["question"]
+    ChatSession.objects.update(question_sent_at=None)  # the process died in between
+    with later(LEASE + HALT + 2 * worker.HOLD):
+        assert work() == 1
+    assert len(sandbox.messages(channel)) == written + 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_question_that_is_being_sent_is_not_sent_again(webchat, sandbox):
     """By a second tab, or by the worker."""

@@ -132,6 +132,10 @@ def test_at_320_pixels_nothing_is_cut_off(widget: Widget) -> None:
     expect(widget.messages).to_have_count(2)
     assert widget.page.evaluate("document.documentElement.scrollWidth") <= 320
     assert widget.log.evaluate("(e) => e.scrollWidth - e.clientWidth") <= 0
+    # As a desktop's window at 400 %.
+    widget.page.set_viewport_size({"width": 320, "height": 256})
+    for part in (widget.log, widget.composer, widget.panel.get_by_role("button", name="Send")):
+        expect(part).to_be_in_viewport(ratio=0.9)
 
 
 def test_the_log_is_one_live_region_and_history_is_not_read_out(widget: Widget) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Page, expect
 
@@ -34,6 +35,18 @@ def test_each_message_has_author_and_time(widget: Widget) -> None:
     assert stamps == sorted(stamps)
     expect(widget.messages.first.locator("[data-webchat-day]")).to_have_text("today")
     expect(widget.messages.last.locator("[data-webchat-day]")).to_be_hidden()
+
+
+def test_a_clock_that_is_wrong_changes_nothing(widget: Widget) -> None:
+    """A year behind, the message of now would be one of a day to come."""
+    widget.page.clock.install(time=datetime.now(UTC) - timedelta(days=365))
+    widget.start()
+    widget.send("What day is it?")
+    widget.agent_says("Monday")
+    expect(widget.messages).to_have_count(3)
+    widget.expect_connected()
+    days = widget.messages.locator("[data-webchat-day]").filter(visible=True)
+    expect(days).to_have_text(["today"])
 
 
 def test_an_identity_is_never_shown(widget: Widget) -> None:
@@ -150,6 +163,19 @@ def test_enter_sends_and_shift_enter_starts_a_line(widget: Widget) -> None:
     widget.composer.press_sequentially("   ")
     widget.composer.press("Enter")
     expect(widget.messages).to_have_count(2)
+    widget.composer.fill("once")
+    # An input method takes Enter for itself: some browsers say so, others tell the key after the word was chosen.
+    for options in ({"isComposing": True}, {"keyCode": 229}):
+        widget.composer.evaluate(
+            """(input, options) => input.dispatchEvent(
+                 new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true, ...options }))""",
+            options,
+        )
+    expect(widget.composer).to_have_value("once")
+    for _time in range(6):
+        widget.composer.press("Enter")
+    widget.expect_connected()
+    assert widget.at_twilio()[1:] == ["one\ntwo", "once"]
 
 
 def test_a_message_over_32_kb_is_kept_and_not_sent(widget: Widget) -> None:

@@ -212,14 +212,15 @@ def test_a_page_from_the_back_forward_cache(browser: Browser, site: SiteServer) 
     chromium.close()
 
 
-def test_two_tabs_show_one_chat_and_each_message_once(widget: Widget, page: Page) -> None:
+def test_four_tabs_show_one_chat_and_each_message_once(widget: Widget, page: Page) -> None:
     widget.start()
-    other = Widget(page.context.new_page(), widget.site).goto().open()
-    other.expect_connected()
+    others = [Widget(page.context.new_page(), widget.site).goto().open() for _tab in range(3)]
+    for other in others:
+        other.expect_connected()
     widget.send("From here")
-    expect(other.messages).to_have_count(2)
-    other.send("From there")
-    for one in (widget, other):
+    expect(others[0].messages).to_have_count(2)
+    others[0].send("From there")
+    for one in (widget, *others):
         expect(one.messages.locator("[data-webchat-text]")).to_have_text(
             ["Where is my parcel?", "From here", "From there"]
         )

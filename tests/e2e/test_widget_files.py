@@ -44,9 +44,10 @@ def at_twilio(widget: Widget) -> list[list[tuple[str, str]]]:
 
 def test_a_visitor_sends_files_with_a_text(widget: Widget) -> None:
     widget.start()
-    choose(widget, file("photo.png", PNG), file("Q3.XLSX"), file("sum.pdf"))
+    odd = ["50 % #1?&+.pdf", "🙂.pdf", "فاتورة.pdf", f"{'x' * 300}.pdf"]
+    choose(widget, file("photo.png", PNG), file("Q3.XLSX"), file("sum.pdf"), *map(file, odd))
     # Office documents are not among the kinds of this webchat.
-    expect(chosen(widget)).to_have_count(2)
+    expect(chosen(widget)).to_have_count(6)
     expect(problem(widget)).to_have_text(
         "Q3.XLSX cannot be sent. You can send images (JPEG, PNG, GIF, WebP), PDF; up to 10 MB together."
     )
@@ -62,7 +63,8 @@ def test_a_visitor_sends_files_with_a_text(widget: Widget) -> None:
     expect(mine.get_by_role("button", name="Open the attached file sum.pdf")).to_be_visible()
     expect(mine.locator("[data-webchat-delivery]")).to_be_hidden()
     expect(widget.messages).to_have_count(2)
-    assert at_twilio(widget) == [[], [("photo.png", "image/png"), ("sum.pdf", "application/pdf")]]
+    pdfs = [(name, "application/pdf") for name in ("sum.pdf", *odd)]
+    assert at_twilio(widget) == [[], [("photo.png", "image/png"), *pdfs]]
     assert widget.at_twilio()[-1] == "Here they are"
 
     widget.page.reload()

@@ -40,6 +40,7 @@ def field_of(type_):
         ("jo\u0308rg@bücher.example", "jörg@bücher.example"),
         ("Jane.O'Hara+x@Example.ORG", "Jane.O'Hara+x@Example.ORG"),
         ("用户@例子.广告", "用户@例子.广告"),
+        ("jane@studio.photography", "jane@studio.photography"),
         ("ज़@डाटा.भारत", "ज\u093c@डाटा.भारत"),
     ],
 )

@@ -489,7 +489,7 @@ def test_over_tls(authority: Authority, api: str, engagement: Engagement, gatewa
     with FaultyServer(authority.context("good")) as server:
         gateway = gateway_to(server.url, api, certificates=str(authority.file))
         channel = gateway.open(engagement)
-        gateway.post_message(channel, "Hello " * 4000)
+        gateway.post_message(channel, "Hello " * 4000, "question")
         assert gateway.find(engagement.identity) == channel
         assert server.connections == 1
 

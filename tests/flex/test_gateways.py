@@ -66,16 +66,17 @@ def test_a_chat_from_open_to_close(twilio: Twilio, api: str, engagement: Engagem
     assert channel.identity == engagement.identity
     assert gateway.find(engagement.identity) == channel
 
-    assert not gateway.has_message_of(channel)
-    gateway.post_message(channel, "Where is my “parcel”? 📦\n+1 & more")
-    assert gateway.has_message_of(channel)
-    assert not gateway.has_message_of(replace(channel, identity="somebody else"))
+    gateway.post_message(channel, "Hello", "another")
+    assert not gateway.has_message(channel, "question")
+    gateway.post_message(channel, "Where is my “parcel”? 📦\n+1 & more", "question")
+    assert gateway.has_message(channel, "question")
+    assert not gateway.has_message(replace(channel, identity="somebody else"), "question")
 
     gateway.close(channel.sid)
     assert gateway.find(engagement.identity) is None
     gateway.close(channel.sid)  # again: no error
     with fails(Reason.REFUSED, status=403):
-        gateway.post_message(channel, "too late")
+        gateway.post_message(channel, "too late", "question")
 
 
 def test_closing_an_absent_channel_is_done(twilio: Twilio, api: str, gateway_to: GatewayTo) -> None:
@@ -95,7 +96,7 @@ def test_the_unique_name_makes_a_repeated_legacy_open_harmless(
 def test_what_is_sent(faulty: FaultyServer, api: str, engagement: Engagement, gateway_to: GatewayTo) -> None:
     gateway = gateway_to(faulty.url, api)
     channel = gateway.open(engagement)
-    gateway.post_message(channel, "Hello")
+    gateway.post_message(channel, "Hello", "question")
     gateway.close(channel.sid)
 
     created, posted, closed = faulty.calls
@@ -113,7 +114,8 @@ def test_what_is_sent(faulty: FaultyServer, api: str, engagement: Engagement, ga
         assert created.form["ChatUniqueName"] == engagement.identity
         assert (closed.path, closed.form) == (f"/v1/WebChannels/{channel.sid}", {"ChatStatus": "inactive"})
     assert posted.path == f"/v1/Conversations/{channel.sid}/Messages"
-    assert posted.form == {"Author": engagement.identity, "Body": "Hello"}
+    attributes = {"Attributes": json.dumps({"client_id": "question"})}
+    assert posted.form == {"Author": engagement.identity, "Body": "Hello", **attributes}
     assert posted.headers["x-twilio-webhook-enabled"] == "true"
 
 
@@ -140,7 +142,7 @@ def test_an_agent_is_only_reached_by_a_posted_message(
     gateway = gateway_to(sandbox.url, api)
     channel = gateway.open(engagement)
     assert channel.sid not in json.dumps(sandbox.desk())
-    gateway.post_message(channel, "Hello")
+    gateway.post_message(channel, "Hello", "question")
     assert channel.sid in json.dumps(sandbox.desk())
 
 
@@ -230,7 +232,7 @@ def test_what_is_no_sid_never_becomes_a_path(
     faulty: FaultyServer, api: str, gateway_to: GatewayTo, no_sid: str
 ) -> None:
     gateway = gateway_to(faulty.url, api)
-    for verb in (gateway.close, lambda sid: gateway.post_message(Channel(sid, "w"), "x")):
+    for verb in (gateway.close, lambda sid: gateway.post_message(Channel(sid, "w"), "x", "question")):
         with fails(Reason.REFUSED, status=None):
             verb(no_sid)
     assert faulty.calls == []
@@ -357,8 +359,8 @@ def test_a_lost_message_can_be_looked_up(
     for fault, arrived in ((reset(done=False), False), (answering(201, {}), False), (reset(done=True), True)):
         faulty.script(fault)
         with fails(Reason.UNCLEAR):
-            gateway.post_message(channel, "Hello")
-        assert gateway.has_message_of(channel) is arrived
+            gateway.post_message(channel, "Hello", "question")
+        assert gateway.has_message(channel, "question") is arrived
     assert len(faulty.created[0].messages) == 1
 
 
@@ -425,15 +427,15 @@ def test_a_look_up_that_says_nothing_is_unclear(
         gateway.find("w")
     if "conversations" not in json.dumps(content):
         with fails(Reason.UNCLEAR):
-            gateway.has_message_of(Channel(sid("CH"), "w"))
+            gateway.has_message(Channel(sid("CH"), "w"), "question")
 
 
 Verb = Callable[[AnyGateway], object]
 VERBS: dict[str, Verb] = {
     "open": lambda gateway: gateway.open(Engagement("w", "Northwind", "Ada", {})),
     "find": lambda gateway: gateway.find("w"),
-    "post_message": lambda gateway: gateway.post_message(Channel(sid("CH"), "w"), "Hello"),
-    "has_message_of": lambda gateway: gateway.has_message_of(Channel(sid("CH"), "w")),
+    "post_message": lambda gateway: gateway.post_message(Channel(sid("CH"), "w"), "Hello", "question"),
+    "has_message": lambda gateway: gateway.has_message(Channel(sid("CH"), "w"), "question"),
     "close": lambda gateway: gateway.close(sid("CH")),
     "has_ended": lambda gateway: gateway.has_ended(sid("CH")),
 }

@@ -72,6 +72,7 @@ test("who cannot be reached can be tried again", () => {
 
 function peopleWith(header = new Header(element)) {
   const transcript = new Transcript(view, templates, {
+    now: () => new Date(),
     nameOf: (identity) => NAMES[identity] ?? null,
     resend() {},
     older: () => null,

@@ -192,22 +192,21 @@ test("the question is shown at once as being sent; without one nothing is", asyn
   assert.deepEqual(written(), []);
 });
 
-test("what still waits behind the question when the page goes is in the composer again, and in its draft", async () => {
+test("what still waits behind the question is kept for the next page", async () => {
   await startChat({ question: "Where is my parcel?" });
   send("It is blue.");
   send("And heavy.");
-  found("message").value = "Half a";
   await settled();
   assert.deepEqual(written().slice(1), [
     ["It is blue.", "Sending…"],
     ["And heavy.", "Sending…"],
   ]);
-  window.dispatchEvent(new Event("pagehide"));
-  await settled();
-  const text = "It is blue.\nAnd heavy.\nHalf a";
-  assert.equal(found("message").value, text);
-  assert.deepEqual(JSON.parse(element.recall("draft")), [SESSION, text]);
-  assert.deepEqual(written(), [["Where is my parcel?", "Sending…"]]);
+  const [session, unsent] = JSON.parse(element.recall("unsent"));
+  assert.equal(session, SESSION);
+  assert.deepEqual(
+    unsent.map(([, text]) => text),
+    ["It is blue.", "And heavy."],
+  );
 });
 
 test("an end is told to the page first, which may cancel it, and to our server once", async () => {

@@ -206,6 +206,25 @@ test("answers go from one form into the next, its own hidden fields aside", () =
   );
 });
 
+test("a choice that is no longer offered is none, and a tick beside another text is none", () => {
+  const { form } = formWith();
+  form.insertAdjacentHTML(
+    "beforeend",
+    `<select name="topic"><option value="">Please choose</option><option value="parcel">Parcel</option></select>
+     <input type="checkbox" name="consent" value="text:new">`,
+  );
+  const answers = new FormData();
+  answers.set("topic", "bill");
+  answers.set("consent", "text:old");
+  fill(form, answers);
+  const [topic, consent] = ["topic", "consent"].map((name) => form.querySelector(`[name=${name}]`));
+  assert.deepEqual([topic.value, consent.checked], ["", false]);
+  answers.set("topic", "parcel");
+  answers.set("consent", "text:new");
+  fill(form, answers);
+  assert.deepEqual([topic.value, consent.checked], ["parcel", true]);
+});
+
 test("the next chat's form keeps who the visitor is, and what they have begun to write", () => {
   const { form, field } = formWith();
   field("email").value = "new@example.com";

@@ -10,6 +10,7 @@ let view;
 let resent;
 let pages;
 let loadFiles;
+let now;
 
 beforeEach(() => {
   const templates = templatesOf(freshElement());
@@ -17,8 +18,10 @@ beforeEach(() => {
   view.replaceChildren(templates.clone("chat"));
   resent = [];
   pages = [];
+  now = new Date();
   loadFiles = async () => import("../../static/webchat/chat/received-files.js");
   transcript = new Transcript(view, templates, {
+    now: () => new Date(now),
     nameOf: (identity) => NAMES[identity] ?? null,
     resend: (entry) => resent.push(entry),
     older: () => pages.shift() ?? null,
@@ -197,4 +200,35 @@ test("files are shown as soon as their module comes, however often it has to be 
   await settled();
   assert.equal(asked, 3);
   assert.match(place.textContent, /bill\.pdf/);
+});
+
+const days = () => items().map((item) => shown(item, "day"));
+
+test("at midnight Today becomes Yesterday", () => {
+  now = new Date(2026, 0, 5, 23, 59);
+  transcript.add([entry(0, { at: now })]);
+  assert.deepEqual(days(), ["today"]);
+  now = new Date(2026, 0, 6, 0, 1);
+  transcript.add([entry(1, { at: now })]);
+  assert.deepEqual(days(), ["yesterday", "today"]);
+  now = new Date(2026, 0, 7, 9, 0);
+  transcript.shown();
+  assert.deepEqual(days(), ["Monday, January 5", "yesterday"]);
+});
+
+test("a day that has not come yet is called by its date", () => {
+  now = new Date(2026, 0, 3, 12, 0);
+  transcript.add([entry(0)]);
+  assert.deepEqual(days(), ["Monday, January 5"]);
+});
+
+test("a message without words says so, and one with a file needs none", () => {
+  transcript.add([
+    entry(0, { text: "" }),
+    entry(1, { text: " \u200b\n" }),
+    entry(2, { text: "", files: [{ name: "a.pdf", type: "application/pdf", url: async () => null }] }),
+    entry(3, { text: "\u{1f44d}\u200d" }),
+  ]);
+  const words = "This message cannot be shown here.";
+  assert.deepEqual(texts(), [words, words, "", "\u{1f44d}\u200d"]);
 });

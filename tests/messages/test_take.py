@@ -89,7 +89,7 @@ def test_a_message_is_kept_and_nobody_is_called(sandbox):
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_json_and_a_form_post_are_kept_alike(as_json):
-    make_webchat(when_closed="message", fields=False)
+    make_webchat(when_closed="message", closure="reopened", fields=False)
     assert VisitorClient().leave(TEXT | ADDRESS, as_json=as_json).status_code == 201
     message = Message.objects.get()
     assert (message.text, message.email) == (TEXT["message_text"], ADDRESS["reply_email"])
@@ -108,7 +108,7 @@ def test_the_same_key_again_is_the_same_message_and_other_words_are_refused():
 
 @pytest.mark.parametrize("name", ["message_text", "reply_email"])
 def test_a_key_belongs_to_what_the_message_adds_too(name):
-    make_webchat(when_closed="message", fields=False)
+    make_webchat(when_closed="message", closure="reopened", fields=False)
     visitor = VisitorClient()
     assert visitor.leave(TEXT | ADDRESS).status_code == 201
     other = visitor.leave(TEXT | ADDRESS | {name: "ada@example.com"})
@@ -116,7 +116,7 @@ def test_a_key_belongs_to_what_the_message_adds_too(name):
 
 
 def test_the_account_answers_where_it_can(client):
-    webchat = make_webchat(when_closed="message", fields=False)
+    webchat = make_webchat(when_closed="message", closure="reopened", fields=False)
     make_field(webchat, "email", type=Type.EMAIL, match="account", user_lookup="email", audience="signed_in")
     user = make_user(email="ada@example.com")
     client.force_login(user)

@@ -190,6 +190,7 @@ class Conversation:
     unique_name: str | None
     state: str = "active"
     messages: list[tuple[str, str]] = field(default_factory=list)
+    attributes: list[str] = field(default_factory=list)  # of the messages
 
     def view(self) -> dict[str, Any]:
         return {
@@ -329,11 +330,16 @@ class FaultyServer:
             case "GET", []:
                 return 200, one.view()
             case "GET", ["Messages"]:
-                return 200, listing("messages", [{"author": author, "body": body} for author, body in one.messages])
+                records = [
+                    {"author": author, "body": body, "attributes": attributes}
+                    for (author, body), attributes in zip(one.messages, one.attributes, strict=True)
+                ]
+                return 200, listing("messages", records)
             case _ if one.state == "closed":
                 return refusal(403, 50438)
             case "POST", ["Messages"]:
                 one.messages.append((call.form["Author"], call.form["Body"]))
+                one.attributes.append(call.form.get("Attributes", "{}"))
                 return 201, {"sid": sid("IM")}
             case _:
                 assert call.form in ({"State": "closed"}, {"ChatStatus": "inactive"})

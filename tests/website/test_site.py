@@ -397,9 +397,25 @@ def test_a_foreign_host(client):
 def test_a_form_without_its_token():
     client = Client(enforce_csrf_checks=True)
     make_webchat()
+    client.get("/accounts/login/")
     assert_page(client.post("/accounts/login/", {}), 403, "This page is out of date")
     sent = client.post("/api/webchat/support/sessions/", {}, content_type="application/json")
     assert_contract(sent, 403, "csrf_failed")
+    assert "out of date" in sent.json()["detail"]
+
+
+@pytest.mark.django_db
+def test_a_browser_without_cookies_is_told_what_to_allow():
+    """To load the page again, as a stale form asks, would help nobody."""
+    client = Client(enforce_csrf_checks=True)
+    make_webchat()
+    words = "Please allow cookies for this site"
+    refused = client.post("/accounts/login/", {})
+    assert_page(refused, 403, "No cookie")
+    assert words in refused.content.decode()
+    sent = client.post("/api/webchat/support/sessions/", {}, content_type="application/json")
+    assert_contract(sent, 403, "csrf_failed")
+    assert words in sent.json()["detail"]
 
 
 def test_a_fault_of_ours_is_told_without_the_database():

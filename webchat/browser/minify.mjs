@@ -16,9 +16,17 @@ const left = ["sdk", "flex-ui"];
 const { browserslist } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const oldest = browserslist.works.map((browser) => browser.replace(" ", ""));
 const types = [".js", ".css"];
-// With all that it imports, for each file costs a page view a request. Its own source alone names it; collectstatic would
-// miss a change of the others by their own names.
-const onEachPage = "web-chat.js";
+// With what it imports, for each file costs the visitor a request and compresses worse alone; but for what several of them
+// share. Its own source alone names it; collectstatic would miss a change of the others by their own names.
+const wholes = ["web-chat.js", "panel.js", join("chat", "chat.js")];
+const shared = /\/(api|templates)\.js$/;
+
+/** Leaves the imports that match as they are. */
+const leaving = (filter) => ({
+  name: "leaving",
+  setup: (one) =>
+    one.onResolve({ filter }, ({ path, kind }) => (kind === "entry-point" ? null : { path, external: true })),
+});
 
 mkdirSync(target, { recursive: true });
 const written = new Set();
@@ -29,7 +37,8 @@ for (const name of readdirSync(sources, { recursive: true })) {
   const { outputFiles } = await build({
     entryPoints: [join(sources, name)],
     write: false,
-    bundle: name === onEachPage,
+    bundle: wholes.includes(name),
+    plugins: wholes.indexOf(name) > 0 ? [leaving(shared)] : [],
     format: type === ".js" ? "esm" : undefined,
     minify: true,
     // What older browsers do not know is written out for them: nested rules, (width <= …).

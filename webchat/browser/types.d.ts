@@ -97,6 +97,8 @@ export interface ConversationHandlers {
   /** New or changed messages; live ones have just happened. */
   messages(messages: Entry[], live: boolean): void;
   removed(index: number): void;
+  /** The visitor may have read on, in another tab. */
+  read(): void;
   /** An agent has read up to this index. */
   seen(index: number): void;
   /** An agent came, or went; `at` is null for now. */

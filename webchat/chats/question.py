@@ -19,6 +19,9 @@ from webchat.protection.outage import breaker, passage
 
 logger = structlog.get_logger(__name__)
 
+# The question's own among the visitor's messages. The widget knows it by the same, and so does the visitor's "Try again"
+# there (chat/chat.js).
+CLIENT_ID = "question"
 QUESTION_SECONDS = 3  # that a request may take for it; what takes longer is left to the worker
 
 
@@ -29,8 +32,8 @@ def post_question(session: ChatSession, *, look_first: bool = False, even_if_ful
     try:
         gateway = gateway_for(session.destination, Deadline(QUESTION_SECONDS))
         with passage(even_if_full=even_if_full):
-            if not (look_first and gateway.has_message_of(session.channel)):
-                gateway.post_message(session.channel, session.question)
+            if not (look_first and gateway.has_message(session.channel, CLIENT_ID)):
+                gateway.post_message(session.channel, session.question, CLIENT_ID)
     except (FlexError, ChatRefused) as error:
         session.change(failure=str(error)[:200])
         logger.warning("question_not_sent", session=str(session.pk), reason=str(error))

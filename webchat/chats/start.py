@@ -67,6 +67,8 @@ def submit(
         if not ChatSession.objects.owned_by(visitor).unfinished().filter(webchat=webchat, key=key).exists():
             raise
     form = bind_form(PreEngagementForm, request, webchat, visitor, data)
+    if form_keys.is_of_another_shape(key, visitor, form.shape):
+        return find_begun(webchat, visitor, key), False
     return start(webchat, visitor, key, take_answers(form, visitor, key, identity), identity)
 
 
@@ -80,6 +82,18 @@ def require_open(webchat: Webchat, shown_at: datetime | None = None) -> None:
         raise ChatRefused(Code.CHAT_CLOSED, closed_in_words(webchat, state), retry_after=seconds, opens_at=state.until)
     if not webchat.is_configured:
         raise _unavailable(webchat, FlexError.Reason.NOT_CONFIGURED)
+
+
+def find_begun(webchat: Webchat, visitor: Visitor, key: str) -> ChatSession:
+    """The running chat of a form that staff changed after it was sent. Raises ChatRefused: IN_PROGRESS, and FORM_CHANGED
+    when the form began none."""
+    begun = ChatSession.objects.owned_by(visitor).unfinished().filter(webchat=webchat, key=key)
+    session = begun.select_related("webchat").first()
+    if session is None:
+        raise ChatRefused(Code.FORM_CHANGED)
+    if not session.is_active:
+        raise ChatRefused(Code.IN_PROGRESS)
+    return session
 
 
 # --- From the row to the channel -------------------------------------------------------------------------------------

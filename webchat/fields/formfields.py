@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -139,6 +141,22 @@ class NumberField(forms.DecimalField):
         return super().widget_attrs(widget) | {"inputmode": "decimal" if self.decimal_places else "numeric"}
 
 
+class ConsentInput(forms.CheckboxInput):
+    """A box whose value names the text beside it: a tick does not stand for another text than the visitor read."""
+
+    PREFIX = "text:"
+
+    def __init__(self, text: str) -> None:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        super().__init__(attrs={"value": f"{self.PREFIX}{digest[:16]}"})
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
+        given = data.get(name)
+        if isinstance(given, str) and given.startswith(self.PREFIX) and given != self.attrs["value"]:
+            return False
+        return bool(super().value_from_datadict(data, files, name))
+
+
 class PatternValidator:
     def __init__(self, pattern: str, message: str) -> None:
         self.pattern, self.message = pattern, message or _("Please write this in the form that is asked for.")
@@ -187,7 +205,8 @@ def _of_type(row: Row) -> forms.Field:
         case Type.CHECKBOX:
             return forms.BooleanField(**common | {"initial": is_yes(row.initial)})
         case Type.CONSENT:
-            return forms.BooleanField(**common | {"initial": False, "required": True})
+            widget = ConsentInput(row.label)
+            return forms.BooleanField(**common | {"initial": False, "required": True, "widget": widget})
         case _:
             line = _LINES.get(row.type, LineField)
             return line(max_length=row.longest, min_length=row.min_length, **common)

@@ -5,10 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext as _
 
 from webchat.fields import autofill, formfields, lookups, patterns
-from webchat.fields.kinds import BOX_TYPES, CHOICE_TYPES, LENGTH_TYPES, RANGE_TYPES, ROLE_TYPES, Row, Type
+from webchat.fields.kinds import (
+    BOX_TYPES,
+    CHOICE_TYPES,
+    CONSENT_LONGEST,
+    LABEL_LONGEST,
+    LENGTH_TYPES,
+    RANGE_TYPES,
+    ROLE_TYPES,
+    Row,
+    Type,
+)
+from webchat.fields.person_names import validate_line
 
 Errors = dict[str, Any]
 
@@ -26,7 +38,7 @@ _CHOICE_MAX = 200  # characters
 
 def problems(row: Row) -> Errors:
     """Returns what is wrong with a field of a known type, by column name."""
-    errors = _of_name(row) | _of_role(row) | _of_match(row) | range_problems(row)
+    errors = _of_name(row) | _of_label(row) | _of_role(row) | _of_match(row) | range_problems(row)
     if row.type in CHOICE_TYPES:
         errors |= _of_choices(row)
     if row.type in LENGTH_TYPES:
@@ -40,6 +52,18 @@ def problems(row: Row) -> Errors:
 def _of_name(row: Row) -> Errors:
     if row.name in RESERVED_NAMES:
         return {"name": _("“%(name)s” is a key of the site's own. Choose another name.") % {"name": row.name}}
+    return {}
+
+
+def _of_label(row: Row) -> Errors:
+    """A consent may have paragraphs; a question is one line."""
+    is_consent = row.type == Type.CONSENT
+    try:
+        if not is_consent:
+            validate_line(row.label)
+        MaxLengthValidator(CONSENT_LONGEST if is_consent else LABEL_LONGEST)(row.label)
+    except ValidationError as error:
+        return {"label": error}
     return {}
 
 

@@ -18,8 +18,10 @@ from webchat.flex.gateway import Channel, Destination, FlexError, is_sid
 
 # REST fires neither webhooks nor Studio without it.
 WEBHOOKS = "true"
-# Answers are at most 64 KiB, and one message may have 32: so few, as the visitor's is among the first.
+# Answers are at most 64 KiB, and one message may have 32: so few at a time.
 MESSAGES_READ = 5
+# In a message's attributes: the sender's own id of it. The widget writes and reads it too (chat/conversation.js).
+CLIENT_ID = "client_id"
 
 NOT_THERE = {404, 410}
 
@@ -36,18 +38,22 @@ class ConversationsGateway:
         """Raises FlexError(NOT_CONFIGURED)."""
         return client_on(self._http)
 
-    def post_message(self, channel: Channel, body: str) -> None:
+    def post_message(self, channel: Channel, body: str, client_id: str) -> None:
+        attributes = json.dumps({CLIENT_ID: client_id})
         with trusted_shape():
             message = self._conversation(channel.sid).messages.create(
-                author=channel.identity, body=body, x_twilio_webhook_enabled=WEBHOOKS
+                author=channel.identity, body=body, attributes=attributes, x_twilio_webhook_enabled=WEBHOOKS
             )
         if not is_sid(message.sid, "IM"):
             raise FlexError(FlexError.Reason.UNCLEAR)
 
-    def has_message_of(self, channel: Channel) -> bool:
+    def has_message(self, channel: Channel, client_id: str) -> bool:
         with trusted_shape():
-            page = self._conversation(channel.sid).messages.page(order="asc", page_size=MESSAGES_READ)
-            return any(message.author == channel.identity for message in page)
+            messages = self._conversation(channel.sid).messages.stream(order="asc", page_size=MESSAGES_READ)
+            return any(
+                message.author == channel.identity and client_id_in(message.attributes) == client_id
+                for message in messages
+            )
 
     def close(self, channel_sid: str) -> None:
         conversation = self._conversation(channel_sid)
@@ -87,6 +93,12 @@ def fetched(conversation: ConversationContext) -> ConversationInstance:
 def may_be_over(error: FlexError) -> bool:
     """Whether a refusal can be about the state of what was to be changed, and not about who asked or when."""
     return error.reason is FlexError.Reason.REFUSED and error.status not in {None, 401}
+
+
+def client_id_in(attributes: str | None) -> object:
+    """The sender's own id of a message; None for a message without one."""
+    found = json.loads(attributes or "{}")
+    return found.get(CLIENT_ID) if isinstance(found, dict) else None
 
 
 def is_closed(state: object) -> bool:

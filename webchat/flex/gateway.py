@@ -106,11 +106,12 @@ class Gateway(Protocol):
     def find(self, identity: str) -> Channel | None:
         """The channel that was opened for this identity, unless it is absent or over."""
 
-    def post_message(self, channel: Channel, body: str) -> None:
-        """Says something as the visitor, so that Studio starts and an agent is found. Not idempotent."""
+    def post_message(self, channel: Channel, body: str, client_id: str) -> None:
+        """Says something as the visitor, so that Studio starts and an agent is found. Not idempotent: `client_id` is what
+        the message can be found by."""
 
-    def has_message_of(self, channel: Channel) -> bool:
-        """Whether the visitor has said anything yet."""
+    def has_message(self, channel: Channel, client_id: str) -> bool:
+        """Whether the visitor's message of that id is there."""
 
     def close(self, channel_sid: str) -> None:
         """Ends the chat. A channel that is over or absent is closed: no error."""

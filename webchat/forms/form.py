@@ -5,6 +5,7 @@ Validation has no effects: it takes no limit and calls nobody. The gates of a st
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from webchat.fields import lookups
 from webchat.fields.kinds import Match, Role, Type
 from webchat.flex.gateway import pre_engagement_json
 from webchat.forms.page_context import Reader, context_data
+from webchat.links import has_links
 from webchat.models import PreEngagementField, Webchat
 
 # Names that a form post may carry beside the answers.
@@ -92,11 +94,18 @@ class PreEngagementForm(forms.Form):
         self.account_answers = self._read_account()
         for row in self.rows:
             if row.name not in self.account_answers and row.type != Type.HIDDEN:
-                self.fields[row.name] = row.formfield()
+                self.fields[row.name] = self._formfield(row)
 
     def choose_rows(self) -> list[PreEngagementField]:
         """What this visitor is asked, in its order."""
         return PreEngagementField.of_form(self.webchat, signed_in=self.user is not None)
+
+    def _formfield(self, row: PreEngagementField) -> forms.Field:
+        field = row.formfield()
+        if has_links(row.label) and not field.widget.use_fieldset:
+            # Its name is the whole text: the links in it are no part of its labels.
+            field.widget.attrs["aria-labelledby"] = f"webchat-{self.webchat.slug}-{row.name}_label"
+        return field
 
     def _read_account(self) -> dict[str, str]:
         """Reads the answers of the signed-in visitor's account, by field name, whatever the browser sends for them."""
@@ -108,6 +117,16 @@ class PreEngagementForm(forms.Form):
             if row.match in (Match.ACCOUNT, Match.REQUIRE)
         }
         return {name: value for name, value in values.items() if value}
+
+    @property
+    def shape(self) -> str:
+        """A short text that changes with what this visitor is asked, and with the words of it."""
+        asked = [
+            [row.name, row.type, row.label, row.required, row.choice_pairs() if row.type in row.CHOICE_TYPES else []]
+            for row in self.rows
+            if row.name in self.fields
+        ]
+        return salted_hmac("webchat.shape", json.dumps(asked)).hexdigest()[:12]
 
     @property
     def asks_nothing(self) -> bool:
@@ -137,9 +156,16 @@ class PreEngagementForm(forms.Form):
         self.page_context = context_data(self.context, Reader(self.webchat.pk, self.user, self.page.secret))
         return cleaned
 
+    def drop_unknown(self) -> None:
+        """Forgets what was answered to questions that are no longer asked."""
+        self.data = {name: self.data[name] for name in self.data if name in self._known}
+
+    @property
+    def _known(self) -> set[str]:
+        return {row.name for row in self.rows} | ENVELOPE
+
     def _refuse_unknown(self) -> None:
-        known = {row.name for row in self.rows} | ENVELOPE
-        if unknown := sorted(str(name)[:40] for name in self.data if name not in known):
+        if unknown := sorted(str(name)[:40] for name in self.data if name not in self._known):
             raise ValidationError(
                 _("This form has no field “%(names)s”."), code="unknown", params={"names": ", ".join(unknown[:5])}
             )

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from webchat.fields.kinds import Role, Type
 from webchat.forms import twilio_fields
 from webchat.forms.form import PreEngagementForm
+from webchat.links import spelled_out
 from webchat.models import PreEngagementField, Webchat
 
 # The name that the UI takes CustomerFriendlyName from.
@@ -25,7 +26,7 @@ def pre_engagement_config(form: PreEngagementForm) -> dict[str, Any]:
     taken = form.account_answers
     account = [_account_item(row, taken[row.name]) for row in form.rows if row.name in taken and row.show_account_value]
     return {
-        "description": _(form.webchat.intro) if form.webchat.intro else "",
+        "description": spelled_out(_(form.webchat.intro)) if form.webchat.intro else "",
         "fields": account + [_item(row) for row in form.rows if row.name in form.fields],
         "submitLabel": _(form.webchat.submit_label),
     }
@@ -33,6 +34,7 @@ def pre_engagement_config(form: PreEngagementForm) -> dict[str, Any]:
 
 def _item(row: PreEngagementField) -> dict[str, Any]:
     item = twilio_fields.write(row, row.name)
+    item["label"] = spelled_out(row.label)
     attributes = item["attributes"]
     attributes["name"] = FRIENDLY_NAME if row.role == Role.CUSTOMER_NAME else row.name
     if row.type in row.BOX_TYPES:
@@ -46,7 +48,7 @@ def _item(row: PreEngagementField) -> dict[str, Any]:
 def _account_item(row: PreEngagementField, value: str) -> dict[str, Any]:
     """Its answer is read from the account, whatever comes back."""
     attributes = {"name": row.name, "type": "text", "value": value, "readOnly": True}
-    return {"label": row.label, "type": "InputItem", "attributes": attributes}
+    return {"label": spelled_out(row.label), "type": "InputItem", "attributes": attributes}
 
 
 def left_out(webchat: Webchat) -> list[str]:

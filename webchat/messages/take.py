@@ -16,7 +16,7 @@ from webchat.forms.submit import bind_form, read_key, take_answers
 from webchat.messages import mail
 from webchat.models import Message, Webchat
 from webchat.models.clock import database_now
-from webchat.protection import limits
+from webchat.protection import form_keys, limits
 from webchat.visitors import Visitor
 
 logger = structlog.get_logger(__name__)
@@ -34,6 +34,8 @@ def leave_message(
         raise ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.closed_text))
     form = bind_form(MessageForm, request, webchat, visitor, data)
     key = read_key(request, data)
+    if form_keys.is_of_another_shape(key, visitor, form.shape):
+        return _find_left(webchat, visitor, key), False
     answers = take_answers(form, visitor, key)
     message = Message(
         webchat=webchat,
@@ -58,6 +60,14 @@ def leave_message(
         return _earlier(message), False
     logger.info("message_left", message=str(message.pk), webchat=webchat.slug)
     return message, True
+
+
+def _find_left(webchat: Webchat, visitor: Visitor, key: str) -> Message:
+    """The message of a form that staff changed after it was sent. Raises ChatRefused(FORM_CHANGED) when it left none."""
+    left = Message.objects.owned_by(visitor).filter(webchat=webchat, key=key).first()
+    if left is None:
+        raise ChatRefused(Code.FORM_CHANGED)
+    return left
 
 
 def _earlier(message: Message) -> Message:

@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
 from webchat.fields import autofill, formfields, kinds, patterns, rules
@@ -35,11 +36,14 @@ class PreEngagementField(models.Model):
 
     webchat = models.ForeignKey(Webchat, related_name="fields", on_delete=models.CASCADE)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
-    label = models.CharField(
+    label = models.TextField(
         _("label"),
-        max_length=500,
-        validators=[validate_line],
-        help_text=_("What the visitor reads. For a consent: the whole text that is agreed to."),
+        max_length=kinds.CONSENT_LONGEST,
+        validators=[validate_text],
+        help_text=_(
+            "What the visitor reads. For a consent: the whole text that is agreed to. Addresses become links, also as "
+            "[privacy notice](https://www.example.com/privacy)."
+        ),
     )
     name = models.CharField(
         _("name"),
@@ -141,7 +145,7 @@ class PreEngagementField(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.label
+        return Truncator(self.label).chars(80)
 
     def natural_key(self) -> tuple[str, str]:
         return (self.webchat.slug, self.name)

@@ -1,4 +1,5 @@
-"""The idempotency key that a rendered form carries: signed for the browser that the form was shown to, with its time.
+"""The idempotency key that a rendered form carries: signed for the browser that the form was shown to, with its time and
+what it asked.
 
 It works once because (browser, key) is unique among chat sessions.
 """
@@ -20,9 +21,15 @@ SHOWN_AT_LEAST_SECONDS = 2
 SHOWN_AT_MOST_SECONDS = 86_400
 
 
-def issue(visitor: Visitor) -> str:
-    """A key for one form: at most 128 visible characters."""
-    return _signer(visitor).sign_object([secrets.token_urlsafe(12), int(database_now().timestamp())])
+def issue(visitor: Visitor, shape: str) -> str:
+    """A key for one form of this shape: at most 128 visible characters."""
+    return _signer(visitor).sign_object([secrets.token_urlsafe(12), int(database_now().timestamp()), shape])
+
+
+def is_of_another_shape(key: str, visitor: Visitor, shape: str) -> bool:
+    """Whether the key is of a form of ours that asked this browser something else. A key that a program made is not."""
+    told = _told(key, visitor)
+    return told is not None and told[1] != shape
 
 
 def check(key: str, visitor: Visitor) -> None:
@@ -40,11 +47,17 @@ def check(key: str, visitor: Visitor) -> None:
 
 def shown_at(key: str, visitor: Visitor) -> datetime | None:
     """When the form of this key was shown, in UTC; None for a key that is not of a form of this browser."""
+    told = _told(key, visitor)
+    return told and told[0]
+
+
+def _told(key: str, visitor: Visitor) -> tuple[datetime, str] | None:
+    """When the form of this key was shown, and its shape; None for a key that is not of a form of this browser."""
     try:
-        _random, seconds = _signer(visitor).unsign_object(key)
+        _random, seconds, shape = _signer(visitor).unsign_object(key)
     except (signing.BadSignature, ValueError):
         return None
-    return datetime.fromtimestamp(seconds, UTC)
+    return datetime.fromtimestamp(seconds, UTC), shape
 
 
 def _signer(visitor: Visitor) -> signing.Signer:

@@ -18,11 +18,12 @@ from django.template.base import FilterExpression, Parser, Token, token_kwargs
 from django.template.context import Context
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from webchat import links
 from webchat.forms.page_context import Reader, sign_context
 from webchat.hours import State, changes_ahead, iso, state_of, time_in_words, zone_of
 from webchat.models import Webchat, WhenClosed
@@ -74,6 +75,24 @@ def user_mark(context: Context) -> str:
     """Whose page it is, as the API's `visitor` says who sits there: for a script that asks when the page is shown again."""
     user = context["request"].user
     return mark_of(user if user.is_authenticated else None)
+
+
+register.filter("has_links", links.has_links)
+
+
+@register.simple_tag
+def words(text: str, target: str = "") -> SafeString:
+    """What staff wrote, with its addresses as links. With a `target` the rest of it are labels of that field."""
+    if not target and not links.has_links(text):
+        return conditional_escape(text)
+    values = {"pieces": links.pieces(text), "target": target}
+    return mark_safe(render_to_string("webchat/_words.html", values).strip())  # noqa: S308  (a template of ours)
+
+
+@register.filter
+def words_alone(text: str) -> str:
+    """What staff wrote without the addresses behind its words."""
+    return "".join(piece.text for piece in links.pieces(text))
 
 
 @register.simple_tag
@@ -147,6 +166,12 @@ class WebchatNode(template.Node):
         request = context.get("request")
         if request is None:
             raise ImproperlyConfigured("{% webchat %} needs the request: render the template with request=request.")
+        if mode == "launcher":
+            # A second one of the same chat would be at the same place, with the same ids.
+            launchers: set[str] = vars(request).setdefault("webchat_launchers", set())
+            if found.slug in launchers:
+                return ""
+            launchers.add(found.slug)
         signed = sign_context(told, _reader(found, request)) if told else ""
         query = "?" + urlencode({"context": signed}) if signed else ""
         values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}

@@ -20,6 +20,8 @@ import { TwilioClient } from "./twilio-client.js";
 const CONNECT_MS = 15_000;
 // Our server tries for 3 s to post the question; after that its worker does, and nobody knows when.
 const QUESTION_MS = 5000;
+// Its client id there (webchat/chats/question.py).
+const QUESTION = "question";
 
 /**
  * Who or what ended a chat: whom the page is told, and whether our server must hear of it.
@@ -40,13 +42,13 @@ export class Chat {
   isRunning = true;
   /** Our server is being asked to end it. */
   #ending = false;
+  /** Milliseconds that our server's clock is ahead of the visitor's, which may be wrong by days. */
+  #skew;
   #listening = new AbortController();
   /** @type {Credentials | undefined} what another tab of this browser was given when it asked */
   #given;
   /** @type {Promise<Alerts | undefined> | undefined} */
   #alerts;
-  /** @type {Entry | undefined} that our server is posting */
-  #question;
   /** @type {Promise<void> | undefined} what the visitor writes meanwhile waits for it */
   #questionPosted;
   /** @type {(() => void) | undefined} until it was called */
@@ -74,18 +76,20 @@ export class Chat {
     this.on = on;
     this.session = credentials.session_id;
     this.identity = credentials.identity;
+    this.#skew = Date.parse(credentials.expires_at) - credentials.expires_in * 1000 - Date.now();
     this.notice = new ConnectionNotice(view, templates, () => this.#open());
     this.client = new TwilioClient(credentials, {
       loadSdk: () => host.load("sdk"),
       renew: () => this.#renew(),
       status: (status) => this.#showStatus(status),
       gone: () => this.#finish("server"),
-      broken: () => this.#open(),
+      broken: () => this.#open("reconnecting"),
     });
     this.conversation = new Conversation(this.client, credentials, {
       loadFiles: () => host.load("outgoing-files"),
       messages: (entries, live) => this.#arrived(entries, live),
       removed: (index) => this.#removed(index),
+      read: () => this.#read(),
       seen: (index) => this.transcript.showSeen(index),
       presence: (identity, joined, at) => this.people.presence(identity, joined, at),
       typing: (identity, isTyping) => identity !== this.identity && this.people.typing(identity, isTyping),
@@ -97,6 +101,7 @@ export class Chat {
       closed: () => this.#finish(this.#ending ? "visitor" : "twilio"),
     });
     this.transcript = new Transcript(view, templates, {
+      now: () => this.#now(),
       nameOf: (identity) => this.conversation.nameOf(identity),
       resend: (entry) => this.#send(entry, true),
       older: () => (this.isRunning && this.conversation.hasOlder ? this.conversation.older() : null),
@@ -115,8 +120,7 @@ export class Chat {
       confirmed: () => this.end(),
     });
     const { signal } = this.#listening;
-    document.addEventListener("visibilitychange", () => this.#read(), { signal });
-    window.addEventListener("pagehide", () => this.#takeBack(), { signal });
+    document.addEventListener("visibilitychange", () => this.#lookedAt(), { signal });
     this.transcript.log.addEventListener("scroll", () => this.#read(), { signal, passive: true });
     part(view, "new").addEventListener("click", on.startAnother);
     for (const button of view.querySelectorAll("[data-webchat-download]")) {
@@ -127,7 +131,12 @@ export class Chat {
     header.offerEnd(() => this.#askToEnd());
     if (!host.isOpen) host.remember("minimised");
     if (question) this.#expect(question);
+    this.#restoreUnsent();
     this.#open();
+  }
+
+  #now() {
+    return new Date(Date.now() + this.#skew);
   }
 
   /** The panel came into sight. @param {{focus: boolean}} options */
@@ -137,16 +146,20 @@ export class Chat {
     this.#read();
   }
 
+  get #isDisposed() {
+    return this.#listening.signal.aborted;
+  }
+
   /** Something else takes its place in the panel. */
   dispose() {
-    this.#takeBack();
     this.#listening.abort();
     this.conversation.dispose();
     this.client.close();
   }
 
-  async #open() {
-    this.#showStatus("connecting");
+  /** @param {Status} [status] */
+  async #open(status = "connecting") {
+    this.#showStatus(status);
     const patience = setTimeout(() => this.#showStatus("unreachable"), CONNECT_MS);
     try {
       await this.conversation.open(() => clearTimeout(patience));
@@ -205,10 +218,9 @@ export class Chat {
 
   // --- Messages -------------------------------------------------------------------------------------------------
 
-  /** Shows the question as being sent. Its echo has no client id, and takes its place. @param {string} question */
+  /** Shows the question as being sent, until its echo takes its place. @param {string} question */
   #expect(question) {
-    this.#question = this.#own(null, question);
-    this.transcript.fill([this.#question]);
+    this.transcript.fill([this.#own(QUESTION, question)]);
     this.#questionPosted = new Promise((resolve) => {
       this.#stopWaiting = () => {
         this.#stopWaiting = undefined;
@@ -218,9 +230,21 @@ export class Chat {
     });
   }
 
-  /** What still waits behind the question goes back to the composer, whose draft outlives the page. */
-  #takeBack() {
-    if (this.#stopWaiting) for (const { cancel } of [...this.transcript.timeline.entries].reverse()) cancel?.();
+  /** What Twilio has not taken outlives the page as a draft does: it stands there again, to be sent or not. */
+  #keepUnsent() {
+    if (!this.isRunning) return;
+    const unsent = this.transcript.timeline.entries
+      .filter(({ own, index, text, clientId }) => own && index === null && text && clientId !== QUESTION)
+      .map(({ clientId, text }) => [clientId, text]);
+    this.host.remember(unsent.length ? JSON.stringify([this.session, unsent]) : null, "unsent");
+  }
+
+  #restoreUnsent() {
+    const [session, unsent = []] = JSON.parse(this.host.recall("unsent") ?? "[]");
+    if (session !== this.session) return;
+    for (const [clientId, text] of unsent) {
+      this.transcript.fill([{ ...this.#own(clientId, text), status: "failed" }]);
+    }
   }
 
   /** @param {string} text @param {Attachment[]} files */
@@ -228,10 +252,11 @@ export class Chat {
     const entry = this.#own(crypto.getRandomValues(new Uint32Array(4)).join("-"), text, files);
     this.transcript.markUnread(null);
     this.transcript.add([entry]);
+    this.#keepUnsent();
     this.#send(entry, false);
   }
 
-  /** @param {string | null} clientId @param {string} text @param {Attachment[]} [files] @returns {Entry} */
+  /** @param {string} clientId @param {string} text @param {Attachment[]} [files] @returns {Entry} */
   #own(clientId, text, files) {
     return {
       kind: "message",
@@ -239,7 +264,7 @@ export class Chat {
       clientId,
       author: this.identity,
       own: true,
-      at: new Date(),
+      at: this.#now(),
       text,
       files,
       status: "sending",
@@ -259,19 +284,22 @@ export class Chat {
     this.transcript.update(entry);
     try {
       await Promise.race([this.#questionPosted, cancelled]);
+      if (this.#isDisposed) return;
       await this.conversation.send(entry, again, cancelling.signal);
-      const question = this.#question;
+      const question = this.transcript.timeline.byClientId(QUESTION);
       if (question?.status === "sending" && question !== entry) {
-        // Our server posts none after another message of the visitor, who may send it again.
+        // Our server has failed once. It goes on trying, and so may the visitor: whoever comes second finds it there.
         question.status = "failed";
         this.transcript.update(question);
       }
       this.host.emit("message", { from: "visitor" });
     } catch {
+      if (this.#isDisposed) return;
       // If it got through nevertheless, its echo brings it back.
       if (cancelling.signal.aborted) {
         this.composer.putBack(entry.text);
-        return this.transcript.remove(entry);
+        this.transcript.remove(entry);
+        return this.#keepUnsent();
       }
       if (entry.index === null) entry.status = "failed";
       this.transcript.update(entry);
@@ -291,7 +319,8 @@ export class Chat {
     } else {
       this.transcript.fill(entries);
     }
-    if (entries.some(({ own, clientId }) => own && !clientId)) this.#stopWaiting?.();
+    if (entries.some(({ own, clientId }) => own && clientId === QUESTION)) this.#stopWaiting?.();
+    this.#keepUnsent();
     this.people.show();
     this.#read();
   }
@@ -300,6 +329,12 @@ export class Chat {
   #removed(index) {
     const entry = this.transcript.timeline.byIndex(index);
     if (entry) this.transcript.remove(entry);
+  }
+
+  /** The page came into sight, or went out of it. */
+  #lookedAt() {
+    this.#read();
+    this.conversation.tryLine();
   }
 
   /** What is in sight counts as read; the rest is counted on the launcher and in the title. */
@@ -330,7 +365,7 @@ export class Chat {
     const module = await this.host.load("download").catch(() => this.#notLoaded());
     if (!module) return;
     const [first] = this.transcript.timeline.entries;
-    const name = `${this.host.slug}-${(first?.at ?? new Date()).toISOString().slice(0, 10)}`;
+    const name = `${this.host.slug}-${(first?.at ?? this.#now()).toISOString().slice(0, 10)}`;
     module.save(module.textOf(this.transcript, this.templates, this.header.title, !this.conversation.hasOlder), name);
   }
 
@@ -388,6 +423,7 @@ export class Chat {
     this.on.ended();
     this.endDialog.show();
     this.composer.forget();
+    this.host.remember(null, "unsent");
     this.composer.hide(true);
     this.notice.clear();
     this.people.end();

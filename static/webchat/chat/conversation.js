@@ -11,9 +11,21 @@ import { CALL_LIMIT } from "./twilio-client.js";
  */
 
 const PAGE_SIZE = 30;
+// How often the line of a page in sight is tried, and how long it has to answer. Frames that vanish close no socket.
+const PULSE_MS = 45_000;
+const PULSE_LIMIT = 10_000;
 
 /** @type {Omit<ConversationHandlers, "loadFiles">} */
-const NOBODY = { messages() {}, removed() {}, seen() {}, presence() {}, typing() {}, named() {}, closed() {} };
+const NOBODY = {
+  messages() {},
+  removed() {},
+  read() {},
+  seen() {},
+  presence() {},
+  typing() {},
+  named() {},
+  closed() {},
+};
 
 export class Conversation {
   /** @type {TwilioConversation | undefined} */
@@ -23,6 +35,9 @@ export class Conversation {
   /** @type {Map<string, string | null>} */
   #names = new Map();
   #lastRead = -1;
+  /** @type {Promise<void>} what is sent waits for it */
+  #opening = Promise.resolve();
+  #pulse = setInterval(() => this.tryLine(), PULSE_MS);
 
   /**
    * @param {TwilioClient} client
@@ -39,6 +54,7 @@ export class Conversation {
 
   /** The SDK may go on for some seconds, and nobody hears of it any more. */
   dispose() {
+    clearInterval(this.#pulse);
     this.on = { ...this.on, ...NOBODY };
   }
 
@@ -65,7 +81,12 @@ export class Conversation {
    * Connects and reads the newest messages. Rejects when it cannot; called again, it starts over.
    * @param {() => void} joined the conversation was found, or another attempt took over
    */
-  async open(joined) {
+  open(joined) {
+    this.#opening = this.#open(joined);
+    return this.#opening;
+  }
+
+  async #open(/** @type {() => void} */ joined) {
     const client = await this.client.connect((client) => this.#watch(client));
     const conversation = client && (await this.#join(client));
     joined();
@@ -73,18 +94,25 @@ export class Conversation {
     this.#conversation = conversation;
     this.client.isJoined = true;
     this.#listen(conversation);
-    this.#oldest = await within(CALL_LIMIT, conversation.getMessages(PAGE_SIZE));
+    this.#oldest = await this.client.answer(conversation.getMessages(PAGE_SIZE));
     const entries = this.#oldest.items.map((message) => this.#entry(message));
     this.on.messages(entries, false);
     this.client.report();
     this.#checkEnded();
-    this.#meet(await within(CALL_LIMIT, conversation.getParticipants()));
+    this.#meet(await this.client.answer(conversation.getParticipants()));
+  }
+
+  /** After a pause, in which a line may have died unnoticed: a machine slept, or a router forgot it. */
+  tryLine() {
+    if (document.visibilityState !== "visible" || this.client.current?.connectionState !== "connected") return;
+    const count = this.#live?.getMessagesCount();
+    if (count) this.client.answer(count, PULSE_LIMIT).catch(() => {});
   }
 
   /** The messages before those that are known. @returns {Promise<Entry[]>} */
   async older() {
     if (!this.#oldest?.hasPrevPage) return [];
-    this.#oldest = await within(CALL_LIMIT, this.#oldest.prevPage());
+    this.#oldest = await this.client.answer(this.#oldest.prevPage());
     return this.#oldest.items.map((message) => this.#entry(message));
   }
 
@@ -96,10 +124,11 @@ export class Conversation {
   async send(entry, again, signal) {
     const { text, clientId, files } = entry;
     try {
+      if (!this.#live) await within(CALL_LIMIT, this.#opening);
       const conversation = this.#live;
       if (!conversation) throw new ApiError("network");
       if (again) {
-        const { items } = await within(CALL_LIMIT, conversation.getMessages(PAGE_SIZE));
+        const { items } = await this.client.answer(conversation.getMessages(PAGE_SIZE));
         const entries = items.map((message) => this.#entry(message));
         this.on.messages(entries, true);
         if (entries.some((entry) => entry.own && entry.clientId === clientId)) return;
@@ -109,7 +138,7 @@ export class Conversation {
         const { upload } = await this.on.loadFiles();
         return await upload(conversation, entry, attributes, signal);
       }
-      await within(CALL_LIMIT + 5000, conversation.sendMessage(text, attributes));
+      await this.client.answer(conversation.sendMessage(text, attributes));
     } catch (error) {
       const { status = 0 } = /** @type {{status?: number}} */ (error);
       // A refused file says nothing of the chat: its role at Twilio may forbid files alone.
@@ -168,7 +197,10 @@ export class Conversation {
     conversation.on("participantLeft", ({ identity }) => {
       if (identity && identity !== this.identity) this.on.presence(identity, false, null);
     });
-    conversation.on("updated", () => this.#checkEnded());
+    conversation.on("updated", () => {
+      this.on.read();
+      this.#checkEnded();
+    });
     conversation.on("removed", () => this.#end());
   }
 

@@ -16,10 +16,13 @@ import { languageOf } from "../templates.js";
 export function textOf(transcript, templates, title, isWhole) {
   const when = new Intl.DateTimeFormat(languageOf(transcript.log), { dateStyle: "medium", timeStyle: "short" });
   const lines = transcript.timeline.entries.map((entry) => {
-    const { kind, event = "", author, own, at, text, files = [], status } = entry;
+    const { kind, event = "", author, own, at, files = [], status } = entry;
     const name = transcript.label(author, own);
     if (kind === "event") return `[${when.format(at)}] ${templates.text(event, { name })}`;
-    const parts = [text, ...files.map((file) => templates.text("attached", { name: file.name }))].filter(Boolean);
+    const parts = [
+      transcript.wordsOf(entry),
+      ...files.map((file) => templates.text("attached", { name: file.name })),
+    ].filter(Boolean);
     if (status === "failed") parts.push(templates.text("failed"));
     return `[${when.format(at)}] ${name}: ${parts.join("\n")}`;
   });

@@ -18,8 +18,7 @@ export function compare(a, b) {
 function isSame(a, b) {
   if (a.kind !== "message" || b.kind !== "message") return false;
   if (a.index !== null && a.index === b.index) return true;
-  // Neither has a client id: the question, shown before our server has posted it.
-  return (a.clientId !== null || a.index === null) && a.clientId === b.clientId && a.author === b.author;
+  return a.clientId !== null && a.clientId === b.clientId && a.author === b.author;
 }
 
 /** Entries in order, each once, however often and in whatever order they arrive. */
@@ -49,6 +48,11 @@ export class Timeline {
   /** @param {number} index */
   byIndex(index) {
     return this.entries.find((entry) => entry.kind === "message" && entry.index === index);
+  }
+
+  /** One of the visitor's own. @param {string} clientId */
+  byClientId(clientId) {
+    return this.entries.find((entry) => entry.own && entry.clientId === clientId);
   }
 
   /** @param {Entry} entry */

@@ -16,6 +16,8 @@ export class Transcript {
   #atEnd = true;
   #position = 0;
   #height = 0;
+  /** The day on which the days were named. */
+  #today = "";
   /** @type {Promise<boolean> | undefined} */
   #page;
   #seen = -1;
@@ -28,6 +30,7 @@ export class Transcript {
    * @param {ParentNode} view
    * @param {Templates} templates
    * @param {object} on
+   * @param {() => Date} on.now
    * @param {(identity: string) => string | null} on.nameOf
    * @param {(entry: Entry) => void} on.resend
    * @param {() => Promise<Entry[]> | null} on.older null when there are none
@@ -68,6 +71,7 @@ export class Transcript {
 
   /** @param {Entry[]} entries @returns {Entry[]} those that were not known */
   add(entries) {
+    this.#nameDays();
     const news = [];
     const follow = this.#atEnd || entries.some(({ status }) => status === "sending");
     for (const incoming of entries) {
@@ -118,6 +122,13 @@ export class Transcript {
     for (const entry of this.timeline.entries) this.#decorate(entry);
   }
 
+  /** At midnight "Today" becomes "Yesterday". */
+  #nameDays() {
+    const today = this.on.now().toDateString();
+    if (this.#today !== today) this.rename();
+    this.#today = today;
+  }
+
   scrollToEnd() {
     this.#atEnd = true;
     this.jump.hidden = true;
@@ -126,6 +137,7 @@ export class Transcript {
 
   /** The panel is on the screen again. */
   shown() {
+    this.#nameDays();
     if (this.#atEnd) this.scrollToEnd();
     else this.log.scrollTop = this.#position;
     this.#loadOlder();
@@ -134,6 +146,12 @@ export class Transcript {
   /** @param {string} identity @param {boolean} own */
   label(identity, own = false) {
     return own ? this.templates.text("visitor") : (this.on.nameOf(identity) ?? this.templates.text("agent"));
+  }
+
+  /** What stands in a message: nobody knows what an agent's tools send. @param {Entry} entry */
+  wordsOf({ text, files = [] }) {
+    const isBlank = /^[\s\p{Cc}\p{Cf}]*$/u.test(text);
+    return isBlank && !files.length ? this.templates.text("not-shown") : text;
   }
 
   #scrolled() {
@@ -200,8 +218,8 @@ export class Transcript {
   }
 
   #day(/** @type {Date} */ at) {
-    const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000);
-    return days < 2 ? this.relative.format(-days, "day") : this.calendar.format(at);
+    const days = Math.round((this.on.now().setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 86_400_000);
+    return days === 0 || days === 1 ? this.relative.format(-days, "day") : this.calendar.format(at);
   }
 
   /** @param {Entry} entry */
@@ -237,7 +255,7 @@ export class Transcript {
     const content = JSON.stringify([entry.text, ...files.map(({ name }) => name)]);
     if (text.dataset.drawn === content) return;
     text.dataset.drawn = content;
-    const pieces = linkify(entry.text).map((piece) => {
+    const pieces = linkify(this.wordsOf(entry)).map((piece) => {
       if (!piece.href) return piece.text;
       const link = this.templates.element("link", { text: piece.text });
       link.setAttribute("href", piece.href);

@@ -8,6 +8,7 @@ import { ApiError, backOff, sleep, within } from "../api.js";
  */
 
 export const CALL_LIMIT = 20_000;
+const CONNECT_LIMIT = 40_000;
 const LINGER = 3000;
 // A lifetime shorter than Twilio's warning makes the warning come back at once after each renewal.
 const RENEWAL_PAUSE = 20_000;
@@ -33,7 +34,7 @@ export class TwilioClient {
    * @param {() => Promise<Credentials>} on.renew rejects with an ApiError that `isGone` when the chat has ended
    * @param {(status: Status) => void} on.status
    * @param {() => void} on.gone there is no token for it any more
-   * @param {() => Promise<void>} on.broken the token could not be replaced: only a new start helps
+   * @param {() => Promise<void>} on.broken only a new start helps
    */
   constructor(credentials, on) {
     this.credentials = credentials;
@@ -60,7 +61,7 @@ export class TwilioClient {
       });
       this.current = client;
       try {
-        await this.#initialized(client, ready);
+        await within(CONNECT_LIMIT, this.#initialized(client, ready));
         return client;
       } catch (error) {
         // A client whose first connection failed, for whatever reason, is never ready: it takes a new one.
@@ -72,6 +73,27 @@ export class TwilioClient {
       }
     }
     return null;
+  }
+
+  /**
+   * Waits for the answer to a call. A line that says it is open and does not answer is dead: then another is made.
+   * @template T
+   * @param {Promise<T>} call
+   * @param {number} [limit] milliseconds
+   * @returns {Promise<T>} rejects with ApiError("timeout")
+   */
+  async answer(call, limit = CALL_LIMIT) {
+    const asked = this.current;
+    try {
+      return await within(limit, call);
+    } catch (error) {
+      const isSilent = error instanceof ApiError && error.code === "timeout";
+      if (isSilent && this.isJoined && asked === this.current && asked?.connectionState === "connected") {
+        this.#drop();
+        this.on.broken();
+      }
+      throw error;
+    }
   }
 
   close() {

@@ -29,14 +29,14 @@ FILES = {
 # Turbo styles its progress bar with an element, for which it knows the page's nonce.
 @csp_update({"style-src": [NONCE]})
 def host(request: HttpRequest, library: str, page: str) -> HttpResponse:
-    """A page that navigates or looks as the library has it. "plain" has no chat, "inline" has it in the page;
-    `?webchat=` names another one."""
+    """A page that navigates or looks as the library has it. "plain" has no chat, "inline" has it in the page,
+    "both" has two launchers beside; `?webchat=` names another one."""
     names = [name for name in FILES if name.startswith(f"{library}.")]
     context = {
         "library": library,
         "page": page,
         "file": names[0] if names else "",
-        "pages": ["one", "two", "plain", "inline"],
+        "pages": ["one", "two", "plain", "inline", "both"],
         "slug": request.GET.get("webchat", "support"),
     }
     return render(request, "host.html", context)
