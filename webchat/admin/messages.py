@@ -21,7 +21,7 @@ QUOTED_MAX = 1000
 
 
 class MessageForm(forms.ModelForm):
-    is_answered = forms.BooleanField(label=gettext_lazy("Answered"), required=False)
+    is_answered = forms.BooleanField(label=gettext_lazy("Mark as answered"), required=False)
 
     class Meta:
         model = Message
