@@ -23,7 +23,7 @@ FIELDS = frozenset(
     {
         "time", "level", "logger", "event", "request_id", "network", "method", "path", "status", "ms", "user", "reason",
         "code", "limit", "webchat", "session", "by", "state", "sid", "seconds", "failures", "counts", "error", "trace",
-        "sandbox", "kind",
+        "sandbox", "kind", "message_id",
     }
 )  # fmt: skip
 TRACE_MAX = 12  # frames, the innermost

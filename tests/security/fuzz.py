@@ -23,13 +23,15 @@ from tests.support.site import ROOT, SiteServer
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
-OPERATIONS = ("start", "current", "renew", "end")
+OPERATIONS = ("start", "leave_message", "current", "renew", "end")
 
 RUNS_MAX = 40  # of one operation
 
-# The demo's webchat, with the fields of ANSWERS alone.
+# The demo's webchat, with the fields of ANSWERS alone, and messages taken.
 FORM = """
 webchat = Webchat.objects.get(slug="support")
+webchat.when_closed = "message"
+webchat.save()
 webchat.fields.all().delete()
 for name, type, role in [("name", "name", "customer_name"), ("email", "email", ""), ("question", "textarea", "question")]:
     webchat.fields.create(name=name, label=name, type=type, role=role)

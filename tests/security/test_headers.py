@@ -61,7 +61,7 @@ def problems_of(response) -> list[str]:
 
 @pytest.fixture
 def rows(sandbox):
-    make_webchat()
+    make_webchat(when_closed="message")
     assert VisitorClient().start(ANSWERS).status_code == 201
     return make_user("root", is_superuser=True, is_staff=True)
 

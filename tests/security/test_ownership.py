@@ -18,6 +18,7 @@ METHODS = ["get", "head", "post", "put", "patch", "delete", "options"]
 CHAT_URLS = {
     "webchat/<slug:slug>/",
     "webchat/<slug:slug>/panel/",
+    "webchat/<slug:slug>/message/",
     "webchat/<slug:slug>/end/",
     "webchat/<slug:slug>/launcher.css",
     "webchat/<slug:slug>/flex-ui/token",
@@ -26,6 +27,7 @@ CHAT_URLS = {
     "api/webchat/visitor/",
     "api/webchat/<slug:slug>/sessions/",
     "api/webchat/<slug:slug>/sessions/current/",
+    "api/webchat/<slug:slug>/messages/",
     "api/webchat/sessions/<uuid:session_id>/token/",
     "api/webchat/sessions/<uuid:session_id>/end/",
 }
@@ -62,7 +64,7 @@ def call(visitor, method, route, session_id):
 
 @pytest.mark.parametrize("owner", ["anonymous", "other", "user"])
 def test_no_address_and_method_gives_a_byte_of_anothers_chat(sandbox, owner):
-    make_webchat()
+    make_webchat(when_closed="message")
     visitors = make_visitors()
     credentials = visitors[owner].start(ANSWERS).json()
     session_id = credentials["session_id"]

@@ -56,7 +56,7 @@ def build_all() -> None:
 
 
 def listed() -> dict[str, list[str]]:
-    names = ("_modules.html", "_form_modules.html", "_chat_modules.html", "_closed.html")
+    names = ("_modules.html", "_form_modules.html", "_chat_modules.html", "_back_on.html")
     sources = (TEMPLATES / name for name in names)
     lists = re.findall(
         r'<template data-webchat-template="([\w-]+)-modules">(.*?)</template>',

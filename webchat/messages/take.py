@@ -58,7 +58,7 @@ def leave_message(
             mail.queue_for_staff(message)
     except IntegrityError:
         return _earlier(message), False
-    logger.info("message_left", message=str(message.pk), webchat=webchat.slug)
+    logger.info("message_left", message_id=str(message.pk), webchat=webchat.slug)
     return message, True
 
 

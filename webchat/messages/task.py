@@ -74,7 +74,7 @@ def _make(message: Message) -> None:
         if message.task_attempts == 1 or not router.has_task("message_id", str(message.pk)):
             seconds = int(timedelta(days=webchat.task_days).total_seconds())
             router.create_task(webchat.task_workflow_sid, webchat.task_channel, _attributes(message), seconds)
-            logger.info("task_made", message=str(message.pk))
+            logger.info("task_made", message_id=str(message.pk))
     Message.objects.filter(pk=message.pk).update(task_due_at=None)
 
 
@@ -98,4 +98,4 @@ def _note_failure(message: Message, error: FlexError) -> None:
     Message.objects.filter(pk=message.pk, task_attempts=message.task_attempts).update(task_due_at=due_at)
     log = logger.error if is_final else logger.warning
     event = "task_given_up" if is_final else "task_not_made"
-    log(event, message=str(message.pk), reason=str(error), failures=message.task_attempts)
+    log(event, message_id=str(message.pk), reason=str(error), failures=message.task_attempts)
