@@ -71,9 +71,14 @@ browser: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 	export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
 	$(PYTEST) tests/e2e
 
+# Those that were run in Firefox, as Playwright drives it; what it cannot do there is in tests/e2e/not_in_firefox.py.
+FIREFOX_TESTS = $(addprefix tests/e2e/test_,journey.py widget_chat.py widget_continuity.py)
+
 thorough: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
-	@export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
+	@$(BIN)/python -m tests.support.engines
+	export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
 	$(PYTEST) tests/e2e -m thorough
+	BROWSER=firefox $(PYTEST) $(FIREFOX_TESTS)
 	$(PYTEST) --ignore tests/e2e -m hypothesis --hypothesis-profile thorough
 
 # What starts, renewals and page views cost, in one run with what they are compared to.

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.e2e.not_in_firefox import reason_to_skip
+from tests.support import firefox_for_playwright
 from tests.support.browser import installed
 from tests.support.engines import Chromium, Engine, Firefox, FirefoxProcess, WebKit
 from tests.support.missing import skip_without
@@ -32,6 +35,8 @@ expect.set_options(timeout=PATIENCE_MS)
 # The site as it is, and beside it the pages of tests/e2e/hosts.
 HOSTS: dict[str, str | None] = {"DJANGO_SETTINGS_MODULE": "tests.e2e.hosts.settings"}
 
+FIREFOX = "Firefox ESR (apt-get install firefox-esr)"
+
 
 @pytest.fixture(scope="session")
 def site(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteServer]:
@@ -39,12 +44,37 @@ def site(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory
         yield server
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or installed()
-    assert path, "no Chromium: run the tests by `make test`"
+def in_firefox() -> bool:
+    """Whether all tests run in Firefox, by BROWSER=firefox."""
+    return os.environ.get("BROWSER") == "firefox"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In Firefox, leaves out what Playwright cannot do there, and the tests that have an engine of their own."""
+    for item in items if in_firefox() else ():
+        assert isinstance(item, pytest.Function)
+        if reason := reason_to_skip(item.originalname):
+            item.add_marker(pytest.mark.skip(reason=reason))
+        if "engine" in item.fixturenames:
+            item.add_marker(pytest.mark.skip(reason="has its own engine"))
+
+
+def browser_scope(fixture_name: str, config: pytest.Config) -> Literal["function", "session"]:
+    """A Firefox that closes by itself, as some do half-way, costs one test."""
+    return "function" if in_firefox() else "session"
+
+
+@pytest.fixture(scope=browser_scope)
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        if in_firefox():
+            if not FirefoxProcess.installed():
+                skip_without(FIREFOX)
+            browser = firefox_for_playwright.launch(playwright, tmp_path_factory.mktemp("firefox"))
+        else:
+            path = os.environ.get("CHROMIUM") or installed()
+            assert path, "no Chromium: run the tests by `make test`"
+            browser = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield browser
         browser.close()
 
@@ -52,7 +82,10 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """A fresh browser profile. `@pytest.mark.parametrize("context", [{…}], indirect=True)` sets its options."""
-    context = browser.new_context(**{"locale": "en-GB", **getattr(request, "param", {})})
+    options = {"locale": "en-GB", **getattr(request, "param", {})}
+    if in_firefox():
+        options.pop("is_mobile", None)  # Playwright's Firefox has no such mode; the size of a phone it has
+    context = browser.new_context(**options)
     context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
@@ -86,7 +119,7 @@ def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
 @pytest.fixture(scope="session")
 def firefox_process() -> Iterator[FirefoxProcess]:
     if not FirefoxProcess.installed():
-        skip_without("Firefox ESR (apt-get install firefox-esr)")
+        skip_without(FIREFOX)
     with FirefoxProcess() as process:
         yield process
 
