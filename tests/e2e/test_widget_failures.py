@@ -3,11 +3,9 @@ for ever, and what was typed is kept."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Route, WebSocketRoute, expect
@@ -386,10 +384,9 @@ def test_a_policy_that_forgets_twilio(unwatched: Widget) -> None:
 
 
 def test_a_policy_that_blocks_the_sdk(unwatched: Widget) -> None:
-    static = f"{unwatched.site.url}/static/webchat"
-    manifest = json.loads((Path(unwatched.site.environment["STATIC_ROOT"]) / "staticfiles.json").read_text())
-    ours = [path for name, path in manifest["paths"].items() if re.fullmatch(r"webchat/(chat/)?[\w-]+\.js", name)]
-    with_policy(unwatched, script_src=" ".join(f"{static.removesuffix('/webchat')}/{path}" for path in ours))
+    site = unwatched.site
+    ours = [path for name, path in site.hashed_static().items() if re.fullmatch(r"webchat/(chat/)?[\w-]+\.js", name)]
+    with_policy(unwatched, script_src=" ".join(f"{site.url}{path}" for path in ours))
     begin(unwatched)
     expect_unreachable(unwatched)
     unwatched.composer.fill(DRAFT)

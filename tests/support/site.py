@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -135,6 +136,11 @@ class SiteServer:
             **(environment or {}),
         }
         self.environment = {name: value for name, value in values.items() if value is not None}
+
+    def hashed_static(self) -> dict[str, str]:
+        """The address of each static file on the site, by its name in `static/`."""
+        manifest = json.loads((Path(self.environment["STATIC_ROOT"]) / "staticfiles.json").read_text())
+        return {name: f"/static/{hashed}" for name, hashed in manifest["paths"].items()}
 
     def manage(self, *arguments: str) -> str:
         """Runs a management command of the site and returns what it printed."""

@@ -104,10 +104,10 @@ class Widget:
         context = self.page.context.browser.new_context(bypass_csp=True)
         agent = context.new_page()
         agent.goto(self.site.url)
-        data = base64.b64encode(content).decode()
+        data, sdk = base64.b64encode(content).decode(), self.site.hashed_static()["webchat/sdk/conversations.js"]
         agent.evaluate(
-            """async ([token, options, sid, filename, contentType, data]) => {
-              const { Client } = await import("/static/webchat/sdk/conversations.js");
+            """async ([sdk, token, options, sid, filename, contentType, data]) => {
+              const { Client } = await import(sdk);
               const client = new Client(token, options);
               await new Promise((resolve, reject) => {
                 client.on("initialized", resolve);
@@ -117,7 +117,7 @@ class Widget:
               const media = new Blob([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], { type: contentType });
               await conversation.prepareMessage().addMedia({ contentType, filename, media }).build().send();
             }""",
-            [access_token(AGENT), self.credentials["sdk_options"], self.channel, name, kind, data],
+            [sdk, access_token(AGENT), self.credentials["sdk_options"], self.channel, name, kind, data],
         )
         context.close()
 
