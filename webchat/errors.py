@@ -64,7 +64,7 @@ class Code(Enum):
     CHAT_UNAVAILABLE = _Kind(
         "chat_unavailable", 503, _("The chat is not available at the moment."), retry_after=TRY_AGAIN_SECONDS
     )
-    CHAT_CLOSED = _Kind("chat_closed", 503, _("The chat is closed at the moment."))
+    CHAT_CLOSED = _Kind("chat_closed", 503, _("The chat is closed at the moment."), needs_new_key=True)
 
     @property
     def status(self) -> int:

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from tests.support.factories import ANSWERS, make_hours, make_webchat
+from tests.support.factories import ANSWERS, Role, Type, make_field, make_hours, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat.models import ChatSession, Message
 
@@ -29,10 +29,12 @@ def state_in(response):
     return re.search(r'data-webchat-state="(\w+)"', response.content.decode())[1]
 
 
+def hidden_in(response):
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', response.content.decode()))
+
+
 def send(client, **answers):
-    html = client.get(PAGE).content.decode()
-    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', html))
-    return client.post(SEND, {**hidden, **ANSWERS, **answers})
+    return client.post(SEND, {**hidden_in(client.get(PAGE)), **ANSWERS, **answers})
 
 
 def test_a_closed_chat_shows_the_message_form_in_place_of_its_own(closed, browser_client):
@@ -90,6 +92,21 @@ def test_what_is_refused_stands_in_the_form_with_what_is_wrong(closed, browser_c
     assert "Your message has not been sent yet" in html
     assert f'action="{SEND}"' in html
     assert not Message.objects.exists()
+
+
+def test_what_came_too_late_for_a_chat_is_sent_as_a_message(client):
+    webchat = make_webchat(fields=False, hours=make_hours((0, "09:00", "17:00")), when_closed="message")
+    make_field(webchat, "question", type=Type.TEXTAREA, role=Role.QUESTION, required=False)
+    with time_machine.travel(datetime(2026, 11, 30, 15, 55, tzinfo=UTC), tick=False) as clock:
+        opened = hidden_in(client.get(PAGE))
+        clock.move_to(datetime(2026, 11, 30, 16, 6, tzinfo=UTC))
+        late = client.post(PAGE, {**opened, "question": "Where is my parcel?"})
+        assert (late.status_code, state_in(late)) == (503, "message")
+        assert "Where is my parcel?</textarea>" in late.content.decode()
+        told = {"question": "Where is my parcel?", "reply_email": "jose@example.com"}
+        assert client.post(SEND, {**hidden_in(late), **told}).status_code == 302
+    message = Message.objects.get()
+    assert (message.text, message.email) == (told["question"], told["reply_email"])
 
 
 def test_the_page_needs_its_token(closed):
