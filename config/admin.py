@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from csp.constants import SELF
 from csp.decorators import csp_replace
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.db import IntegrityError
 from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -21,12 +23,26 @@ from config.sign_in import AdminSignInForm, tell_limit_of_admin
 _own_scripts = csp_replace({"script-src": [SELF]})
 
 
+def _once_more(view: Any) -> Any:
+    """Somebody else saved the same unique value between this save's check and its write. Nothing was saved, and the next
+    check finds that value, and says so at its field."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(request, *args, **kwargs)
+        except IntegrityError:
+            return view(request, *args, **kwargs)
+
+    return checked
+
+
 class SiteAdmin(admin.AdminSite):
     site_header = site_title = _("Administration")
     index_title = _("Webchats and users")
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return _own_scripts(super().admin_view(view, cacheable))
+        return _own_scripts(super().admin_view(_once_more(view), cacheable))
 
     login_form = AdminSignInForm
 

@@ -96,6 +96,28 @@ def test_two_fields_of_one_name_are_refused(admin_client):
     assert not Webchat.objects.exists()
 
 
+def test_a_name_is_made_of_a_label_in_any_script(admin_client):
+    labels = ("お名前", "メール", "Größe", "Όνομα", "Имя", "الاسم", "Straße & Nr. ½", "2. Name", "😀")
+    rows = field_rows(*[{"label": label} for label in labels])
+    response = admin_client.post("/admin/webchat/webchat/add/", webchat_form(**rows))
+    assert response.status_code == 302, response.context["errors"]
+    webchat = Webchat.objects.get()
+    names = ["field_1", "field_2", "grosse", "onoma", "imya", "field_3", "strasse_nr_1_2", "field_2_name", "field_4"]
+    assert list(webchat.fields.values_list("name", flat=True)) == names
+    saved(admin_client, webchat, {"label": "電話", "position": ""})
+    assert webchat.fields.get(label="電話").name == "field_5", "numbers that are taken stay so"
+
+
+def test_the_country_of_phone_numbers_is_chosen_from_a_list(admin_client):
+    response = admin_client.post("/admin/webchat/webchat/add/", webchat_form(phone_region="CH"))
+    assert response.status_code == 302, response.context["errors"]
+    assert Webchat.objects.get().phone_region == "CH"
+    assert (
+        '<option value="CH" selected>CH +41</option>'
+        in admin_client.get(f"/admin/webchat/webchat/{Webchat.objects.get().pk}/change/").content.decode()
+    )
+
+
 def test_a_fields_name_is_frozen_at_its_first_save(admin_client):
     webchat = make_webchat()
     field = webchat.fields.get(name="email")
@@ -410,7 +432,7 @@ def test_an_import_can_bring_the_texts_too(admin_client):
 
 
 def test_an_import_that_cannot_be_read_says_where(admin_client):
-    response = send(admin_client, make_webchat(), preview="1", config="{fields: [\n{label: document.title}]}")
+    response = send(admin_client, make_webchat(), preview="1", config="{fields: [\n{label: 'A' type: 'B'}]}")
     assert "Line 2 cannot be read" in response.content.decode()
 
 

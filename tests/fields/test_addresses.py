@@ -14,7 +14,7 @@ from tests.support.factories import make_field, make_user, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat.fields.emails import clean_email, validate_email
 from webchat.fields.lookups import matches_one_user, normal_form
-from webchat.models import LimitCounter, PreEngagementField
+from webchat.models import LimitCounter, PreEngagementField, Webchat
 
 Type, Match = PreEngagementField.Type, PreEngagementField.Match
 
@@ -95,6 +95,28 @@ def test_a_phone_number_is_taken_as_it_stands_on_a_card(typed):
 def test_what_is_no_international_number_is_refused(typed):
     with pytest.raises(ValidationError):
         field_of(Type.PHONE).clean(typed)
+
+
+@pytest.mark.parametrize(
+    ("region", "typed", "kept"),
+    [
+        ("CH", "044 668 18 00", "+41446681800"),
+        ("CH", "٠٤٤ ٦٦٨ ١٨ ٠٠", "+41446681800"),
+        ("CH", "+49 30 901820", "+4930901820"),
+        ("CH", "0049 30 901820", "+4930901820"),
+        ("US", "(212) 555-2368", "+12125552368"),
+    ],
+)
+def test_a_webchat_that_names_a_country_takes_its_national_numbers(region, typed, kept):
+    webchat = Webchat(phone_region=region)
+    field = PreEngagementField(webchat=webchat, name="a", label="A", type=Type.PHONE).formfield()
+    assert field.clean(typed).as_e164 == kept
+
+
+@pytest.mark.parametrize("region", ["xx", "ch", "C"])
+def test_a_country_is_one_that_has_phone_numbers(region):
+    with pytest.raises(ValidationError, match="two letters of a country"):
+        Webchat._meta.get_field("phone_region").clean(region, None)
 
 
 # --- One person in two spellings -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -155,27 +156,97 @@ def test_the_config_is_found_however_it_was_copied(text):
     assert imported(text)[0].fields.get().label == "A"
 
 
+ITEM = "{label: 'A', type: 'InputItem'}"
+# As people have it in their files.
+FILES = {
+    "typed": "import type { PreEngagementConfig } from './types';\nconst x: PreEngagementConfig = {fields: [%s]};",
+    "exported": "export const config = {title: 'Hi', fields: [%s] as const} as const;",
+    "satisfies": "export default <const>{fields: [%s]} satisfies Config;",
+    "callback": """
+        const languages = ["en", "de"];
+        window.addEventListener("DOMContentLoaded", () => {
+            Twilio.initWebchat({deploymentKey: "CV", preEngagementConfig: {fields: [%s]}});
+        });""",
+    "page": "<!doctype html>\n<p>Text</p>\n<script src='a.js'></script>\n<script>\nlet c = {fields: [%s]}\n</script>\n<p>}",
+    "frozen": "module.exports = Object.freeze({fields: [%s]})",
+    "commented": "{/* a */ fields: [ // b\n %s, // c\n] /* d */} // e",
+    "cut off behind it": "const c = {preEngagementConfig: {fields: [%s]}, theme: {",
+}
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES)
+def test_a_config_is_taken_as_it_stands_in_peoples_files(text):
+    assert [row.label for row in imported(text % ITEM)[0].fields.all()] == ["A"]
+
+
+def test_a_text_may_stand_in_any_quotes_and_escapes():
+    text = r"""{fields: [{label: `It's "it"`, type: "InputItem"}, {label: 'A\u00e9\x41\ud83d\ude00\'\
+B\u{1F600}', type: 'InputItem'}]}"""
+    assert [row.label for row in imported(text)[0].fields.all()] == ['It\'s "it"', "AéA😀'B😀"]
+
+
+CALCULATED = """const c = {
+  title: t("title"),
+  fields: [
+    {label: "Name", type: "InputItem", attributes: {name: "friendlyName", value: window.name}},
+    {label: greeting + "!", type: "InputItem", attributes: {name: "city", placeholder: "Your city"}},
+    ...more,
+    {label: "Topic", type: "SelectItem", options: [{value: "a", label: `${x}`}, {value: "b", label: "B"}]},
+  ],
+  context: {
+    origin: window.location.origin,
+    plan: "gold",
+  },
+}"""
+
+
+def test_a_calculation_loses_its_own_entry_and_no_other():
+    webchat, plan = imported(CALCULATED, texts=True)
+    rows = {row.name: row for row in webchat.fields.all()}
+    assert list(rows) == ["name", "city", "topic", "plan"]
+    assert (rows["name"].initial, rows["city"].label, rows["plan"].initial) == ("", "Your city", "gold")
+    assert rows["topic"].choice_pairs() == [("b", "B")]
+    assert "“value” is calculated in line 4" in notes_of(plan, "name")
+    assert "“label” is calculated in line 5" in notes_of(plan, "city")
+    assert "line 7" in notes_of(plan, "topic")
+    left_out = {label: reason[:31] for label, reason in plan.left_out}
+    assert left_out == {
+        "Field 3": "It is calculated in line 6, and",
+        "origin": "It is calculated in line 10, an",
+        "title": "It is calculated in line 2, and",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "cannot be read"),
-        ("hello", "cannot be read"),
+        ("", "no list “fields”"),
+        ("hello", "no list “fields”"),
         ("{}", "no list “fields”"),
-        ("7", "no list “fields”"),
         ('{"fields": "x"}', "no list “fields”"),
-        ("const a = {\n  fields: [\n    {label: window.name}]}", "Line 3"),
-        ("{fields: [alert(1)]}", "Line 1"),
-        ("{fields: [`a`]}", "Line 1"),
-        ("{fields: [{label: 'a' + 'b'}]}", "Line 1"),
-        ("[" * 5_000, "nested too deeply"),
-        ("{a:" * 2_000, "nested too deeply"),
+        ("const languages = ['en', 'de']", "no list “fields”"),
+        ("const a = {\n  fields: [\n    {label: 'a'\n type: 'b'}]}", "Line 3 cannot be read.*: 'a'"),
+        ("<script>\n{fields: [{label: 'abc}]}\n</script>", "Line 2 cannot be read"),
+        ("const a = {fields: [\n{label: 'A'},\n", "Line 1 cannot be read, or what begins there does not end"),
+        ("[" * 16_000 + "]" * 16_000, "nested too deeply"),
+        ("[" * 32_000, "cannot be read"),
+        ("{a:" * 10_000, "cannot be read"),
         ("[" + "1," * 20_000 + "]", "too long"),
+        ("[" + "{type:1}," * 101 + "]", "too many fields: 100 at most"),
+        ("{fields: [1], context: {" + "".join(f"a{number}: 1," for number in range(100)) + "}}", "too many fields"),
     ],
-    ids=range(12),
-)
+    ids=range(14),
+)  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_its_place(text, complaint):
     with pytest.raises(ValidationError, match=complaint):
         exchange.read(text)
+
+
+@given(st.text(alphabet="{}[]()'\"`$\\:,;/*<>-1aé \n", max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_read_or_refused(text):
+    with suppress(ValidationError):
+        assert isinstance(exchange.read(text)["fields"], list)
 
 
 @pytest.mark.parametrize(
@@ -185,9 +256,6 @@ def test_what_cannot_be_read_is_refused_with_its_place(text, complaint):
         ({"type": "InputItem", "attributes": {"type": "file"}}, "“file” are not supported"),
         ({"type": "ThumbsUpOrDownItem"}, "“ThumbsUpOrDownItem” are not supported"),
         ({"type": "SelectItem"}, "at least one choice"),
-        ({"type": "InputItem", "attributes": {"pattern": "(?=a)"}}, "not supported"),
-        ({"type": "InputItem", "attributes": {"type": "email", "value": "x"}}, "valid email"),
-        ({"type": "InputItem", "label": "a\u202eb"}, "cannot be shown"),
         ({"type": "InputItem", "label": "", "attributes": {}}, "cannot be blank"),
     ],
 )
@@ -195,6 +263,51 @@ def test_what_cannot_be_taken_is_left_out_with_its_reason(item, reason):
     webchat, plan = imported(one(**item))
     assert not webchat.fields.exists()
     assert reason in plan.left_out[0][1]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "column", "reason"),
+    [
+        ({"pattern": "(?=a)b"}, "pattern", "Left out: pattern “(?=a)b”."),
+        ({"type": "email", "value": "x"}, "initial", "Left out: default “x”."),
+        ({"type": "date", "min": "soon"}, "minimum", "Left out: from “soon”."),
+        ({"minlength": 9, "maxlength": 3}, "min_length", "Left out: shortest answer “9”."),
+        ({"pattern": "(?=a)b", "value": "x" * 201}, "initial", "Left out: default"),
+    ],
+)
+def test_a_field_is_taken_without_what_it_can_do_without(attributes, column, reason):
+    webchat = make_webchat()
+    kept = webchat.fields.get(name="email")
+    _webchat, plan = imported(one(type="InputItem", attributes={"name": "email", **attributes}), webchat, replace=True)
+    [row] = webchat.fields.all()
+    assert row.pk == kept.pk, "it is not lost when the form is replaced"
+    assert not getattr(row, column)
+    assert reason in notes_of(plan, "email")
+
+
+def test_a_link_is_an_address_in_the_help():
+    items = {"a": "https://example.com/privacy", "b": "<a href='https://example.com'>x</a>", "c": "/privacy"}
+    fields = [
+        {"label": name, "type": "CheckboxItem", "attributes": {"name": name, "refLink": link}}
+        for name, link in items.items()
+    ]
+    webchat, plan = imported({"fields": fields})
+    assert list(webchat.fields.values_list("help_text", flat=True)) == ["https://example.com/privacy", "", ""]
+    assert "HTML is never taken" in notes_of(plan, "b")
+
+
+def test_the_name_in_the_context_is_that_of_visitors_who_tell_none():
+    config = {"fields": [], "context": {"friendlyName": "Anonymous", "plan": "gold"}}
+    webchat, _plan = imported(config, texts=True)
+    webchat.refresh_from_db()
+    assert webchat.customer_friendly_name == "Anonymous"
+    assert list(webchat.fields.values_list("name", flat=True)) == ["plan"]
+
+
+def test_a_name_in_a_script_that_cannot_be_transliterated_is_a_number():
+    fields = [{"label": label, "type": "InputItem"} for label in ("お名前", "الاسم", "Größe", "Όνομα", "名前")]
+    webchat, _plan = imported({"fields": fields})
+    assert list(webchat.fields.values_list("name", flat=True)) == ["field_1", "field_2", "grosse", "onoma", "field_3"]
 
 
 def test_names_that_would_clash_are_not_taken_twice():

@@ -28,7 +28,7 @@ class ImportForm(forms.Form):
         label=gettext_lazy("Configuration"),
         widget=forms.Textarea(attrs={"rows": 14, "cols": 80, "spellcheck": "false", "class": "vLargeTextField"}),
         help_text=gettext_lazy(
-            "The preEngagementConfig of Flex Webchat 2.x or 3.x, as JSON or as it stands in a script."
+            "The preEngagementConfig of Flex Webchat 2.x or 3.x, as it stands in a script, a page or JSON."
         ),
     )
     how = forms.ChoiceField(
@@ -41,7 +41,8 @@ class ImportForm(forms.Form):
         initial=ADD,
     )
     texts = forms.BooleanField(
-        label=gettext_lazy("Take the title, the introduction and the start button's text too"), required=False
+        label=gettext_lazy("Take the title, the introduction, the start button's text and the default name too"),
+        required=False,
     )
     # The digest of what staff looked at: a text or choice that was changed since is shown again before it is saved.
     seen = forms.CharField(widget=forms.HiddenInput, required=False)

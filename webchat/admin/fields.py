@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -25,16 +26,19 @@ class PreEngagementFieldForm(forms.ModelForm):
         help_text=gettext_lazy("The order of the questions: 15 moves it between 10 and 20. Empty: last."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, taken: set[str], **kwargs: Any) -> None:
+        """`taken`: the names of the form's fields so far."""
         super().__init__(*args, **kwargs)
+        self.taken = taken
         self.fields["decimal_places"].required = False
         if self.instance._state.adding:
             self.initial["position"] = None
 
     def clean_name(self) -> str:
         # Names are made before the formset looks for duplicates: it would take two empty names for one.
-        name: str = self.cleaned_data["name"]
-        return name or name_from_label(self.cleaned_data.get("label", ""))
+        name: str = self.cleaned_data["name"] or name_from_label(self.cleaned_data.get("label", ""), self.taken)
+        self.taken.add(name)
+        return name
 
     def clean_decimal_places(self) -> int:
         return self.cleaned_data["decimal_places"] or 0
@@ -59,8 +63,14 @@ class PreEngagementFieldForm(forms.ModelForm):
 
 
 class PreEngagementFieldFormSet(forms.BaseInlineFormSet):
+    @cached_property
+    def _taken(self) -> set[str]:
+        return {row.name for row in self.get_queryset()}
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        return {**super().get_form_kwargs(index), "taken": self._taken}
+
     def clean(self) -> None:
-        super().clean()
         kept = [
             form
             for form in self.forms
@@ -70,6 +80,8 @@ class PreEngagementFieldFormSet(forms.BaseInlineFormSet):
         ]
         self._number_the_last(kept)
         self._refuse_two_of_a_role(kept)
+        self._refuse_two_of_a_name(kept)
+        super().clean()
 
     def _number_the_last(self, kept: list[Any]) -> None:
         last = max((form.cleaned_data.get("position") or 0 for form in kept), default=0)
@@ -87,6 +99,15 @@ class PreEngagementFieldFormSet(forms.BaseInlineFormSet):
                 form.add_error("role", text % {"label": first[role]})
             elif role:
                 first[role] = form.cleaned_data.get("label", "")
+
+    def _refuse_two_of_a_name(self, kept: list[Any]) -> None:
+        """At the second of them. Django would say it of all at once, and not where."""
+        first: set[str] = set()
+        for form in kept:
+            name = form.cleaned_data.get("name")
+            if name and name in first:
+                form.add_error("name", _("Another field of this form has that name."))
+            first.add(name)
 
 
 class PreEngagementFieldInline(admin.StackedInline):

@@ -8,13 +8,15 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField
+from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField, Select
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
+from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 
 from webchat import attachments
 from webchat.admin import exchange, preview, routing
+from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn
 from webchat.chats.connection import find_problems
@@ -31,9 +33,19 @@ class WebchatForm(ModelForm):
         required=False,
     )
 
+    class Meta:
+        widgets: ClassVar = {
+            "phone_region": Select(
+                choices=[
+                    ("", "---------"),
+                    *((each, f"{each} +{country_code_for_region(each)}") for each in sorted(SUPPORTED_REGIONS)),
+                ]
+            )
+        }
+
 
 @admin.register(Webchat)
-class WebchatAdmin(admin.ModelAdmin):
+class WebchatAdmin(ConcurrentEditsMixin):
     form = WebchatForm
     list_display = ["name", "slug", "enabled", "api", "site"]
     list_filter = ["enabled", "api"]
@@ -41,6 +53,8 @@ class WebchatAdmin(admin.ModelAdmin):
     prepopulated_fields = {"slug": ["name"]}
     inlines = [PreEngagementFieldInline]
     actions = ["test_connection"]
+    # Each save numbers the fields anew.
+    unannounced_inputs = frozenset({"fields-position"})
     # What the legacy wing adds while it is switched on: pages by their last part, and fields of "Twilio Flex".
     more_pages: ClassVar[dict[str, Callable[..., HttpResponse]]] = {}
     more_fields: ClassVar[list[str]] = []
@@ -48,7 +62,7 @@ class WebchatAdmin(admin.ModelAdmin):
     save_on_top = True
     change_form_template = "admin/webchat/webchat/change_form.html"
     fieldsets = [
-        (None, {"fields": ["name", "slug", "site", "enabled"]}),
+        (None, {"fields": ["name", "slug", "site", "enabled", "phone_region"]}),
         (
             _("Limits"),
             {"classes": ["collapse"], "fields": ["daily_cap", "require_form", "proof_after"]},

@@ -110,7 +110,8 @@ class EmailField(forms.CharField):
 
 
 class PhoneField(PhoneNumberField):
-    """Takes what is on business cards: 0041 is +41, and what nobody sees does not count."""
+    """Takes what is on business cards: 0041 is +41, and what nobody sees does not count. With a region, a number without
+    a country's code is one of that region."""
 
     def to_python(self, value: Any) -> Any:
         text = unicodedata.normalize("NFKC", strip_invisible(str(value or ""))).strip()
@@ -192,7 +193,7 @@ def _of_type(row: Row) -> forms.Field:
     }
     match row.type:
         case Type.PHONE:
-            return PhoneField(max_length=row.longest, **common)  # type: ignore[no-untyped-call]
+            return PhoneField(max_length=row.longest, region=row.phone_region or None, **common)  # type: ignore[no-untyped-call]
         case Type.NUMBER:
             return _number_field(row, common)
         case Type.DATE:

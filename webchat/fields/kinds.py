@@ -82,6 +82,9 @@ class Row(Protocol):
     user_lookup: str
 
     @property
+    def phone_region(self) -> str: ...
+
+    @property
     def longest(self) -> int | None: ...
 
     @property

@@ -5,13 +5,11 @@ https://www.twilio.com/docs/flex/developer/conversations/webchat/pre-engagement-
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import json5
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -19,14 +17,19 @@ from django.utils.translation import gettext_lazy
 
 from webchat.fields.kinds import Role, Type
 from webchat.forms import twilio_fields
+from webchat.forms.javascript import DEPTH_MAX, Calculation, Script, TooDeep
 from webchat.models import PreEngagementField, Webchat
 
 TEXT_MAX = 32_000  # characters
-_COMMENTS = re.compile(r"(?:\s|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
-# What stands before the object where people copy it: const config =, preEngagementConfig:, Twilio.initWebchat(
-_BEFORE = re.compile(r"(?:export\s+default\s+)?(?:(?:const|let|var)\s+)?(?:[\"']?[\w$.]+[\"']?\s*[:=(]\s*)?")
+ENTRIES_MAX = 100  # fields, and values of the context
 # The webchat's own texts, by the config's key.
 _TEXTS = {"title": "title", "description": "intro", "submitLabel": "submit_label"}
+# What the context of Twilio's webchats calls the name of a visitor who told none.
+_DEFAULT_NAME = "friendlyName"
+# Columns of a field that is a field without them, too.
+_DISPENSABLE = {
+    "initial", "placeholder", "help_text", "pattern", "pattern_message", "min_length", "max_length", "minimum", "maximum",
+}  # fmt: skip
 _NOT_TAKEN = {"footerLabel": gettext_lazy("HTML is never taken.")}
 
 
@@ -51,46 +54,33 @@ class Plan:
 
 
 def read(text: str) -> dict[str, Any]:
-    """The config as an object with `fields`, and with `context` if there is one, from JSON or a JavaScript literal.
+    """The config as an object with `fields`, and with `context` if there is one, from JSON, a script or a page with one.
 
     Raises ValidationError, with the line and what is wrong there. Nothing is ever evaluated.
     """
     if len(text) > TEXT_MAX:
         raise ValidationError(_("This is too long: %(length)d characters at most.") % {"length": TEXT_MAX})
-    start = _start(text)
+    script = Script(text)
     try:
-        value = json5.loads(text[start:].rstrip(" \t\r\n;,)\ufeff"))
-    except RecursionError as error:
-        raise ValidationError(_("This is nested too deeply.")) from error
-    except ValueError as error:
-        raise ValidationError(_where(str(error), text[:start])) from error
-    config = _find(value)
+        values = list(script.values())
+    except TooDeep as error:
+        raise ValidationError(
+            _("This is nested too deeply: %(depth)d levels at most.") % {"depth": DEPTH_MAX}
+        ) from error
+    found = [_find(value) for value in values] + [_list_of_fields(value) for value in values]
+    config = next(filter(None, found), None)
     if config is None:
+        if problem := script.problem():
+            text = _("Line %(line)d cannot be read, or what begins there does not end: %(text)s")
+            raise ValidationError(text % {"line": problem.line, "text": problem.text})
         raise ValidationError(_("There is no list “fields” in it. Paste the whole preEngagementConfig."))
+    if len(list(_items(config))) > ENTRIES_MAX:
+        raise ValidationError(_("These are too many fields: %(count)d at most.") % {"count": ENTRIES_MAX})
     return config
-
-
-def _start(text: str) -> int:
-    comments = _COMMENTS.match(text.lstrip("\ufeff"))
-    start = (comments.end() if comments else 0) + len(text) - len(text.lstrip("\ufeff"))
-    before = _BEFORE.match(text, start)
-    return before.end() if before else start
-
-
-def _where(problem: str, before: str) -> str:
-    found = re.match(r"<string>:(\d+) (.*) at column (\d+)", problem)
-    if not found:
-        return _("This cannot be read as JSON or as a JavaScript object.")
-    line = int(found[1]) + before.count("\n")
-    return _(
-        "Line %(line)d cannot be read: %(problem)s. Paste the object alone, with texts in quotes and no calculations."
-    ) % {"line": line, "problem": found[2]}
 
 
 def _find(value: Any, depth: int = 0) -> dict[str, Any] | None:
     """The object with the fields, in itself or inside the whole configuration of a webchat."""
-    if isinstance(value, list):
-        return {"fields": value}
     if not isinstance(value, dict) or depth > 3:
         return None
     if isinstance(value.get("fields"), list):
@@ -102,6 +92,12 @@ def _find(value: Any, depth: int = 0) -> dict[str, Any] | None:
     return None
 
 
+def _list_of_fields(value: Any) -> dict[str, Any] | None:
+    """A list that was copied without the object around it."""
+    is_one = isinstance(value, list) and any(isinstance(item, dict) and "type" in item for item in value)
+    return {"fields": value} if is_one else None
+
+
 def plan(config: dict[str, Any], webchat: Webchat, *, replace: bool) -> Plan:
     """Returns the plan of an import into the webchat's form. Changes no row."""
     made = Plan()
@@ -111,12 +107,12 @@ def plan(config: dict[str, Any], webchat: Webchat, *, replace: bool) -> Plan:
     saved = {row.name: row for row in rows}
     for label, item in _items(config):
         try:
-            row, notes = twilio_fields.read(item)
+            row, notes = twilio_fields.read(item, names)
             row.webchat = webchat
             _settle(row, notes, names, roles)
             if row.name in saved:
                 _keep_own_rules(row, saved[row.name], notes)
-            row.full_clean()
+            _clean(row, notes)
         except ValidationError as error:
             made.left_out.append((label, " ".join(error.messages)))
             continue
@@ -127,13 +123,34 @@ def plan(config: dict[str, Any], webchat: Webchat, *, replace: bool) -> Plan:
     return made
 
 
+def _clean(row: PreEngagementField, notes: list[str]) -> None:
+    """Leaves out what the field can do without. Raises ValidationError with what it cannot."""
+    try:
+        return row.full_clean()
+    except ValidationError as error:
+        wrong = error.message_dict
+        if row.type == Type.HIDDEN or not all(column in _DISPENSABLE and getattr(row, column) for column in wrong):
+            raise
+    for column, messages in wrong.items():
+        field = PreEngagementField._meta.get_field(column)
+        told = {"column": field.verbose_name, "value": getattr(row, column), "reason": " ".join(messages)}  # type: ignore[union-attr]
+        notes.append(_("Left out: %(column)s “%(value)s”. %(reason)s") % told)
+        setattr(row, column, field.get_default())  # type: ignore[union-attr]
+    return _clean(row, notes)
+
+
 def _items(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for number, item in enumerate(config["fields"], 1):
         label = twilio_fields.as_text(item.get("label")) if isinstance(item, dict) else ""
         yield label[:80] or _("Field %(number)d") % {"number": number}, item
+    for name, value in _context(config).items():
+        if name != _DEFAULT_NAME:
+            yield str(name)[:80], {"type": "context", "attributes": {"name": name, "value": value}}
+
+
+def _context(config: dict[str, Any]) -> dict[str, Any]:
     context = config.get("context")
-    for name, value in context.items() if isinstance(context, dict) else ():
-        yield str(name)[:80], {"type": "context", "attributes": {"name": name, "value": value}}
+    return context if isinstance(context, dict) else {}
 
 
 def _settle(row: PreEngagementField, notes: list[str], names: set[str], roles: set[str]) -> None:
@@ -154,9 +171,12 @@ def _keep_own_rules(row: PreEngagementField, saved: PreEngagementField, notes: l
 
 
 def _plan_texts(config: dict[str, Any], webchat: Webchat, made: Plan) -> None:
-    for key, column in _TEXTS.items():
-        text = unicodedata.normalize("NFC", twilio_fields.as_text(config.get(key)))
+    texts = [(key, column, config.get(key)) for key, column in _TEXTS.items()]
+    for key, column, value in [*texts, (_DEFAULT_NAME, "customer_friendly_name", _context(config).get(_DEFAULT_NAME))]:
+        text = unicodedata.normalize("NFC", twilio_fields.as_text(value))
         try:
+            if isinstance(value, Calculation):
+                raise ValidationError(twilio_fields.calculated(value))
             if text:
                 made.texts[column] = str(Webchat._meta.get_field(column).clean(text, webchat))  # type: ignore[union-attr]
         except ValidationError as error:

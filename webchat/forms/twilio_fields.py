@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 from webchat.fields import kinds
 from webchat.fields.kinds import Role, Type
 from webchat.fields.rules import RESERVED_NAMES
+from webchat.forms.javascript import Calculation
 from webchat.models import PreEngagementField
 from webchat.models.field import name_from_label
 
@@ -36,7 +38,10 @@ _ITEMS = {
     "context": Type.HIDDEN,
 }
 _ROLES = {"friendlyName": Role.CUSTOMER_NAME, "query": Role.QUESTION, "question": Role.QUESTION}
-_READ = {"name", "type", "required", "placeholder", "value", "pattern", "title", "min", "max", "minlength", "maxlength"}
+_READ = {
+    "name", "type", "required", "placeholder", "value", "pattern", "title", "min", "max", "minlength", "maxlength",
+    "readOnly", "disabled", "checked", "refLink",
+}  # fmt: skip
 
 
 def as_text(value: Any) -> str:
@@ -50,17 +55,29 @@ def is_true(value: Any) -> bool:
     return value is True or as_text(value).lower() in ("yes", "true", "required", "checked")
 
 
-def read(item: Any) -> tuple[PreEngagementField, list[str]]:
-    """An unsaved field without its webchat, and notes on what became different. Raises ValidationError with the reason
-    why there is none; `full_clean` has the last word on what is returned."""
+def calculated(value: Calculation) -> str:
+    return _("It is calculated in line %(line)d, and nothing is calculated here.") % {"line": value.line}
+
+
+def read(item: Any, taken: Container[str]) -> tuple[PreEngagementField, list[str]]:
+    """An unsaved field without its webchat, and notes on what became different. `taken` are names of other fields.
+    Raises ValidationError with the reason why there is none; `full_clean` has the last word on what is returned."""
+    if isinstance(item, Calculation):
+        raise ValidationError(calculated(item))
     if not isinstance(item, dict):
         raise ValidationError(_("This is no field."))
     found = item.get("attributes")
     attributes: dict[str, Any] = found if isinstance(found, dict) else {}
-    notes: list[str] = []
+    if item.get("type") == "context" and isinstance(value := attributes.get("value"), Calculation):
+        raise ValidationError(calculated(value))
+    notes = [
+        _("“%(name)s” is calculated in line %(line)d, so it is left out.") % {"name": name[:40], "line": value.line}
+        for name, value in {**item, **attributes}.items()
+        if isinstance(value, Calculation)
+    ]
     row = PreEngagementField(type=_type(item, attributes), required=is_true(attributes.get("required")))
     row.label = as_text(item.get("label")) or as_text(attributes.get("placeholder")) or as_text(attributes.get("name"))
-    _take_name(row, as_text(attributes.get("name")), notes)
+    _take_name(row, as_text(attributes.get("name")), taken, notes)
     _take_attributes(row, attributes, notes)
     if row.type in row.CHOICE_TYPES:
         _take_options(row, item.get("options"), notes)
@@ -84,7 +101,7 @@ def _type(item: dict[str, Any], attributes: dict[str, Any]) -> Type:
     return _INPUTS[type_]
 
 
-def _take_name(row: PreEngagementField, given: str, notes: list[str]) -> None:
+def _take_name(row: PreEngagementField, given: str, taken: Container[str], notes: list[str]) -> None:
     row.role = _ROLES.get(given, Role.NONE)
     if row.role and row.type not in kinds.ROLE_TYPES[row.role]:
         notes.append(_("A field of this type cannot have the role that its name stands for."))
@@ -97,7 +114,7 @@ def _take_name(row: PreEngagementField, given: str, notes: list[str]) -> None:
     if row.role == Role.QUESTION:
         notes.append(_("It is posted as the first message."))
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", given)
-    row.name = name_from_label(snake or row.label)
+    row.name = name_from_label(snake or row.label, taken)
     if row.name in RESERVED_NAMES:
         row.name = f"{row.name}_field"
     if given and row.name != given:
@@ -124,10 +141,10 @@ def _take_attributes(row: PreEngagementField, attributes: dict[str, Any], notes:
         row.min_length, row.max_length = _count(attributes.get("minlength")), _count(attributes.get("maxlength"))
     if is_true(attributes.get("readOnly")) or is_true(attributes.get("disabled")):
         _take_read_only(row, notes)
-    if attributes.get("refLink"):
-        notes.append(_("Its link is left out: HTML is never taken."))
+    if link := as_text(attributes.get("refLink")):
+        _take_link(row, link, notes)
     ignored = sorted(
-        str(key)[:40] for key in attributes.keys() - _READ - {"readOnly", "disabled", "refLink", "checked"}
+        str(key)[:40] for key, value in attributes.items() if key not in _READ and not isinstance(value, Calculation)
     )
     if ignored:
         notes.append(_("Left out: %(names)s.") % {"names": ", ".join(ignored)})
@@ -141,6 +158,15 @@ def _take_read_only(row: PreEngagementField, notes: list[str]) -> None:
         notes.append(_("It can be filled in here: a browser's “read-only” keeps nobody from it."))
 
 
+def _take_link(row: PreEngagementField, link: str, notes: list[str]) -> None:
+    """Addresses in the help are links. What else people write there is HTML."""
+    if link.startswith(("https://", "http://")) and not set(link) & set("<>\"' "):
+        row.help_text = link
+        notes.append(_("Its link stands in the help."))
+    else:
+        notes.append(_("Its link is left out: HTML is never taken."))
+
+
 def _count(value: Any) -> int | None:
     text = as_text(value)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else None
@@ -149,6 +175,10 @@ def _count(value: Any) -> int | None:
 def _take_options(row: PreEngagementField, options: Any, notes: list[str]) -> None:
     lines = []
     for option in options if isinstance(options, list) else ():
+        parts = [option, *option.values()] if isinstance(option, dict) else [option]
+        if found := next((part for part in parts if isinstance(part, Calculation)), None):
+            notes.append(_("A choice is left out. %(reason)s") % {"reason": calculated(found)})
+            continue
         one = option if isinstance(option, dict) else {"value": option, "label": option}
         value, label = (" ".join(as_text(one.get(key)).split()) for key in ("value", "label"))
         if "|" in value + label:

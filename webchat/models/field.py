@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Container
+from itertools import count
+from typing import Any
 
+from anyascii import anyascii
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
@@ -18,6 +23,10 @@ from webchat.models.webchat import Webchat
 validate_field_name = RegexValidator(
     r"\A[a-z][a-z0-9_]{0,39}\Z", _("Use a small letter first, then small letters, digits and underscores.")
 )
+
+
+# Scripts whose letters have the same sound in Latin ones in most languages; a Han or an Arabic letter has not.
+_TRANSLITERATED = ("LATIN", "GREEK", "CYRILLIC")
 
 
 class PreEngagementFieldQuerySet(models.QuerySet["PreEngagementField"]):
@@ -175,6 +184,11 @@ class PreEngagementField(models.Model):
         return formfields.formfield(self)
 
     @property
+    def phone_region(self) -> str:
+        webchat: Webchat | None = getattr(self, "webchat", None)
+        return webchat.phone_region if webchat else ""
+
+    @property
     def takes_pattern(self) -> bool:
         return self.type in kinds.PATTERN_TYPES
 
@@ -194,10 +208,18 @@ class PreEngagementField(models.Model):
     def clean(self) -> None:
         """Refuses what could not be shown or never be answered."""
         if not self.name:
-            self.name = name_from_label(self.label)
+            others = PreEngagementField.objects.filter(webchat=self.webchat_id)
+            self.name = name_from_label(self.label, set(others.values_list("name", flat=True)))
         self._keep_the_name()
         if self.type in self.Type.values and (errors := rules.problems(self)):
             raise ValidationError(errors)
+
+    def validate_constraints(self, *args: Any, **kwargs: Any) -> None:
+        """The one constraint is on the name, so its error belongs there: Django would give it to no field."""
+        try:
+            super().validate_constraints(*args, **kwargs)
+        except ValidationError as error:
+            raise ValidationError({"name": error.messages}) from error
 
     def _keep_the_name(self) -> None:
         saved = type(self).objects.filter(pk=self.pk).first() if self.pk else None
@@ -206,7 +228,13 @@ class PreEngagementField(models.Model):
             raise ValidationError({"name": text % {"name": saved.name}})
 
 
-def name_from_label(label: str) -> str:
-    """A field name made of a label: “Customer number” becomes customer_number."""
-    name = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:40].rstrip("_")
-    return name if name and name[0].isalpha() else f"field_{name}".rstrip("_")
+def name_from_label(label: str, taken: Container[str]) -> str:
+    """A field name made of a label: “Customer number” becomes customer_number, “Größe” grosse. Where a script cannot be
+    transliterated for certain, it is field_1 or the next number that is not taken."""
+    words = "".join(sign if sign.isalnum() else " " for sign in unicodedata.normalize("NFKC", label))
+    if any(sign.isalpha() and not unicodedata.name(sign, "").startswith(_TRANSLITERATED) for sign in words):
+        words = ""
+    name = re.sub(r"[^a-z0-9]+", "_", anyascii(words).lower()).strip("_")
+    if not name:
+        return next(name for number in count(1) if (name := f"field_{number}") not in taken)
+    return (name if name[0].isalpha() else f"field_{name}")[:40].rstrip("_")

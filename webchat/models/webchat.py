@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import phonenumbers
 from django.conf import settings
 from django.contrib.sites.models import Site
 from django.core.exceptions import ValidationError
@@ -36,6 +37,11 @@ def sid_validator(prefix: str) -> RegexValidator:
         _("This is not a SID of that kind: it starts with %(prefix)s and goes on with 32 hex digits.")
         % {"prefix": prefix},
     )
+
+
+def validate_phone_region(value: str) -> None:
+    if value not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValidationError(_("Use the two letters of a country, like CH."))
 
 
 validate_address_sid = sid_validator("IG")
@@ -152,6 +158,16 @@ class Webchat(models.Model):
     )
     closed_until = models.DateTimeField(_("closed until"), null=True, blank=True)
     closed_since = models.DateTimeField(null=True, blank=True, editable=False)
+
+    phone_region = models.CharField(
+        _("country of phone numbers"),
+        max_length=2,
+        blank=True,
+        validators=[validate_phone_region],
+        help_text=_(
+            "Visitors may leave out its code: with CH, 044 668 18 00 is +41 44 668 18 00. Empty: the code is needed."
+        ),
+    )
 
     daily_cap = models.PositiveIntegerField(
         _("chats a day"),

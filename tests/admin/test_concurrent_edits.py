@@ -1,0 +1,205 @@
+"""Two members of staff edit one webchat: nobody undoes what the other saved without having read it, and nothing is lost."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from django.contrib import admin
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+
+from config.accounts.models import User
+from tests.support.factories import make_field, make_user, make_webchat
+from tests.support.page_form import form_of
+from webchat.admin.concurrent_edits import merge, same
+from webchat.models import Webchat
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def webchat():
+    webchat = make_webchat()
+    make_field(webchat, "ref")
+    return webchat
+
+
+class Staff:
+    """A member of staff with the page of the webchat open since now."""
+
+    def __init__(self, webchat: Webchat, name: str) -> None:
+        self.client = Client()
+        self.client.force_login(make_user(name, is_staff=True, is_superuser=True))
+        self.url = f"/admin/webchat/webchat/{webchat.pk}/change/"
+        self.read(self.client.get(self.url))
+
+    def read(self, response: HttpResponse) -> None:
+        self.html = response.content.decode()
+        self.form = form_of(self.html)
+
+    def row(self, name: str) -> str:
+        """The prefix of a field's inputs on this page."""
+        [prefix] = [
+            key.removesuffix("-name") for key, values in self.form.items() if values == [name] and key.endswith("-name")
+        ]
+        return prefix
+
+    def write(self, key: str, value: str) -> None:
+        assert key in self.form or key.endswith("-DELETE")
+        self.form[key] = [value]
+
+    def add(self, **values: str) -> None:
+        number = int(self.form["fields-TOTAL_FORMS"][0])
+        self.form["fields-TOTAL_FORMS"] = [str(number + 1)]
+        empty = {key.partition("-__prefix__-")[2]: each for key, each in self.form.items() if "-__prefix__-" in key}
+        self.form |= {f"fields-{number}-{key}": each for key, each in empty.items()}
+        self.form |= {f"fields-{number}-{key}": [value] for key, value in values.items()}
+
+    def save(self) -> bool:
+        """Whether it was saved. Else the page with what is wrong stands there."""
+        response = self.client.post(self.url, self.form)
+        if response.status_code == 302:
+            return True
+        assert response.status_code == 200
+        self.read(response)
+        return False
+
+    @property
+    def said(self) -> list[str]:
+        found = re.search(r'<ul class="errorlist nonfield"[^>]*>(.*?)</ul>', self.html, re.DOTALL)
+        return [unescape(each) for each in re.findall(r"<li>(.*?)</li>", found[1])] if found else []
+
+
+def labels(webchat: Webchat) -> dict[str, str]:
+    return dict(webchat.fields.values_list("name", "label"))
+
+
+def test_a_page_that_is_up_to_date_is_saved_at_once(webchat):
+    ada = Staff(webchat, "ada")
+    before = labels(webchat), list(Webchat.objects.values())
+    assert ada.save()
+    assert (labels(webchat), list(Webchat.objects.values())) == before
+
+
+def test_an_older_page_undoes_nothing_and_keeps_what_was_written_in_it(webchat):
+    ada, ben = Staff(webchat, "ada"), Staff(webchat, "ben")
+    ada.write(ada.row("email") + "-label", "Your e-mail")
+    ada.write("intro", "Ada's introduction.")
+    assert ada.save()
+    ben.write("title", "Ben's title")
+    ben.write(ben.row("ref") + "-label", "Reference")
+    assert not ben.save()
+    webchat.refresh_from_db()
+    assert webchat.title == "Chat with us", "nothing is saved unseen"
+    who, *what, last = ben.said
+    assert who.startswith("Ada Lovelace saved this (")
+    assert "Label for pre-engagement field “Your e-mail”" in who
+    assert sorted(what) == ["“Introduction” is now: Ada's introduction.", "“Your e-mail: Label” is now: Your e-mail"]
+    assert "save again" in last
+    assert ben.save()
+    webchat.refresh_from_db()
+    assert (webchat.title, webchat.intro) == ("Ben's title", "Ada's introduction.")
+    assert labels(webchat) == {"name": "Name", "email": "Your e-mail", "question": "Question", "ref": "Reference"}
+
+
+def test_what_both_changed_is_the_second_ones_choice(webchat):
+    ada, ben = Staff(webchat, "ada"), Staff(webchat, "ben")
+    ada.write(ada.row("ref") + "-label", "Ada's")
+    assert ada.save()
+    ben.write(ben.row("ref") + "-label", "Ben's")
+    assert not ben.save()
+    assert any("“Ada's: Label” was saved as: Ada's. You have changed it too" in text for text in ben.said)
+    assert labels(webchat)["ref"] == "Ada's"
+    assert ben.form[ben.row("ref") + "-label"] == ["Ben's"]
+    assert ben.save()
+    assert labels(webchat)["ref"] == "Ben's"
+
+
+def test_a_field_that_was_deleted_is_named_and_the_others_stand_under_their_own_headings(webchat):
+    ada, ben = Staff(webchat, "ada"), Staff(webchat, "ben")
+    ada.write(ada.row("email") + "-DELETE", "on")
+    assert ada.save()
+    ben.write(ben.row("ref") + "-label", "Reference")
+    assert not ben.save()
+    assert "“Email” was deleted." in ben.said
+    headings = re.findall(r'<strong>([^<]*)</strong>\s*<span class="webchat-row-words"><span>(\w+)', ben.html)
+    assert headings == [("Name", "name"), ("Question", "question"), ("Reference", "ref")]
+    assert ben.save()
+    assert labels(webchat) == {"name": "Name", "question": "Question", "ref": "Reference"}
+
+
+def test_a_field_that_was_deleted_while_it_was_edited_stands_there_as_a_new_one(webchat):
+    ada, ben = Staff(webchat, "ada"), Staff(webchat, "ben")
+    ada.write(ada.row("email") + "-DELETE", "on")
+    assert ada.save()
+    ben.write(ben.row("email") + "-label", "Your e-mail")
+    assert not ben.save()
+    assert any("“Email” was deleted. You have changed it" in text for text in ben.said)
+    assert ben.form[ben.row("email") + "-id"] == [""]
+    assert ben.save()
+    assert labels(webchat)["email"] == "Your e-mail"
+
+
+def test_both_delete_a_field(webchat):
+    ada, ben = Staff(webchat, "ada"), Staff(webchat, "ben")
+    for each in (ada, ben):
+        each.write(each.row("ref") + "-DELETE", "on")
+    assert ada.save()
+    assert not ben.save()
+    assert ben.save()
+    assert "ref" not in labels(webchat)
+
+
+def test_both_add_a_field_of_one_name(webchat):
+    ada, ben = Staff(webchat, "ada"), Staff(webchat, "ben")
+    ada.add(label="Postcode")
+    ben.add(label="Postcode", help_text="Five digits.")
+    assert ada.save()
+    assert not ben.save()
+    assert "“Postcode” was added." in ben.said
+    assert ben.html.count("Another field of this form has that name.") == 1
+    [new] = [key for key, values in ben.form.items() if values == ["Five digits."]]
+    assert not ben.save(), "for as long as it has that name"
+    ben.write(new.replace("help_text", "name"), "zip")
+    assert ben.save()
+    assert {"postcode", "zip"} <= labels(webchat).keys()
+
+
+def test_staff_who_send_no_page_of_ours_are_told_of_a_name_that_is_taken(webchat):
+    ada = Staff(webchat, "ada")
+    del ada.form["as_shown"]
+    ada.add(label="Ref")
+    assert not ada.save()
+    assert ada.html.count("Another field of this form has that name.") == 1
+    assert 'id="id_fields-4-name_error"' in ada.html or "errors field-name" in ada.html
+
+
+def test_a_unique_value_that_was_taken_between_check_and_write_is_checked_again(admin_user, rf):
+    tried = []
+
+    def view(request):
+        tried.append(request)
+        with transaction.atomic():
+            if len(tried) == 1:
+                User.objects.create(username=admin_user.username)
+        return HttpResponse("the page with the error")
+
+    request = rf.get("/admin/")
+    request.user = admin_user
+    assert admin.site.admin_view(view)(request).content == b"the page with the error"
+    assert len(tried) == 2
+
+
+def test_the_merge_is_three_way():
+    merged = merge(
+        {"a": ["mine"], "b": ["old"], "c": ["mine"], "d": ["same"], "e": []},
+        {"a": ["old"], "b": ["old"], "c": ["old"], "d": ["old"], "e": ["on"]},
+        {"a": ["old"], "b": ["new"], "c": ["new"], "d": ["same"], "e": ["on"]},
+    )
+    assert merged.inputs == {"a": ["mine"], "b": ["new"], "c": ["mine"], "d": ["same"], "e": []}
+    assert (merged.theirs, merged.both) == (["b"], ["c"])
+    assert same(["a\r\nb"], ["a\nb"])
+    assert same([], [""])
