@@ -22,6 +22,8 @@ def note_refusal(error: Exception, webchat: str = "") -> None:
             logger.warning("limit_hit", webchat=webchat)
         case ChatRefused(code=Code.FORM_EXPIRED | Code.PROOF_NEEDED | Code.TOO_EARLY as code):
             logger.warning("script_suspected", webchat=webchat, code=code.value.code)
+        case ChatRefused(code=Code.BUSY, reason=reason):
+            logger.info("chat_waits", webchat=webchat, reason=reason)
         case ChatRefused(code=Code.CHAT_UNAVAILABLE, reason=reason) if reason:
             gone = reason.startswith(FlexError.Reason.GONE)  # note_legacy_gone has alerted
             log = logger.error if not gone and _is_news(webchat, reason) else logger.info

@@ -61,6 +61,12 @@ class Code(Enum):
         needs_new_key=True,
     )
     TOO_MANY = _Kind("too_many", 429, _("Too many chats were started from here. Please try again later."))
+    BUSY = _Kind(
+        "busy",
+        503,
+        _("Many visitors are starting a chat right now. Yours starts in a moment, by itself."),
+        retry_after=2,
+    )
     CHAT_UNAVAILABLE = _Kind(
         "chat_unavailable", 503, _("The chat is not available at the moment."), retry_after=TRY_AGAIN_SECONDS
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +23,7 @@ from webchat.audit import note_refusal
 from webchat.chats.availability import availability_of
 from webchat.chats.end import end_chat
 from webchat.chats.question import post_question_after
-from webchat.chats.start import submit
+from webchat.chats.start import start_in_turn, submit
 from webchat.errors import ChatRefused, Code
 from webchat.forms.form import FormInvalid, PreEngagementForm
 from webchat.forms.message_form import MessageForm
@@ -43,23 +44,52 @@ from webchat.visitors import Visitor, mark_of, page_secret, remember, visitor_of
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """The chat as a page of its own. A form sent without JavaScript comes back here."""
     webchat = webchat_or_404(slug)
-    if request.method != "POST":
-        return _show(request, "webchat/page.html", webchat)
     visitor = visitor_of(request)
+    if request.method != "POST":
+        waiting = ChatSession.waiting_of(visitor, webchat) if request.method == "GET" else None
+        if waiting is not None:
+            return _go_on(request, webchat, visitor, waiting)
+        return _show(request, "webchat/page.html", webchat)
     try:
         session, is_new = submit(request, webchat, visitor, request.POST)
     except ChatRefused as refused:
         note_refusal(refused, webchat.slug)
+        if refused.code is Code.BUSY:  # the page that waits goes on with what was sent
+            return _to_page(webchat, visitor)
         # What was typed stands in the form for a message then.
         too_late = refused.code is Code.CHAT_CLOSED and takes_messages(webchat, state_of(webchat, database_now()))
         return _render_refused(request, webchat, visitor, refused, MessageForm if too_late else PreEngagementForm)
     except DatabaseError:
         unavailable = ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.unavailable_text))
         return _render_refused(request, webchat, visitor, unavailable)
-    started = redirect("webchat:page", slug)
-    remember(started, visitor)
+    started = _to_page(webchat, visitor)
     post_question_after(started, session, is_new=is_new)
     return started
+
+
+def _go_on(request: HttpRequest, webchat: Webchat, visitor: Visitor, session: ChatSession) -> HttpResponse:
+    """Another try at a start that found no turn: the browser asks for it every few seconds (the Refresh header), and the
+    visitor did when sending the form."""
+    sent = {row.name: session.answers.get(row.name) for row in webchat.fields.all()} | {"idempotency_key": session.key}
+    try:
+        start_in_turn(session, visitor)
+    except ChatRefused as refused:
+        note_refusal(refused, webchat.slug)
+        if refused.code not in (Code.BUSY, Code.IN_PROGRESS):
+            return _render_refused(request, webchat, visitor, refused, sent=sent)
+        context = {"webchat": webchat, "state": "waiting", "busy": Code.BUSY.value.words}
+        response = _render(request, "webchat/page.html", visitor, context)
+        response["Refresh"] = str(refused.retry_after)
+        return response
+    started = _to_page(webchat, visitor)
+    post_question_after(started, session, is_new=True)
+    return started
+
+
+def _to_page(webchat: Webchat, visitor: Visitor) -> HttpResponse:
+    response = redirect("webchat:page", webchat.slug)
+    remember(response, visitor)
+    return response
 
 
 @require_POST
@@ -89,15 +119,17 @@ def _render_refused(
     visitor: Visitor,
     refused: ChatRefused,
     kind: type[PreEngagementForm] = PreEngagementForm,
+    sent: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
     """The form again, with all that was typed. It keeps its key, so that sending it again finds what the first sending
     made, unless that key belongs to something else."""
-    form, error = bind_form(kind, request, webchat, visitor, request.POST), refused.detail
+    sent = request.POST if sent is None else sent
+    form, error = bind_form(kind, request, webchat, visitor, sent), refused.detail
     if isinstance(refused, FormInvalid):
         form, error = refused.form, ""
     if refused.code is Code.FORM_CHANGED:
         form.drop_unknown()
-    key = "" if refused.code.needs_new_key else request.POST.get("idempotency_key", "")
+    key = "" if refused.code.needs_new_key else sent.get("idempotency_key", "")
     context = {
         "webchat": webchat,
         "state": "message" if kind is MessageForm else "form",

@@ -3,7 +3,9 @@
 /** @import {Credentials, Receipt, Urls} from "#types" */
 
 const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
+/** How long the same request is repeated: while the server works on it, and while it has no turn for it. */
 const PATIENCE = 45_000;
+const BUSY_PATIENCE = 180_000;
 
 /** What went wrong with one request: the server's code, or "network", "timeout" or "unexpected". */
 export class ApiError extends Error {
@@ -115,10 +117,11 @@ export class Api {
   /**
    * @param {URLSearchParams} answers
    * @param {string} key
+   * @param {(busy: ApiError) => void} [waits] many start at once, and this start waits for its turn
    * @returns {Promise<Credentials>}
    */
-  start(answers, key) {
-    return this.#submit(this.urls.sessions, answers, key);
+  start(answers, key, waits) {
+    return this.#submit(this.urls.sessions, answers, key, waits);
   }
 
   /**
@@ -131,10 +134,10 @@ export class Api {
     return this.#submit(this.urls.messages, answers, key);
   }
 
-  /** @param {string} url @param {URLSearchParams} answers @param {string} key */
-  #submit(url, answers, key) {
+  /** @param {string} url @param {URLSearchParams} answers @param {string} key @param {(busy: ApiError) => void} [waits] */
+  #submit(url, answers, key, waits) {
     const headers = { "Idempotency-Key": key };
-    return patiently(() => this.#json(url, this.#post(headers, answers), 30_000));
+    return patiently(() => this.#json(url, this.#post(headers, answers), 30_000), waits);
   }
 
   /** @returns {Promise<Credentials>} */
@@ -199,20 +202,25 @@ async function whole(request) {
 }
 
 /**
- * While the server still works on an earlier submit, waits as long as it says and asks again.
+ * While the server still works on an earlier submit, or has no turn for this one, waits as long as it says and asks again.
  * @template T
  * @param {() => Promise<T>} ask
+ * @param {(busy: ApiError) => void} [waits]
  * @returns {Promise<T>}
  */
-async function patiently(ask) {
-  const deadline = Date.now() + PATIENCE;
+async function patiently(ask, waits) {
+  const begun = Date.now();
   for (;;) {
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 409 || error.retryAfter === null) throw error;
-      const pause = Math.max(0.5, error.retryAfter) * 1000;
-      if (Date.now() + pause > deadline) throw error;
+      if (!(error instanceof ApiError) || error.retryAfter === null) throw error;
+      const busy = error.code === "busy";
+      if (!busy && error.status !== 409) throw error;
+      // Spread, so that those who were refused together do not return together.
+      const pause = Math.max(0.5, error.retryAfter) * (busy ? 1 + Math.random() : 1) * 1000;
+      if (Date.now() + pause > begun + (busy ? BUSY_PATIENCE : PATIENCE)) throw busy ? new ApiError("timeout") : error;
+      if (busy) waits?.(error);
       await sleep(pause);
     }
   }

@@ -121,9 +121,9 @@ export class Panel {
         preload: () => isStart && this.#prefetch(),
         ready: async () => isStart && this.host.load("chat"),
         prove: async (puzzle) => (await this.host.load("proof-of-work")).solve(puzzle),
-        send: async (answers, key) =>
+        send: async (answers, key, waits) =>
           isStart
-            ? this.#started(await this.#api.start(answers, key))
+            ? this.#started(await this.#api.start(answers, key, waits))
             : this.#left(await this.#api.leave(answers, key)),
         stale: (form) => this.#replaceForm(form),
         closed: (form) => this.#offerMessage(form),

@@ -24,7 +24,8 @@ export class StartForm {
    * @param {() => void} on.preload the visitor has begun to write, and will most likely chat
    * @param {() => Promise<unknown>} on.ready resolves when all is there that shows a chat: none is opened before
    * @param {(puzzle: string) => Promise<string>} on.prove solves a proof of work
-   * @param {(answers: URLSearchParams, key: string) => Promise<void>} on.send rejects with ApiError
+   * @param {(answers: URLSearchParams, key: string, waits: (busy: ApiError) => void) => Promise<void>} on.send
+   *   rejects with ApiError; waits for its turn where many are sent at once
    * @param {(form: StartForm) => Promise<void>} on.stale the key or the CSRF token is no longer good
    * @param {(form: StartForm) => Promise<boolean>} on.closed too late; whether something else took the answers
    * @param {(error: ApiError) => void} on.failed
@@ -85,7 +86,7 @@ export class StartForm {
       const body = new URLSearchParams(data);
       body.set("location", location.href);
       body.set("referrer", document.referrer);
-      await this.on.send(body, String(body.get("idempotency_key")));
+      await this.on.send(body, String(body.get("idempotency_key")), (busy) => this.#wait(busy));
     } catch (error) {
       const problem = error instanceof ApiError ? error : new ApiError("unexpected");
       if (!repeated && STALE.has(problem.status)) {
@@ -96,6 +97,13 @@ export class StartForm {
     } finally {
       this.#setBusy(false);
     }
+  }
+
+  /** Says, for all to see, that it is a moment. @param {ApiError} busy */
+  #wait(busy) {
+    const progress = part(this.form, "progress");
+    progress.textContent = busy.detail;
+    progress.classList.remove("webchat-hidden");
   }
 
   /** While many chats are being started, the form brings a puzzle that costs a script more than a visitor. */
@@ -175,6 +183,8 @@ export class StartForm {
     button.setAttribute("aria-disabled", String(busy));
     part(button, "label").hidden = busy;
     part(button, "busy").hidden = !busy;
-    part(this.form, "progress").textContent = busy ? this.templates.text("starting") : "";
+    const progress = part(this.form, "progress");
+    progress.textContent = busy ? this.templates.text("starting") : "";
+    progress.classList.add("webchat-hidden");
   }
 }

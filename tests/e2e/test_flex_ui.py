@@ -242,11 +242,14 @@ def test_another_file_in_its_place_never_runs(ui: GenuineUi) -> None:
     assert ui.page.evaluate("window.stolen") is None
 
 
+BUSY_FOR_LONG = {"status": 429, "times": 3, "headers": {"Retry-After": "60"}}
+
+
 @pytest.mark.parametrize(
     ("path", "break_it", "reason"),
     [
         ("web-channels", lambda sandbox: sandbox.fault("POST", "/v1/WebChannels", status=410), "gone"),
-        ("web-channels", lambda sandbox: sandbox.fault("POST", "/v1/WebChannels", status=429, times=3), "busy"),
+        ("web-channels", lambda sandbox: sandbox.fault("POST", "/v1/WebChannels", **BUSY_FOR_LONG), "busy"),
         ("web-channels", lambda sandbox: sandbox.fault("POST", "/v1/WebChannels", status=400), "refused"),
     ],
     ids=["gone", "busy", "refused"],

@@ -126,7 +126,7 @@ def test_axe_finds_nothing_in_any_state(widget: Widget, check: Callable[[str], N
     check("form-with-errors")
     release = hold(page, re.compile("/sdk/conversations"))  # it travels while one writes
     widget.fill()
-    sandbox.fault("POST", "/v2/WebChats", status=429, times=20)
+    sandbox.fault("POST", "/v2/WebChats", status=429, times=20, headers={"Retry-After": "60"})
     submit.click()
     expect(panel.locator("[data-webchat-detail]")).to_be_visible()
     check("unavailable")

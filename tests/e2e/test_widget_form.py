@@ -60,7 +60,7 @@ def test_a_corrected_field_is_no_longer_marked(widget: Widget) -> None:
 
 
 def test_a_refusal_by_twilio_is_said_and_nothing_is_lost(widget: Widget) -> None:
-    widget.site.sandbox.fault("POST", "/v2/WebChats", status=429, times=20)
+    widget.site.sandbox.fault("POST", "/v2/WebChats", status=429, times=20, headers={"Retry-After": "60"})
     widget.goto().open().fill().submit()
     expect(widget.errors).to_be_focused()
     expect(widget.errors).to_contain_text("not available at the moment")

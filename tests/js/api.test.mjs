@@ -71,6 +71,28 @@ test("while the server is still starting, the same key is sent again after Retry
   );
 });
 
+test("a start that finds no turn is repeated by itself, later than it was told, and the visitor learns why", async () => {
+  const busy = json(503, { code: "busy", detail: "In a moment." }, { "Retry-After": "0" });
+  answers = [busy, busy, json(201, { session_id: "s" })];
+  const told = [];
+  const credentials = await api().start(new URLSearchParams(), "key-1", (error) => told.push(error.detail));
+  assert.equal(credentials.session_id, "s");
+  assert.deepEqual(told, ["In a moment.", "In a moment."]);
+  assert.deepEqual(
+    requests.map(({ headers }) => headers["idempotency-key"]),
+    ["key-1", "key-1", "key-1"],
+  );
+});
+
+test("an outage is not repeated, nor a rush that lasts too long", async () => {
+  answers = [
+    json(503, { code: "chat_unavailable" }, { "Retry-After": "1" }),
+    json(503, { code: "busy" }, { "Retry-After": "181" }),
+  ];
+  await assert.rejects(api().start(new URLSearchParams(), "k"), { code: "chat_unavailable" });
+  await assert.rejects(api().start(new URLSearchParams(), "k"), { code: "timeout" });
+});
+
 test("a conflict without Retry-After, or beyond the patience, is an error", async () => {
   answers = [json(409, { code: "conflict" }), json(409, { code: "starting" }, { "Retry-After": "3600" })];
   await assert.rejects(api().start(new URLSearchParams(), "k"), { code: "conflict", status: 409 });

@@ -19,9 +19,9 @@ function formWith(answer = async () => ({ session_id: "s" }), overrides = {}) {
     preload: () => calls.push(["preload"]),
     ready: note("ready"),
     prove: note("prove", "solved"),
-    send: async (body, key) => {
+    send: async (body, key, waits) => {
       calls.push(["start", Object.fromEntries(body), key]);
-      calls.push(["started", await answer(calls.filter(([name]) => name === "start").length)]);
+      calls.push(["started", await answer(calls.filter(([name]) => name === "start").length, waits)]);
     },
     stale: note("stale"),
     failed: (error) => calls.push(["failed", error.code]),
@@ -61,6 +61,28 @@ test("the form knows its question by the field's role, and a form without one ha
   assert.equal(startForm.question, "Where is my parcel?");
   delete form.dataset.webchatQuestion;
   assert.equal(startForm.question, "");
+});
+
+test("while a start waits for its turn the form says so to everybody, and no more when it has started", async () => {
+  let resolve;
+  const promise = new Promise((done) => {
+    resolve = done;
+  });
+  const { form, startForm, errors } = formWith((_count, waits) => {
+    waits(new ApiError("busy", { status: 503, detail: "Yours starts in a moment." }));
+    return promise;
+  });
+  const progress = form.querySelector("[data-webchat-progress]");
+  const submitted = startForm.submit();
+  await settled();
+  assert.equal(progress.textContent, "Yours starts in a moment.");
+  assert.equal(progress.classList.contains("webchat-hidden"), false);
+  assert.equal(form.getAttribute("aria-busy"), "true");
+  assert.equal(errors.hidden, true);
+  resolve({ session_id: "s" });
+  await submitted;
+  assert.equal(progress.textContent, "");
+  assert.equal(progress.classList.contains("webchat-hidden"), true);
 });
 
 test("nothing is started before all is there that shows a chat", async () => {

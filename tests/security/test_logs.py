@@ -269,6 +269,7 @@ def test_each_event_is_explained_in_the_documentation():
     text = (ROOT / "docs/security.md").read_text()
     names = {event for _cause, event, _fields in EVENTS}
     for name in names | {
+        "chat_waits",
         "client_address_unreadable",
         "legacy_api_gone",
         "sandbox_in_use",

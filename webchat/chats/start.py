@@ -42,6 +42,8 @@ Status = ChatSession.Status
 # What a start waits for its channel, all calls together, and what a create needs of it.
 OPEN_SECONDS = 5
 CREATE_SECONDS = 2
+# Who waits for so long or less has a moment to wait; for longer the chat is unavailable.
+WAIT_AT_MOST_SECONDS = 30
 
 # Flex Webchat UI has no form of ours, but got its token while the chat was open.
 SHOWN_WITH_TOKEN = datetime.min.replace(tzinfo=UTC)
@@ -113,9 +115,23 @@ def start(
 ) -> tuple[ChatSession, bool]:
     """Opens a channel at Flex for these answers. Raises ChatRefused."""
     attempt = claim(webchat, visitor, key, answers, identity)
+    if attempt.session.is_active:
+        return attempt.session, False
+    carry_out(attempt, webchat, visitor)
+    return attempt.session, True
+
+
+def start_in_turn(session: ChatSession, visitor: Visitor) -> None:
+    """Another attempt at a start that found no turn, with the answers that it was sent with. Raises ChatRefused."""
+    require_open(session.webchat, session.created_at)
+    if not session.begin_attempt():
+        raise ChatRefused(Code.IN_PROGRESS)
+    carry_out(Attempt(session), session.webchat, visitor)
+
+
+def carry_out(attempt: Attempt, webchat: Webchat, visitor: Visitor) -> None:
+    """Opens the channel of an attempt, and keeps what became of it. Raises ChatRefused."""
     session = attempt.session
-    if session.is_active:
-        return session, False
     require_same_user(session, visitor)
     try:
         breaker.require_closed()
@@ -127,15 +143,18 @@ def start(
         activate(session, channel)
     except FlexError as error:
         note_failure(attempt, str(error), is_certain=error.outcome_is_known)
+        if error.reason is Reason.BUSY and (error.retry_after or 0) <= WAIT_AT_MOST_SECONDS:
+            raise _busy(attempt, webchat, visitor, str(error), error.retry_after) from error
         raise _unavailable(webchat, str(error), error.retry_after) from error
     except ChatRefused as refused:
-        if refused.code not in (Code.CHAT_UNAVAILABLE, Code.TOO_MANY):
+        if refused.code not in (Code.CHAT_UNAVAILABLE, Code.TOO_MANY, Code.BUSY):
             raise
         note_failure(attempt, str(refused), is_certain=True)
+        if refused.code is Code.BUSY:
+            raise _busy(attempt, webchat, visitor, refused.reason, refused.retry_after) from refused
         if refused.code is Code.TOO_MANY:
             raise
         raise _unavailable(webchat, refused.reason, refused.retry_after) from refused
-    return session, True
 
 
 def claim(webchat: Webchat, visitor: Visitor, key: str, answers: Answers, identity: str) -> Attempt:
@@ -198,9 +217,9 @@ def open_channel(attempt: Attempt, deadline: Deadline) -> Channel:
             return channel
         attempt.in_doubt = False
     if limits.are_on() and not limits.wait_for_turn():
-        raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=math.ceil(limits.PACE.seconds), reason=Reason.BUSY)
+        raise ChatRefused(Code.BUSY, retry_after=math.ceil(limits.PACE.seconds), reason=Reason.BUSY)
     if deadline.left < CREATE_SECONDS:
-        raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=1, reason=Reason.BUSY)
+        raise ChatRefused(Code.BUSY, retry_after=1, reason=Reason.BUSY)
     try:
         return gateway.open(session.engagement)
     except FlexError as error:
@@ -268,6 +287,13 @@ def note_failure(attempt: Attempt, failure: str, *, is_certain: bool) -> None:
             changes["status"] = Status.FAILED
     session.change_attempt(**changes)
     logger.warning("chat_not_started", session=str(session.pk), reason=failure)
+
+
+def _busy(attempt: Attempt, webchat: Webchat, visitor: Visitor, reason: str, retry_after: int | None) -> ChatRefused:
+    """The refusal of an attempt that only has to wait for its turn."""
+    if attempt.session.attempts > 1:
+        limits.give_retry_back(webchat, visitor)
+    return ChatRefused(Code.BUSY, retry_after=retry_after, reason=reason)
 
 
 def _unavailable(webchat: Webchat, reason: str, retry_after: int | None = None) -> ChatRefused:

@@ -208,8 +208,8 @@ class PreEngagementField(models.Model):
     def clean(self) -> None:
         """Refuses what could not be shown or never be answered."""
         if not self.name:
-            others = PreEngagementField.objects.filter(webchat=self.webchat_id)
-            self.name = name_from_label(self.label, set(others.values_list("name", flat=True)))
+            others = PreEngagementField.objects.filter(webchat=self.webchat_id).values_list("name", flat=True)
+            self.name = name_from_label(self.label, set(others) if self.webchat_id else ())
         self._keep_the_name()
         if self.type in self.Type.values and (errors := rules.problems(self)):
             raise ValidationError(errors)

@@ -17,7 +17,7 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
-from webchat.flex import Channel, Destination, Engagement
+from webchat.flex import Channel, Destination, Engagement, FlexError
 from webchat.models.clock import database_now
 from webchat.models.webchat import Webchat
 from webchat.visitors import Visitor
@@ -25,6 +25,8 @@ from webchat.visitors import Visitor
 # No attempt is taken over before: it calls Twilio for at most half of this, and the rest is for a process that was
 # stopped meanwhile and for Twilio, which may finish what its caller no longer waits for.
 LEASE = timedelta(seconds=10)
+# Who waits for a turn without JavaScript comes back every few seconds. Who has not for so long has left.
+WAITING = timedelta(minutes=1)
 
 
 def new_identity() -> str:
@@ -168,6 +170,16 @@ class ChatSession(models.Model):
     def running_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
         """The latest running chat of this visitor with this webchat."""
         session = cls.objects.without_answers().owned_by(visitor).running().filter(webchat=webchat).first()
+        if session is not None:
+            session.webchat = webchat
+        return session
+
+    @classmethod
+    def waiting_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
+        """The latest start of this visitor that found no turn, while the visitor waits for one."""
+        rows = cls.objects.owned_by(visitor).filter(webchat=webchat, status=cls.Status.FAILED)
+        rows = rows.filter(failure__startswith=FlexError.Reason.BUSY, lease_until__gt=database_now() - WAITING)
+        session = rows.first()
         if session is not None:
             session.webchat = webchat
         return session

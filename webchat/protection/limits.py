@@ -176,10 +176,18 @@ def _take_of_webchat(what: str, webchat: Webchat, visitor: Visitor) -> int | Non
 
 def take_retry(webchat: Webchat, visitor: Visitor) -> None:
     """Counts a further attempt at a start, as many as it gets. Raises ChatRefused(TOO_MANY)."""
-    if not are_on():
-        return
-    if wait := take_each(*by_place(RETRY_BY_BROWSER, RETRY_BY_ADDRESS, visitor), (PER_WEBCHAT, str(webchat.pk))):
+    if are_on() and (wait := take_each(*_retry(webchat, visitor))):
         raise ChatRefused(Code.TOO_MANY, retry_after=wait)
+
+
+def give_retry_back(webchat: Webchat, visitor: Visitor) -> None:
+    """An attempt that only waited for its turn is none."""
+    if are_on():
+        give_back(*_retry(webchat, visitor))
+
+
+def _retry(webchat: Webchat, visitor: Visitor) -> list[tuple[Limit, str]]:
+    return [*by_place(RETRY_BY_BROWSER, RETRY_BY_ADDRESS, visitor), (PER_WEBCHAT, str(webchat.pk))]
 
 
 def take_guess(answers: Mapping[str, str], network: str) -> None:

@@ -49,7 +49,7 @@ class Bulkhead:
         start has begun and must end: it counts, and is never refused."""
         with self._lock:
             if not even_if_full and self._inside >= max(1, conf.WEBCHAT_THREADS // 2):
-                raise ChatRefused(Code.CHAT_UNAVAILABLE, retry_after=BULKHEAD_RETRY_SECONDS, reason="busy")
+                raise ChatRefused(Code.BUSY, retry_after=BULKHEAD_RETRY_SECONDS, reason="busy")
             self._inside += 1
         try:
             yield
