@@ -62,6 +62,7 @@ PYTEST = $(BIN)/pytest --numprocesses 3
 # On SQLite, or where TEST_DATABASE_URL says: a server on which databases may be made and dropped.
 unit: .venv/.dev static/webchat/sdk/conversations.js $(FLEX_UI)
 	@$(BIN)/python -m tests.support.postgres
+	$(BIN)/python -m tests.support.proxies
 	export $(TEST_VARIABLES) $${TEST_DATABASE_URL:+DATABASE_URL="$$TEST_DATABASE_URL"}
 	$(PYTEST) --ignore tests/e2e --cov
 	$(WITH_NODE) npm test --silent
