@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 import structlog
+from django.db import DatabaseError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 FIELDS = frozenset(
@@ -109,8 +110,11 @@ def _common() -> list[Processor]:
 
 
 def _one_line_a_request(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """None for a health check, and not two more for each file that is sent in pieces."""
+    """None for a health check, and not two more for each file that is sent in pieces. A page that the database did not
+    answer for is no bug."""
     name = event.get("event")
+    if name == "request_failed" and isinstance(sys.exc_info()[1], DatabaseError):
+        event["event"], event["status"] = "database_failed", 503
     is_health_check = name == "request_finished" and str(event.get("path", "")).startswith("/health/")
     if is_health_check or name in ("streaming_started", "streaming_finished"):
         raise structlog.DropEvent

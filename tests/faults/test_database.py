@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -89,4 +90,22 @@ def test_a_channel_that_no_row_knows_of_is_found_by_the_same_submit(site: SiteSe
     created = [call["created"] for call in site.sandbox.log() if call["created"] and call["path"] == "/v2/WebChats"]
     assert created == [credentials.json()["channel_sid"]]
     assert len(site.sandbox.messages(created[0])) == 1
+    postgres.stop()
+
+
+def test_a_database_that_is_frozen_holds_no_request_for_as_long(site: SiteServer, postgres: PrivateServer):
+    """Each is answered while it is still frozen. Without a watchdog none would be."""
+    visitor = SiteVisitor(site.url)
+    with postgres.frozen(), ThreadPoolExecutor(3) as threads:
+        start = threads.submit(visitor.start)
+        login = threads.submit(requests.get, f"{site.url}/admin/login/", timeout=60, cookies={"sessionid": "x" * 32})
+        ready = threads.submit(requests.get, f"{site.url}/health/ready", timeout=60)
+        assert start.result().json()["code"] == "chat_unavailable"
+        assert login.result().status_code == 503
+        assert ready.result().status_code == 503
+    lines = [json.loads(line) for line in site.log.read_text().splitlines() if line.startswith("{")]
+    events = {line["event"] for line in lines}
+    assert {"database_silent", "database_failed"} <= events
+    assert "request_failed" not in events, "it is no bug"
+    assert visitor.start_patiently(60).status_code == 201
     postgres.stop()

@@ -271,6 +271,8 @@ def test_each_event_is_explained_in_the_documentation():
     for name in names | {
         "chat_waits",
         "client_address_unreadable",
+        "database_failed",
+        "database_silent",
         "legacy_api_gone",
         "sandbox_in_use",
         "webhook_ambiguous",

@@ -9,6 +9,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -64,6 +65,27 @@ class PrivateServer:
     def stop(self) -> None:
         """As if it had crashed: no connection is waited for."""
         self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """All its processes stand still. The kernel goes on to acknowledge what they are sent."""
+        processes = self._processes()
+        self._signal(signal.SIGSTOP, processes)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT, processes)
+
+    @staticmethod
+    def _signal(number: signal.Signals, processes: list[int]) -> None:
+        for process in processes:
+            with suppress(ProcessLookupError):  # one has ended by itself
+                os.kill(process, number)
+
+    def _processes(self) -> list[int]:
+        with psycopg.connect(self.url) as connection:
+            found = connection.execute("SELECT pid FROM pg_stat_activity").fetchall()
+        return [int((self.home / "data/postmaster.pid").read_text().split()[0]), *(pid for (pid,) in found)]
 
     def _run(self, command: str, *arguments: str) -> None:
         subprocess.run(
