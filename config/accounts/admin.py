@@ -13,10 +13,13 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config import second_factor
 from config.accounts.models import User
+from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(ConcurrentEditsMixin, DjangoUserAdmin):
+    # Each sign-in writes it.
+    unannounced_inputs = frozenset({"-last_login_0", "-last_login_1"})
     actions = ["remove_second_factor"]
     list_display = ["username", "email", "first_name", "last_name", "customer_number", "is_active", "is_staff"]
     search_fields = [*DjangoUserAdmin.search_fields, "phone", "customer_number"]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from urllib.parse import unquote
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.core import signing
 from django.db import transaction
+from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 
@@ -28,12 +32,12 @@ def webchat():
 
 
 class Staff:
-    """A member of staff with the page of the webchat open since now."""
+    """A member of staff with the page of a row open since now."""
 
-    def __init__(self, webchat: Webchat, name: str) -> None:
+    def __init__(self, row: Model, name: str) -> None:
         self.client = Client()
         self.client.force_login(make_user(name, is_staff=True, is_superuser=True))
-        self.url = f"/admin/webchat/webchat/{webchat.pk}/change/"
+        self.url = f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/"
         self.read(self.client.get(self.url))
 
     def read(self, response: HttpResponse) -> None:
@@ -166,6 +170,30 @@ def test_both_add_a_field_of_one_name(webchat):
     ben.write(new.replace("help_text", "name"), "zip")
     assert ben.save()
     assert {"postcode", "zip"} <= labels(webchat).keys()
+
+
+def test_two_edit_a_user_who_signs_in_meanwhile():
+    customer = make_user("carl", customer_number="C-1", phone="+41446681800")
+    customer.groups.add(*(Group.objects.create(name=name) for name in "ab"))
+    ada, ben, zoe = (Staff(customer, name) for name in ("ada", "ben", "zoe"))
+    assert customer.password not in unquote(ben.html)
+    assert customer.password not in str(signing.loads(ben.form["as_shown"][0], salt="webchat.admin.as_shown"))
+    Client().force_login(customer)
+    ada.write("email", "new@example.com")
+    assert ada.save(), "a sign-in is no news"
+    ben.write("first_name", "Charles")
+    assert not ben.save()
+    assert "“Email address” is now: new@example.com" in ben.said
+    assert ben.save()
+    zoe.write("customer_number", "C-2")
+    assert not zoe.save()
+    zoe.write("username", "ada")
+    assert not zoe.save()
+    assert "A user with that username already exists." in zoe.html
+    customer.refresh_from_db()
+    assert (customer.email, customer.first_name, customer.customer_number) == ("new@example.com", "Charles", "C-1")
+    assert customer.last_login is not None
+    assert customer.groups.count() == 2
 
 
 def test_staff_who_send_no_page_of_ours_are_told_of_a_name_that_is_taken(webchat):

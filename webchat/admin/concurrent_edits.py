@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.contenttypes.models import ContentType
 from django.core import signing
 from django.core.exceptions import ValidationError
@@ -54,6 +55,10 @@ def inputs_of(form: BaseForm) -> Inputs:
     inputs: Inputs = {}
     for bound in form:
         widget, value = bound.field.widget, bound.value()
+        if isinstance(widget, RelatedFieldWidgetWrapper):
+            widget = widget.widget
+        if bound.field.disabled:  # it sends nothing, and its value may be a password's hash
+            continue
         if isinstance(widget, MultiWidget):
             # As Django names the inputs of a date with a time: name_0 and name_1.
             for number, (part, each) in enumerate(zip(widget.widgets, widget.decompress(value) or (), strict=True)):
@@ -79,8 +84,11 @@ def _sent(widget: Any, value: Any) -> list[str]:
 
 
 def same(one: list[str], other: list[str]) -> bool:
-    """Whether two inputs say the same: an empty one may be sent or left out, and browsers send \\r\\n."""
-    left, right = ([text.replace("\r\n", "\n").strip() for text in texts if text.strip()] for texts in (one, other))
+    """Whether two inputs say the same: an empty one may be sent or left out, several are in any order, and browsers send
+    \\r\\n."""
+    left, right = (
+        sorted([text.replace("\r\n", "\n").strip() for text in texts if text.strip()]) for texts in (one, other)
+    )
     return left == right
 
 
@@ -117,7 +125,7 @@ class ConcurrentEditsMixin(admin.ModelAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:
-        form: type[ModelForm] = super().get_form(request, obj, change, **kwargs)
+        form: type[ModelForm] = super().get_form(request, obj, change=change, **kwargs)
         said: list[str] = getattr(request, "saved_meanwhile", [])
         if not said:
             return form
