@@ -423,6 +423,18 @@ def test_what_was_not_seen_is_shown_and_not_saved(admin_client):
     assert list(webchat.fields.values_list("name", flat=True)) == ["name", "city"]
 
 
+def test_an_import_undoes_nothing_that_was_saved_meanwhile(admin_client):
+    webchat = make_webchat()
+    seen = send(admin_client, webchat, preview="1", how="replace").context["form"].fingerprint
+    webchat.fields.filter(name="name").update(label="Your full name")
+    response = send(admin_client, webchat, save="1", seen=seen, how="replace")
+    assert response.status_code == 200
+    assert webchat.fields.get(name="name").label == "Your full name"
+    assert messages_of(response) == ["This is not what you looked at: look again, and save."]
+    response = send(admin_client, webchat, save="1", seen=response.context["form"].fingerprint, how="replace")
+    assert response.status_code == 302
+
+
 def test_an_import_can_bring_the_texts_too(admin_client):
     webchat = make_webchat()
     seen = send(admin_client, webchat, preview="1", texts="on").context["form"].fingerprint

@@ -63,8 +63,10 @@ class ImportForm(forms.Form):
 
     @property
     def fingerprint(self) -> str:
-        parts = [self.data.get(name, "") for name in ("config", "how", "texts")]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        """Of what was sent, and of the form as it is: somebody else may save it meanwhile."""
+        sent = [self.data.get(name, "") for name in ("config", "how", "texts")]
+        stored = [list(row) for row in self.webchat.fields.order_by("pk").values_list()]
+        return hashlib.sha256(json.dumps([sent, stored], default=str).encode()).hexdigest()
 
     @property
     def was_seen(self) -> bool:
@@ -109,6 +111,8 @@ def import_page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpRespons
         admin.message_user(request, text, messages.SUCCESS)
         warn(admin, request, webchat)
         return redirect("admin:webchat_webchat_change", pk)
+    if form.is_bound and form.is_valid() and "save" in request.POST:
+        admin.message_user(request, _("This is not what you looked at: look again, and save."), messages.WARNING)
     context = {
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
