@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.factories import ANSWERS, Type, change, make_field, make_user, make_webchat
 from tests.support.visitor import VisitorClient
-from webchat.models import ChatSession, Webchat
+from webchat.models import ChatSession, Message, Webchat
 
 pytestmark = pytest.mark.django_db
 
@@ -110,6 +110,20 @@ def test_a_submit_that_is_repeated_finds_its_chat_though_the_form_was_changed_si
     ChatSession.objects.update(status="failed")
     assert visitor.start(MORE).json()["code"] == "form_expired"
     assert ChatSession.objects.count() == 1
+
+
+def test_a_message_form_is_as_a_chats(sandbox):
+    webchat = make_webchat(when_closed="message", closure="reopened")
+    visitor = VisitorClient()
+    first = visitor.leave(ANSWERS).json()
+    other = VisitorClient()
+    make_field(webchat, "postcode")
+    assert visitor.leave(ANSWERS).json() == first
+    answer = other.leave(ANSWERS)
+    assert (answer.status_code, answer.json()["code"]) == (403, "form_expired")
+    other.open_panel()
+    assert other.leave({**ANSWERS, "postcode": "8001"}).status_code == 201
+    assert Message.objects.count() == 2
 
 
 # --- Consents ----------------------------------------------------------------------------------------------------------
