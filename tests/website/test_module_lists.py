@@ -56,8 +56,7 @@ def build_all() -> None:
 
 
 def listed() -> dict[str, list[str]]:
-    names = ("_modules.html", "_form_modules.html", "_chat_modules.html", "_back_on.html")
-    sources = (TEMPLATES / name for name in names)
+    sources = sorted(TEMPLATES.glob("*.html"))
     lists = re.findall(
         r'<template data-webchat-template="([\w-]+)-modules">(.*?)</template>',
         "".join(source.read_text() for source in sources),
