@@ -11,6 +11,8 @@ import { languageOf, part } from "../templates.js";
 // Of one message, by the SDK's own limit.
 const MAX_FILES = 10;
 const MEGABYTE = 1_000_000;
+// A longer one is refused. Its end says more than its beginning: the type.
+const NAME_LONGEST = 200;
 
 export class OutgoingFiles {
   /** @type {Map<File, HTMLElement>} */
@@ -97,7 +99,8 @@ export class OutgoingFiles {
   /** @param {File} given */
   #choose(given) {
     // Its type is ours from here on: the browser may open it in this site's name.
-    const file = new File([given], given.name, { type: this.#typeOf(given) });
+    const name = given.name.length > NAME_LONGEST ? given.name.slice(-NAME_LONGEST) : given.name;
+    const file = new File([given], name, { type: this.#typeOf(given) });
     const item = this.templates.element("chosen", { name: file.name, size: this.#sizeOf(file) });
     const preview = part(item, "preview", HTMLImageElement);
     if (file.type.startsWith("image/")) {
