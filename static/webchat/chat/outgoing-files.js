@@ -99,7 +99,7 @@ export class OutgoingFiles {
   /** @param {File} given */
   #choose(given) {
     // Its type is ours from here on: the browser may open it in this site's name.
-    const name = given.name.length > NAME_LONGEST ? given.name.slice(-NAME_LONGEST) : given.name;
+    const name = [...given.name].slice(-NAME_LONGEST).join("");
     const file = new File([given], name, { type: this.#typeOf(given) });
     const item = this.templates.element("chosen", { name: file.name, size: this.#sizeOf(file) });
     const preview = part(item, "preview", HTMLImageElement);
