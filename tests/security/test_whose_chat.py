@@ -12,7 +12,7 @@ from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.sandbox import SandboxServer
 from tests.support.visitor import VisitorClient
 from webchat.chats import worker
-from webchat.models import ChatSession, RetiredKey
+from webchat.models import ChatSession, Message, RetiredKey
 from webchat.protection.outage import breaker
 from webchat.visitors import cookie_name
 
@@ -205,6 +205,16 @@ def test_a_deleted_account_leaves_no_answer_and_no_chat_for_an_anonymous_visitor
     chat.refresh_from_db()
     assert (chat.answers, chat.question, chat.customer_friendly_name, chat.user_id) == ({}, "", "", None)
     assert browser.renew(str(chat.pk)).status_code == 404
+
+
+def test_an_account_with_chats_and_messages_can_be_deleted_and_they_go_with_it(browser):
+    of_ada(browser)
+    ada = get_user_model().objects.get(username="ada")
+    webchat = ChatSession.objects.get().webchat
+    for number, user in enumerate((ada, None)):
+        Message.objects.create(webchat=webchat, user=user, key=str(number), text="Call me", answers={})
+    delete_in_the_admin(ada)
+    assert Message.objects.get().user is None
 
 
 def test_what_changes_nothing_of_an_account_ends_no_chat(browser):

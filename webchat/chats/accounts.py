@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from webchat.chats.end import CLOSE_SECONDS, end_chat
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Deadline
-from webchat.models import ChatSession, RetiredKey
+from webchat.models import ChatSession, Message, RetiredKey
 from webchat.models.session import ChatSessionQuerySet
 from webchat.visitors import Visitor, cookie_of
 
@@ -82,10 +82,12 @@ def end_chats_of_saved_user(sender: object, instance: AbstractBaseUser, **kwargs
 
 
 def let_go_of_deleted_user(sender: object, instance: AbstractBaseUser, **kwargs: Any) -> None:
-    """Ends the chats and forgets what they were told. The rows stay, without their user, until Twilio has closed them."""
+    """Ends the chats and forgets what they were told; deletes the messages. The rows of chats stay, without their user,
+    until Twilio has closed them."""
     theirs = ChatSession.objects.filter(user_id=instance.pk)
     _log(theirs.end(EndedBy.ACCOUNT))
     theirs.forget_answers()
+    Message.objects.filter(user_id=instance.pk).delete()
 
 
 def end_chats_without_account(sessions: ChatSessionQuerySet) -> int:

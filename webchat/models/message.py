@@ -37,7 +37,9 @@ class Message(models.Model):
         related_name="webchat_messages",
         null=True,
         blank=True,
-        on_delete=models.CASCADE,
+        # The message goes with the account all the same: see let_go_of_deleted_user(). Staff who may delete accounts need
+        # no right to delete messages.
+        on_delete=models.SET_NULL,
     )
     owner = models.CharField(_("browser"), max_length=32, editable=False)
     key = models.CharField(_("idempotency key"), max_length=128, editable=False)
