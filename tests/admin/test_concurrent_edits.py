@@ -99,7 +99,7 @@ def test_an_older_page_undoes_nothing_and_keeps_what_was_written_in_it(webchat):
     webchat.refresh_from_db()
     assert webchat.title == "Chat with us", "nothing is saved unseen"
     who, *what, last = ben.said
-    assert who.startswith("Ada Lovelace saved this (")
+    assert who.startswith("Ada Lovelace, ")
     assert "Label for pre-engagement field “Your e-mail”" in who
     assert sorted(what) == ["“Introduction” is now: Ada's introduction.", "“Your e-mail: Label” is now: Your e-mail"]
     assert "save again" in last
@@ -145,6 +145,23 @@ def test_a_field_that_was_deleted_while_it_was_edited_stands_there_as_a_new_one(
     assert ben.form[ben.row("email") + "-id"] == [""]
     assert ben.save()
     assert labels(webchat)["email"] == "Your e-mail"
+
+
+def test_what_was_written_in_the_page_of_a_row_that_is_gone_can_be_added_anew(webchat):
+    ada, ben = Staff(webchat, "ada"), Staff(webchat, "ben")
+    ada.client.post(ada.url.replace("change", "delete"), {"post": "yes"})
+    assert not Webchat.objects.exists()
+    ben.write("title", "Ben's title")
+    assert not ben.save()
+    who, last = ben.said
+    assert who.startswith("Ada Lovelace, ")
+    assert "was deleted" in last
+    assert ben.form["title"] == ["Ben's title"]
+    ben.url = re.findall(r'<form action="([^"]+/add/)"', ben.html)[0]
+    assert ben.save()
+    anew = Webchat.objects.get()
+    assert (anew.title, anew.slug) == ("Ben's title", "support")
+    assert list(anew.fields.values_list("name", flat=True)) == ["name", "email", "question", "ref"]
 
 
 def test_both_delete_a_field(webchat):

@@ -11,17 +11,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.contenttypes.models import ContentType
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.forms import BaseForm, BaseInlineFormSet, CheckboxInput, ModelForm, MultiWidget
 from django.forms.formsets import INITIAL_FORM_COUNT, TOTAL_FORM_COUNT
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -116,8 +117,13 @@ class ConcurrentEditsMixin(admin.ModelAdmin):
     ) -> Any:
         if request.method != "POST" or object_id is None or "_saveasnew" in request.POST:
             return super().changeform_view(request, object_id, form_url, extra_context)
+        found = self.get_object(request, unquote(object_id))
+        if found is None and AS_SHOWN in request.POST and self.has_add_permission(request):
+            self._make_new(request, unquote(object_id))
+            here = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_add")
+            return super().changeform_view(request, None, here, extra_context)
         with transaction.atomic():
-            if (found := self.get_object(request, unquote(object_id))) is not None:
+            if found is not None:
                 # One save at a time: the next one sees what this one saved.
                 obj = self.model._default_manager.select_for_update().filter(pk=found.pk).first()
                 if obj is not None and self.has_change_permission(request, obj):
@@ -170,9 +176,23 @@ class ConcurrentEditsMixin(admin.ModelAdmin):
         said = list(page.bring_together(form, formsets))
         request.POST = page.data  # type: ignore[assignment]
         if said:
-            by_whom = [str(each) for each in self._said_by(obj, entry)]
+            by_whom = list(self._said_by(self._entries(obj.pk).filter(pk__gt=entry)))
             last = _("Nothing of yours is saved yet: look it through, and save again.")
             request.saved_meanwhile = [*by_whom, *said, last]  # type: ignore[attr-defined]
+
+    def _make_new(self, request: HttpRequest, object_id: str) -> None:
+        """The row is gone. What was written in its page is that of a new one, to be saved once more if it is wanted."""
+        data = request.POST.copy()
+        for formset, _inline in self.get_formsets_with_inlines(request):
+            prefix, keys = formset.get_default_prefix(), (formset.model._meta.pk.name, formset.fk.name)
+            data[f"{prefix}-{INITIAL_FORM_COUNT}"] = "0"
+            for name in list(data):
+                if name.startswith(f"{prefix}-") and name.endswith(tuple(f"-{key}" for key in keys)):
+                    data[name] = ""
+        request.POST = data  # type: ignore[assignment]
+        by_whom = list(self._said_by(self._entries(object_id).filter(action_flag=DELETION)))
+        last = _("This was deleted. What you wrote stands below: save it to add it anew.")
+        request.saved_meanwhile = [*by_whom, last]  # type: ignore[attr-defined]
 
     def _formsets(self, request: HttpRequest, obj: Any) -> list[BaseInlineFormSet]:
         return [
@@ -181,19 +201,19 @@ class ConcurrentEditsMixin(admin.ModelAdmin):
             if inline.has_change_permission(request, obj)
         ]
 
-    def _entries(self, obj: Any) -> Any:
-        content_type = ContentType.objects.get_for_model(obj)
-        return LogEntry.objects.filter(content_type=content_type, object_id=str(obj.pk)).order_by("pk")
+    def _entries(self, object_id: Any) -> QuerySet[LogEntry]:
+        content_type = ContentType.objects.get_for_model(self.model)
+        return LogEntry.objects.filter(content_type=content_type, object_id=str(object_id)).order_by("pk")
 
     def _latest_entry(self, obj: Any) -> int:
-        return self._entries(obj).aggregate(latest=Max("pk"))["latest"] or 0
+        return self._entries(obj.pk).aggregate(latest=Max("pk"))["latest"] or 0
 
-    def _said_by(self, obj: Any, entry: int) -> Iterator[str]:
-        for saved in self._entries(obj).filter(pk__gt=entry).select_related("user"):
-            yield _("%(user)s saved this (%(time)s). %(changes)s") % {
+    def _said_by(self, entries: QuerySet[LogEntry]) -> Iterator[str]:
+        for saved in entries.select_related("user"):
+            yield _("%(user)s, %(time)s: %(changes)s") % {
                 "user": saved.user.get_full_name() or saved.user.get_username(),
                 "time": date_format(localtime(saved.action_time), "TIME_FORMAT"),
-                "changes": saved.get_change_message(),
+                "changes": saved.get_change_message() or saved,
             }
 
 
