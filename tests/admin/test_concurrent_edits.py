@@ -189,6 +189,8 @@ def test_both_add_a_field_of_one_name(webchat):
     assert {"postcode", "zip"} <= labels(webchat).keys()
 
 
+# Django's own template of a password has a variable that may be missing.
+@pytest.mark.ignore_template_errors
 def test_two_edit_a_user_who_signs_in_meanwhile():
     customer = make_user("carl", customer_number="C-1", phone="+41446681800")
     customer.groups.add(*(Group.objects.create(name=name) for name in "ab"))
