@@ -5,6 +5,7 @@ import { Header } from "./header.js";
 import { PanelFrame } from "./panel-frame.js";
 import { StartForm } from "./start-form.js";
 import { part, Templates } from "./templates.js";
+import { watchVisitor } from "./whose-page.js";
 
 /**
  * @import {Credentials, Receipt} from "#types"
@@ -26,6 +27,7 @@ export class Panel {
   /** @type {{visitor: string | undefined, answers: FormData} | undefined} what the next form need not ask again */
   #kept;
   #disposed = false;
+  #replaced = new AbortController();
 
   /**
    * @param {WebChatElement} host
@@ -89,6 +91,7 @@ export class Panel {
   /** It is no longer on any page. */
   dispose() {
     this.#disposed = true;
+    this.#replaced.abort();
     this.tabs.close();
     this.#chat?.dispose();
     this.frame.dispose();
@@ -108,6 +111,9 @@ export class Panel {
     } = body.dataset;
     const urls = { sessions: sessionsUrl, messages: messagesUrl, current: currentUrl, token: tokenUrl, end: endUrl };
     this.#body = body;
+    this.#replaced.abort();
+    this.#replaced = new AbortController();
+    watchVisitor(body.dataset, body, () => this.#disown(), this.#replaced.signal);
     this.#api = new Api(urls, csrf, async () => (await fetchBody(this.host)).dataset.csrf ?? "");
     this.#chat?.dispose();
     this.#form = this.#chat = undefined;
@@ -237,6 +243,13 @@ export class Panel {
     }
   }
 
+  /** Somebody else sits here now: nothing stays of what was shown. */
+  #disown() {
+    this.#kept = undefined;
+    this.#reload();
+    this.#body.hidden = false;
+  }
+
   /** @param {unknown} error @param {() => void} retry */
   #problem(error, retry) {
     if (this.#disposed) return;
@@ -254,10 +267,7 @@ export class Panel {
     this.#view.replaceChildren(this.templates.clone("chat"));
     this.#chat = new Chat(this, this.#view, this.#api, credentials, question, {
       startAnother: () => this.#startAnother(),
-      disowned: () => {
-        this.#kept = undefined;
-        this.#reload();
-      },
+      disowned: () => this.#disown(),
       ended: () => this.tabs.postMessage({ ended: credentials.session_id }),
       renewed: (renewed) => this.tabs.postMessage({ renewed }),
     });

@@ -173,6 +173,48 @@ def test_signing_in_in_one_tab_leaves_nothing_to_read_in_another(page: Page, sit
     expect(widget.form).to_be_visible()
 
 
+COMES_BACK = "window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+IS_CHOSEN = "document.dispatchEvent(new Event('visibilitychange'))"
+
+
+@pytest.mark.parametrize("shown", [COMES_BACK, IS_CHOSEN], ids=["back", "tab"])
+def test_a_page_that_is_shown_again_after_a_sign_out_shows_nothing_of_the_user(
+    page: Page, site: SiteServer, shown: str
+) -> None:
+    sign_in(page, site)
+    Widget(page, site).goto().open()
+    expect(page.get_by_text("ada@example.com").first).to_be_visible()
+    page.context.clear_cookies(name="sessionid")
+    page.evaluate(shown)
+    expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
+    expect(page.get_by_text("ada@example.com")).to_have_count(0)
+    expect(page.get_by_text("Ada", exact=True)).to_have_count(0)
+
+
+def test_a_chat_that_is_shown_again_to_the_same_visitor_stays(page: Page, site: SiteServer) -> None:
+    widget = Widget(page, site).start()
+    for shown in (COMES_BACK, IS_CHOSEN):
+        with page.expect_response("**/api/webchat/visitor/"):
+            page.evaluate(shown)
+        expect(widget.messages.first).to_be_visible()
+    widget.send("Still here.")
+    expect(widget.messages.filter(has_text="Still here.")).to_be_visible()
+
+
+def test_signing_in_over_another_user_leaves_nothing_to_read_in_another_tab(page: Page, site: SiteServer) -> None:
+    sign_in(page, site)
+    widget = Widget(page, site).goto().open()
+    widget.field("question").fill("Ada's secret question")
+    with page.expect_response("**/sessions/") as answer:
+        widget.submit()
+    widget.credentials = answer.value.json()
+    widget.expect_connected()
+    sign_in(page.context.new_page(), site, "admin")
+    worker_closes_chats(site)
+    expect(page.get_by_text("Ada's secret question")).to_have_count(0)
+    assert site.sandbox.rest("GET", f"/v1/Conversations/{widget.channel}")["state"] == "closed"
+
+
 def test_signing_in_leaves_nothing_of_the_chat_before(page: Page, site: SiteServer) -> None:
     widget = Widget(page, site).start(question="An anonymous secret")
     sign_in(page, site)

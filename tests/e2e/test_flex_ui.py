@@ -20,6 +20,8 @@ from tests.support.site import ROOT, SiteServer
 from tests.support.widget import AGENT, ANSWERS, Widget
 from webchat.legacy.page import CDN_URL, STATIC_NAME
 
+# As Back does, out of the browser's memory.
+COMES_BACK = "window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
 TYPED = {"friendlyName": ANSWERS["name"], "email": ANSWERS["email"], "question": ANSWERS["question"]}
 UI_FILE = "**/webchat/flex-ui/twilio-flex-webchat*.js"
 
@@ -174,13 +176,28 @@ def test_a_reload_finds_the_chat(ui: GenuineUi) -> None:
     expect(ui.messages.filter(has_text=ANSWERS["question"])).to_be_visible(timeout=15_000)
 
 
-def test_nothing_of_a_chat_that_ended_is_left_for_the_next_visitor(ui: GenuineUi) -> None:
+def test_nothing_of_a_chat_is_left_for_the_next_visitor(ui: GenuineUi) -> None:
+    """Its token would open the chat to whoever looks into the browser's storage."""
+    writes = """localStorage.getItem("twilio-flex-cf")?.includes('"token":"')"""
     channel = ui.start()
-    # It writes its storage once a second.
-    ui.page.wait_for_function("(channel) => localStorage['twilio-flex-cf']?.includes(channel)", arg=channel)
+    ui.page.wait_for_function(writes)  # once a second, into the page's memory
+    stored = ui.page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }])")
+    assert channel not in stored
+    assert "eyJ" not in stored  # no token
     ui.page.context.clear_cookies()
     ui.goto().open()
-    assert channel not in ui.page.evaluate("localStorage['twilio-flex-cf'] ?? ''")
+    assert not ui.page.evaluate(writes)
+
+
+def test_a_page_that_comes_back_after_a_sign_out_is_fetched_anew(ui: GenuineUi) -> None:
+    sign_in(ui.page, ui.site)
+    ui.goto().open()
+    ui.page.context.clear_cookies(name="sessionid")
+    ui.page.evaluate("window.before = true")
+    ui.page.evaluate(COMES_BACK)
+    ui.page.wait_for_function("!window.before")
+    ui.open()
+    expect(ui.field("email")).to_have_value("")
 
 
 def test_a_signed_in_visitors_account_answers(ui: GenuineUi) -> None:

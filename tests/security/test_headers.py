@@ -216,6 +216,22 @@ def test_a_page_of_a_user_is_kept_by_no_browser_and_a_sign_out_clears_what_was(c
     assert client.post("/admin/logout/")["Clear-Site-Data"] == '"cache"'
 
 
+def test_a_page_is_told_who_sits_there(client):
+    make_webchat()
+    who = "/api/webchat/visitor/"
+    assert client.get(who).json() == {"user": ""}
+    assert "data-user" not in client.get("/").content.decode().partition("<header")[0]
+    marks = set()
+    for name in ("ada", "bob"):
+        client.force_login(make_user(name))
+        mark = client.get(who).json()["user"]
+        marks.add(mark)
+        assert client.get(who)["Cache-Control"] == "no-store"
+        assert f'<body data-user="{mark}"' in client.get("/").content.decode()
+        assert f'data-user="{mark}"' in client.get("/webchat/support/panel/").content.decode()
+    assert len(marks) == 2
+
+
 def test_the_admin_runs_its_own_scripts_only(client):
     client.force_login(make_user("root", is_superuser=True, is_staff=True))
     for path in ("/admin/", "/admin/webchat/webchat/add/", "/admin/accounts/user/"):

@@ -90,7 +90,10 @@ def ui_config(form: PreEngagementForm) -> dict[str, Any]:
         "language": get_language(),
         "colorTheme": _theme(webchat),
         "componentProps": _component_props(webchat),
-        "sdkOptions": {"chat": {"region": conf.TWILIO_REGION, **sdk_options()}},
+        # Else the SDK keeps the pre-engagement data in the tab, for whoever uses it next.
+        "sdkOptions": {
+            "chat": {"region": conf.TWILIO_REGION, "Sync": {"enableSessionStorage": False}, **sdk_options()}
+        },
     }
 
 

@@ -7,6 +7,8 @@
  * @import {WebChatElement} from "../web-chat-element.js"
  */
 
+import { reload, watchVisitor } from "../whose-page.js";
+
 const STORAGE = "twilio-flex-cf";
 const PATIENCE = 20_000;
 
@@ -18,6 +20,8 @@ async function show(host) {
     host.querySelector("script[type='application/json']")?.textContent ?? "",
   );
   try {
+    keepInMemory();
+    watchVisitor(host.dataset, document.documentElement, reload);
     if (await resume(host.dataset.currentUrl)) {
       const flex = await within(load(host.dataset.script ?? "", host.dataset.integrity ?? ""), "its script");
       guard(flex, host);
@@ -33,30 +37,50 @@ async function show(host) {
   }
 }
 
+/** @type {string | null} what the UI keeps under its name */
+let kept = null;
+
 /**
- * Leaves a running chat of this browser where the UI looks for it, with a token that is valid; and nothing else: what is
- * there may be of somebody who has signed out since.
+ * The UI keeps its token in the browser's storage, once a second, and whoever sits here next could read the chat with it.
+ * On this page that name leads to the page's own memory; a running chat is found again by our server.
+ */
+function keepInMemory() {
+  /** @type {Storage} */
+  let storage;
+  try {
+    localStorage.removeItem(STORAGE); // of an earlier version of this script
+    storage = Object.getPrototypeOf(localStorage);
+  } catch {
+    return; // A browser that forbids storage keeps nothing.
+  }
+  const { getItem, setItem, removeItem } = storage;
+  storage.getItem = function (name) {
+    return name === STORAGE ? kept : getItem.call(this, name);
+  };
+  storage.setItem = function (name, value) {
+    if (name === STORAGE) kept = value;
+    else setItem.call(this, name, value);
+  };
+  storage.removeItem = function (name) {
+    if (name === STORAGE) kept = null;
+    else removeItem.call(this, name);
+  };
+}
+
+/**
+ * Leaves a running chat of this browser where the UI looks for it, with a token that is valid.
  * @param {string | undefined} url of the running chat, if there may be one
  * @returns {Promise<boolean>} whether the UI can go on with it
  */
 async function resume(url) {
-  forget();
   const answer = url ? await within(fetch(url), "the running chat") : null;
   if (!answer?.ok) return true;
   /** @type {Credentials} */
   const { api, channel_sid: channelSid, token, identity, expires_at: expiration } = await answer.json();
   if (api !== "web_channels") return false;
   const session = { channelSid, tokenPayload: { token, identity, roles: [], expiration } };
-  localStorage.setItem(STORAGE, JSON.stringify({ flex: { session } }));
+  kept = JSON.stringify({ flex: { session } });
   return true;
-}
-
-function forget() {
-  try {
-    localStorage.removeItem(STORAGE);
-  } catch {
-    // A browser that forbids storage has nothing to forget.
-  }
 }
 
 /** @param {string} src @param {string} integrity @returns {Promise<FlexWebChat>} */
@@ -105,7 +129,7 @@ async function showOwn(host, why, answers) {
   // The error of a request carries its headers, and so a token.
   console.error("Flex Webchat UI is replaced by the site's own widget:", why instanceof Error ? why.message : why);
   host.dataset.state = "own";
-  forget();
+  kept = null;
   document.getElementById("twilio-customer-frame")?.remove();
   const template = host.querySelector("template[data-flex-ui-own]");
   if (template instanceof HTMLTemplateElement) host.append(document.importNode(template.content, true));
