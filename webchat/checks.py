@@ -16,7 +16,7 @@ from webchat.conf import conf
 from webchat.fields import lookups
 from webchat.flex import GATEWAYS, credentials
 from webchat.flex.gateway import is_sid
-from webchat.models import PreEngagementField, QueueFigures, Webchat
+from webchat.models import OpeningHours, PreEngagementField, QueueFigures, Webchat
 
 _CONSOLE = "django.core.mail.backends.console.EmailBackend"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -139,6 +139,7 @@ def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **k
                         id="webchat.E006",
                     )
                 )
+        messages += _plans_that_cannot_be_read()
         for field in PreEngagementField.objects.exclude(match="").select_related("webchat"):
             try:
                 lookups.validate_lookup(field.user_lookup)
@@ -178,6 +179,22 @@ def _of_messages(webchat: Webchat) -> list[CheckMessage]:
             )
         )
     return messages
+
+
+def _plans_that_cannot_be_read() -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for plan in OpeningHours.objects.all():
+        try:
+            plan.clean_fields()
+        except ValidationError as error:
+            found.append(
+                Error(
+                    f"The opening hours “{plan.name}” cannot be read: {' '.join(error.messages)}",
+                    hint="Install the package tzdata, or choose another time zone in the admin.",
+                    id="webchat.E011",
+                )
+            )
+    return found
 
 
 def register_checks() -> None:

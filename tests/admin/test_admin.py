@@ -43,6 +43,7 @@ def webchat_form(**values):
         "address_sid": account.ADDRESS_SID,
         "chat_service_sid": account.CHAT_SERVICE_SID,
         "attachment_max_mb": "10",
+        "stop_before_close": "0",
         **field_rows(),
         **values,
     }

@@ -259,6 +259,29 @@ test("a running chat that cannot be looked up can be tried again; one that is go
   await until(() => found("form"));
 });
 
+for (const [state, after] of [
+  ["message", "the form for a message has what was typed, and is not sent"],
+  ["closed", "the form stays, and says when somebody is back"],
+]) {
+  test(`a chat that closes while its form is filled: ${after}`, async () => {
+    const detail = "We are back on Monday.";
+    answers.push(["POST /api/webchat/support/sessions/", 503, JSON.stringify({ code: "chat_closed", detail })]);
+    show("inline").open();
+    await until(() => found("form"));
+    const first = found("form");
+    first.elements.namedItem("name").value = "José";
+    const panel = answers.find(([start]) => start === "GET /webchat/support/panel/");
+    panel[2] = form.replace('data-webchat-state="form"', `data-webchat-state="${state}"`);
+    found("submit").click();
+    await until(() => (state === "message" ? found("form") !== first : !found("errors").hidden));
+    await settled();
+    assert.equal(found("form").elements.namedItem("name").value, "José");
+    assert.equal(found("form") === first, state === "closed");
+    assert.equal(found("detail").textContent, state === "closed" ? detail : "");
+    assert.equal(requests.filter((request) => request.startsWith("POST")).length, 1);
+  });
+}
+
 test("a form whose key is used up is replaced, with what was typed, and sent once more", async () => {
   let starts = 0;
   answers.push([

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField, Select
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.timezone import make_naive
 from django.utils.translation import gettext_lazy as _
 from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 
@@ -22,7 +25,9 @@ from webchat.admin.tools import advice_on, contrast_sample, warn
 from webchat.chats.connection import find_problems
 from webchat.conf import conf
 from webchat.flex import GATEWAYS
+from webchat.hours import state_in_words, state_of, zone_of
 from webchat.models import Webchat
+from webchat.models.clock import database_now
 
 
 class WebchatForm(ModelForm):
@@ -43,11 +48,30 @@ class WebchatForm(ModelForm):
             )
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.closed_until:
+            self.initial["closed_until"] = make_naive(self.instance.closed_until, zone_of(self.instance))
+
+    def clean_closed_until(self) -> datetime | None:
+        """What staff write is a time by the clock of the opening hours, and not by the server's."""
+        until: datetime | None = self.cleaned_data["closed_until"]
+        zone = zone_of(Webchat(hours=self.cleaned_data.get("hours")))
+        try:
+            return until and until.replace(tzinfo=zone).astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError(_("Say until when.")) from error
+
+    def clean(self) -> dict[str, Any] | None:
+        if {"closure", "closed_until"} & set(self.changed_data):
+            self.instance.closed_since = database_now()
+        return super().clean()
+
 
 @admin.register(Webchat)
 class WebchatAdmin(ConcurrentEditsMixin):
     form = WebchatForm
-    list_display = ["name", "slug", "enabled", "api", "site"]
+    list_display = ["name", "slug", "enabled", "now", "api", "site"]
     list_filter = ["enabled", "api"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
@@ -58,11 +82,15 @@ class WebchatAdmin(ConcurrentEditsMixin):
     # What the legacy wing adds while it is switched on: pages by their last part, and fields of "Twilio Flex".
     more_pages: ClassVar[dict[str, Callable[..., HttpResponse]]] = {}
     more_fields: ClassVar[list[str]] = []
-    readonly_fields = ["environment", "colour_contrast", "queue_and_tasks"]
+    readonly_fields = ["environment", "colour_contrast", "now", "queue_and_tasks"]
     save_on_top = True
     change_form_template = "admin/webchat/webchat/change_form.html"
     fieldsets = [
         (None, {"fields": ["name", "slug", "site", "enabled", "phone_region"]}),
+        (
+            _("Opening hours"),
+            {"fields": ["now", "hours", "when_closed", "stop_before_close", "closure", "closed_until"]},
+        ),
         (
             _("Limits"),
             {"classes": ["collapse"], "fields": ["daily_cap", "require_form", "proof_after"]},
@@ -137,6 +165,13 @@ class WebchatAdmin(ConcurrentEditsMixin):
             "# and six hex digits. The text on it is black or white, whichever reads better: always 4.5 : 1 or more."
         )
         return super().get_form(request, obj, change, **{"help_texts": {"brand_colour": colour}, **kwargs})
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Webchat]:
+        return super().get_queryset(request).prefetch_related("hours__spans", "hours__special_days")
+
+    @admin.display(description=_("now"))
+    def now(self, webchat: Webchat) -> str:
+        return state_in_words(state_of(webchat, database_now()), zone_of(webchat))
 
     @admin.display(description=_("text on it"))
     def colour_contrast(self, webchat: Webchat) -> str:

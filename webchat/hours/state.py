@@ -13,7 +13,8 @@ from webchat.models import Closure, Webchat, WhenClosed
 GRACE = timedelta(minutes=5)
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
-_NEVER = datetime.max.replace(tzinfo=UTC)
+# Far enough, and there is room for arithmetic behind it.
+_NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Reason(Enum):
@@ -90,7 +91,7 @@ def _closed_by_hand(webchat: Webchat, now: datetime) -> Interval:
     since = webchat.closed_since or _FIRST
     match webchat.closure:
         case Closure.UNTIL:
-            return Interval(since, max(since, webchat.closed_until or _NEVER))
+            return Interval(since, min(max(since, webchat.closed_until or _NEVER), _NEVER))
         case Closure.NEXT_OPENING:
             return Interval(since, _next_opening(webchat, since, now) or _NEVER)
         case Closure.REOPENED:

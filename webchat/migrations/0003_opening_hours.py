@@ -50,7 +50,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="webchat",
             name="closed_until",
-            field=models.DateTimeField(blank=True, null=True, verbose_name="closed until"),
+            field=models.DateTimeField(
+                blank=True, help_text="By the clock of the opening hours.", null=True, verbose_name="closed until"
+            ),
         ),
         migrations.AddField(
             model_name="webchat",

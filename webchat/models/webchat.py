@@ -156,7 +156,9 @@ class Webchat(models.Model):
     closure = models.CharField(
         _("closed by hand"), max_length=12, choices=Closure.choices, default=Closure.NONE, blank=True
     )
-    closed_until = models.DateTimeField(_("closed until"), null=True, blank=True)
+    closed_until = models.DateTimeField(
+        _("closed until"), null=True, blank=True, help_text=_("By the clock of the opening hours.")
+    )
     closed_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     phone_region = models.CharField(
