@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import FilePayload, WebSocketRoute, expect
 
 from tests.support.widget import Widget
 
@@ -61,6 +61,21 @@ def test_a_silent_line_is_noticed_while_nobody_writes(widget: Widget, frames: Fr
     expect(widget.messages.last).to_contain_text("Hello?")
     expect(widget.panel.locator("[data-webchat-connection]")).to_have_text(RESTORED)
     assert frames.sockets == 2
+
+
+def test_a_file_is_not_waited_for_on_a_dead_line(widget: Widget, frames: Frames) -> None:
+    frames.lose()
+    file: FilePayload = {"name": "sum.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"}
+    widget.panel.locator("[data-webchat-file-input]").set_input_files([file])
+    expect(widget.panel.locator("[data-webchat-chosen] > li")).to_have_count(1)
+    widget.composer.press("Enter")
+    expect(widget.messages.last).to_contain_text("Cancel")
+    widget.page.clock.fast_forward(46_000)
+    widget.page.clock.fast_forward(11_000)
+    widget.messages.last.get_by_role("button", name="Try again").click()
+    widget.expect_connected()
+    expect(widget.messages.last.locator("[data-webchat-delivery]")).to_be_hidden()
+    assert len(widget.at_twilio()) == 2
 
 
 def test_a_line_that_answers_is_left_alone(widget: Widget, frames: Frames) -> None:

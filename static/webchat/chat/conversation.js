@@ -14,6 +14,8 @@ const PAGE_SIZE = 30;
 // How often the line of a page in sight is tried, and how long it has to answer. Frames that vanish close no socket.
 const PULSE_MS = 45_000;
 const PULSE_LIMIT = 10_000;
+// The longest that a timer takes, in milliseconds: an upload may be slow.
+const FOR_EVER = 2 ** 31 - 1;
 
 /** @type {Omit<ConversationHandlers, "loadFiles">} */
 const NOBODY = {
@@ -136,7 +138,7 @@ export class Conversation {
       const attributes = { client_id: clientId };
       if (files?.length) {
         const { upload } = await this.on.loadFiles();
-        return await upload(conversation, entry, attributes, signal);
+        return await this.client.answer(upload(conversation, entry, attributes, signal), FOR_EVER);
       }
       await this.client.answer(conversation.sendMessage(text, attributes));
     } catch (error) {

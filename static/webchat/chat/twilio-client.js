@@ -26,6 +26,9 @@ export class TwilioClient {
   #wasConnected = false;
   #attempt = 0;
   #unlisten = new AbortController();
+  /** @type {Promise<never> | undefined} rejects when the current client is given up */
+  #lost;
+  #lose = () => {};
 
   /**
    * @param {Credentials} credentials
@@ -60,6 +63,10 @@ export class TwilioClient {
         Sync: { ...options.Sync, enableSessionStorage: false },
       });
       this.current = client;
+      this.#lost = new Promise((_, reject) => {
+        this.#lose = () => reject(new ApiError("network"));
+      });
+      this.#lost.catch(() => {});
       try {
         await within(CONNECT_LIMIT, this.#initialized(client, ready));
         return client;
@@ -76,16 +83,17 @@ export class TwilioClient {
   }
 
   /**
-   * Waits for the answer to a call. A line that says it is open and does not answer is dead: then another is made.
+   * Waits for the answer to a call. A line that says it is open and does not answer is dead: then another is made, and
+   * nothing waits for the dead one any more.
    * @template T
    * @param {Promise<T>} call
    * @param {number} [limit] milliseconds
-   * @returns {Promise<T>} rejects with ApiError("timeout")
+   * @returns {Promise<T>} rejects with ApiError("timeout") or ApiError("network")
    */
   async answer(call, limit = CALL_LIMIT) {
     const asked = this.current;
     try {
-      return await within(limit, call);
+      return await within(limit, Promise.race(this.#lost ? [call, this.#lost] : [call]));
     } catch (error) {
       const isSilent = error instanceof ApiError && error.code === "timeout";
       if (isSilent && this.isJoined && asked === this.current && asked?.connectionState === "connected") {
@@ -122,6 +130,7 @@ export class TwilioClient {
     const client = this.current;
     this.current = undefined;
     this.isJoined = false;
+    this.#lose();
     client?.shutdown().catch(() => {});
   }
 
