@@ -31,6 +31,7 @@ class PreEngagementFieldForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.taken = taken
         self.fields["decimal_places"].required = False
+        self.fields["label"].widget.attrs["rows"] = 2  # a consent may be longer
         if self.instance._state.adding:
             self.initial["position"] = None
 
