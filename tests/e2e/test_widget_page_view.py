@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 from tests.support.site import SiteServer
 from tests.support.widget import Widget
 
-SCRIPTS, STYLES, PANEL_CSS, CHAT, SDK = 2050, 2048, 3100, 17_200, 75 * 1024
+SCRIPTS, STYLES, PANEL_CSS, CHAT, SDK = 2050, 2048, 3120, 17_700, 75 * 1024
 ON_THE_WIRE = 4400
 
 
