@@ -38,11 +38,11 @@ COLOURS = ["1f5fbf", "000000", "ffffff", "ffd400", "e2001a", "767676"]
 
 @pytest.fixture(scope="module", autouse=True)
 def webchats(site: SiteServer) -> None:
-    """One that is switched off, one that takes messages, and one in each colour."""
+    """One that says when it opens, one that takes messages, and one in each colour."""
     site.shell(
         f"""for colour in {COLOURS}:
             Webchat.objects.get_or_create(slug="c" + colour, defaults={{"brand_colour": "#" + colour, "enabled": True}})
-        Webchat.objects.get_or_create(slug="away", defaults={{"enabled": False}})
+        Webchat.objects.get_or_create(slug="away", defaults={{"closure": "until", "closed_until": "2099-01-04T08:00Z"}})
         hours, _ = OpeningHours.objects.get_or_create(name="Never", time_zone="Europe/Berlin")
         Webchat.objects.get_or_create(slug="sleeping", defaults={{"hours": hours, "when_closed": "message"}})""".replace(
             "\n        ", "\n"
