@@ -16,7 +16,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from config.accounts.models import User
-from tests.support.factories import make_field, make_user, make_webchat
+from tests.support.factories import make_field, make_hours, make_user, make_webchat
 from tests.support.page_form import form_of
 from webchat.admin.concurrent_edits import merge, same
 from webchat.models import Webchat
@@ -187,6 +187,31 @@ def test_both_add_a_field_of_one_name(webchat):
     ben.write(new.replace("help_text", "name"), "zip")
     assert ben.save()
     assert {"postcode", "zip"} <= labels(webchat).keys()
+
+
+def test_two_edit_opening_hours():
+    plan = make_hours(*[(day, "09:00", "18:00") for day in range(3)])
+    ada, ben = Staff(plan, "ada"), Staff(plan, "ben")
+    ada.write("spans-0-closes", "17:00")
+    ada.write("spans-1-DELETE", "on")
+    assert ada.save()
+    ben.write("spans-2-opens", "10:00")
+    assert not ben.save()
+    what = " ".join(ben.said)
+    for text in ("Closes” is now: 17:00", "“Tuesday 09:00–18:00” was deleted."):
+        assert text in what
+    assert ben.save()
+    times = [(span.weekday, f"{span.opens:%H:%M}", f"{span.closes:%H:%M}") for span in plan.spans.all()]
+    assert times == [(0, "09:00", "17:00"), (2, "10:00", "18:00")]
+
+
+def test_a_row_that_repeats_another_is_refused_at_its_field():
+    ada = Staff(make_hours((0, "09:00", "12:00"), (0, "13:00", "18:00")), "ada")
+    ada.write("spans-1-opens", "09:00")
+    assert not ada.save()
+    cell = re.search(r'<td class="field-opens">(?:(?!</td>).)*Another span opens at that time', ada.html, re.DOTALL)
+    assert cell
+    assert ada.html.count("Another span opens at that time") == 1
 
 
 # Django's own template of a password has a variable that may be missing.

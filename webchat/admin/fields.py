@@ -10,6 +10,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from webchat.admin.tools import UniqueRowsFormSet
 from webchat.models import PreEngagementField
 from webchat.models.field import name_from_label
 
@@ -63,7 +64,7 @@ class PreEngagementFieldForm(forms.ModelForm):
         return [str(word) for word in words if word]
 
 
-class PreEngagementFieldFormSet(forms.BaseInlineFormSet):
+class PreEngagementFieldFormSet(UniqueRowsFormSet):
     @cached_property
     def _taken(self) -> set[str]:
         return {row.name for row in self.get_queryset()}
@@ -72,16 +73,9 @@ class PreEngagementFieldFormSet(forms.BaseInlineFormSet):
         return {**super().get_form_kwargs(index), "taken": self._taken}
 
     def clean(self) -> None:
-        kept = [
-            form
-            for form in self.forms
-            if (form.has_changed() or form.instance.pk)
-            and hasattr(form, "cleaned_data")
-            and not form.cleaned_data.get("DELETE")
-        ]
+        kept = self.kept_forms
         self._number_the_last(kept)
         self._refuse_two_of_a_role(kept)
-        self._refuse_two_of_a_name(kept)
         super().clean()
 
     def _number_the_last(self, kept: list[Any]) -> None:
@@ -100,15 +94,6 @@ class PreEngagementFieldFormSet(forms.BaseInlineFormSet):
                 form.add_error("role", text % {"label": first[role]})
             elif role:
                 first[role] = form.cleaned_data.get("label", "")
-
-    def _refuse_two_of_a_name(self, kept: list[Any]) -> None:
-        """At the second of them. Django would say it of all at once, and not where."""
-        first: set[str] = set()
-        for form in kept:
-            name = form.cleaned_data.get("name")
-            if name and name in first:
-                form.add_error("name", _("Another field of this form has that name."))
-            first.add(name)
 
 
 class PreEngagementFieldInline(admin.StackedInline):

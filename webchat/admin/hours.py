@@ -21,6 +21,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from webchat.admin.concurrent_edits import ConcurrentEditsMixin
+from webchat.admin.tools import UniqueRowsFormSet
 from webchat.hours import public_holidays, state_in_words, state_of
 from webchat.hours.picture import MINUTES, next_days
 from webchat.models import OpeningHours, Span, SpecialDay, Webchat
@@ -38,6 +40,7 @@ class OpeningHoursForm(forms.ModelForm):
 
 class SpanInline(admin.TabularInline):
     model = Span
+    formset = UniqueRowsFormSet
     extra = 0
     formfield_overrides = {models.TimeField: {"widget": AdminTimeWidget(format="%H:%M")}}
 
@@ -54,11 +57,12 @@ class SpecialDayForm(forms.ModelForm):
 class SpecialDayInline(admin.TabularInline):
     model = SpecialDay
     form = SpecialDayForm
+    formset = UniqueRowsFormSet
     extra = 0
 
 
 @admin.register(OpeningHours)
-class OpeningHoursAdmin(admin.ModelAdmin):
+class OpeningHoursAdmin(ConcurrentEditsMixin):
     form = OpeningHoursForm
     list_display = ["name", "time_zone", "now", "used_by"]
     search_fields = ["name"]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.db.models import UniqueConstraint
+from django.forms import BaseInlineFormSet
+from django.forms.formsets import DELETION_FIELD_NAME
 from django.http import Http404, HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +21,36 @@ from webchat.models import Webchat
 
 # What has advice on a webchat for staff.
 ADVISERS: list[Callable[[Webchat], list[Advice]]] = [advice]
+
+
+class UniqueRowsFormSet(BaseInlineFormSet):
+    """Says at its field that a row repeats another one. Django says it of the formset, and not where."""
+
+    @property
+    def kept_forms(self) -> list[Any]:
+        """Of the rows that will be there, as far as each is sound by itself."""
+        return [
+            form
+            for form in self.forms
+            if (form.has_changed() or form.instance.pk)
+            and hasattr(form, "cleaned_data")
+            and not form.cleaned_data.get(DELETION_FIELD_NAME)
+        ]
+
+    def clean(self) -> None:
+        for constraint in self.model._meta.constraints:  # type: ignore[union-attr]
+            if isinstance(constraint, UniqueConstraint):
+                self._refuse_repeated(constraint)
+        super().clean()
+
+    def _refuse_repeated(self, constraint: UniqueConstraint) -> None:
+        names = [name for name in constraint.fields if name != self.fk.name]
+        seen = set()
+        for form in self.kept_forms:
+            values = tuple(form.cleaned_data.get(name) for name in names)
+            if values in seen and None not in values:
+                form.add_error(names[-1], str(constraint.get_violation_error_message()))
+            seen.add(values)
 
 
 def advice_on(webchat: Webchat) -> list[Advice]:
