@@ -125,7 +125,9 @@ def test_every_address_refuses_what_another_site_posts(sandbox):
     client.force_login(user)
     for address in every_address():
         for method in (client.post, client.put, client.patch, client.delete):
-            assert method(address, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403, address
+            # A load balancer's addresses are answered before anything else, and take GET alone.
+            refused = 405 if address.startswith("/health/") else 403
+            assert method(address, headers={"Sec-Fetch-Site": "cross-site"}).status_code == refused, address
 
 
 def test_no_origin_is_ever_allowed_to_read(client):
