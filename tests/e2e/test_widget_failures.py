@@ -103,7 +103,8 @@ def module(name: str) -> re.Pattern[str]:
 
 
 # tests/website/test_module_lists.py holds the list against the imports.
-PANEL_MODULES = re.findall(r"webchat/([\w-]+)\.js", (ROOT / "templates/webchat/_modules.html").read_text())
+LIST = (ROOT / "templates/webchat/_modules.html").read_text().partition("</template>")[0]
+PANEL_MODULES = re.findall(r"webchat/([\w-]+)\.js", LIST)
 
 
 # --- Before there is a form ------------------------------------------------------------------------------------
