@@ -6,18 +6,25 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
+import structlog
 from csp.constants import SELF
 from csp.decorators import csp_replace
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.db import IntegrityError
-from django.http import HttpRequest
+from django.core.exceptions import BadRequest, ValidationError
+from django.db import DataError, IntegrityError
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from config import second_factor
 from config.sign_in import AdminSignInForm, tell_limit_of_admin
+
+logger = structlog.get_logger("config.security")
 
 # Django's admin has no inline script, but it knows no nonces either.
 _own_scripts = csp_replace({"script-src": [SELF]})
@@ -37,12 +44,60 @@ def _once_more(view: Any) -> Any:
     return checked
 
 
+# No form here has more rows. Django makes a form for each row that is announced, and shows them all again.
+MOST_FORMS = 100
+
+
+def _refusing_bad_input(view: Any) -> Any:
+    """The view, for what the admin's own code lets through to the database: it answers 400 and not 500."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST":
+            _require_sound_form(request.POST)
+            _require_sound_selection(request.POST, view)
+        try:
+            response: HttpResponseBase = view(request, *args, **kwargs)
+            if isinstance(response, SimpleTemplateResponse):
+                response.render()  # lists ask the database there, too
+        except (OverflowError, DataError) as error:
+            logger.warning("admin_input_refused", exc_info=error)
+            raise BadRequest("out of range") from error
+        return response
+
+    return checked
+
+
+def _require_sound_form(posted: QueryDict) -> None:
+    """Raises BadRequest."""
+    for name, values in posted.lists():
+        if "\0" in name or any("\0" in value for value in values):
+            raise BadRequest("NUL in the form")
+        if name.endswith("TOTAL_FORMS") and not all(map(_is_few, values)):
+            raise BadRequest("too many forms")
+
+
+def _is_few(number: str) -> bool:
+    return number.isdecimal() and len(number) <= len(str(MOST_FORMS)) and int(number) <= MOST_FORMS
+
+
+def _require_sound_selection(posted: QueryDict, view: Any) -> None:
+    """The rows that an action is for have keys of their model's kind. Raises BadRequest."""
+    model_admin = getattr(view, "__self__", None)
+    if isinstance(model_admin, admin.ModelAdmin):
+        try:
+            for key in posted.getlist(ACTION_CHECKBOX_NAME):
+                model_admin.model._meta.pk.to_python(key)
+        except ValidationError as error:
+            raise BadRequest("no key of a row") from error
+
+
 class SiteAdmin(admin.AdminSite):
     site_header = site_title = _("Administration")
     index_title = _("Webchats and users")
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return _own_scripts(super().admin_view(_once_more(view), cacheable))
+        return _own_scripts(super().admin_view(_once_more(_refusing_bad_input(view)), cacheable))
 
     login_form = AdminSignInForm
 

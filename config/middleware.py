@@ -100,6 +100,26 @@ class HealthMiddleware:
         return self.get_response(request)
 
 
+class SoundTextMiddleware:
+    """No NUL gets in: no database stores one, and PostgreSQL fails on it. A query loses it, a cookie or header with one is
+    as if it were not there: cookies stay in a browser for long, and its owner may not know. Bodies are refused by what reads
+    them: the API's parsers, Django's forms, the admin site."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        query = request.META.get("QUERY_STRING", "")
+        if "%00" in query or "\0" in query:
+            request.META["QUERY_STRING"] = query.replace("%00", "").replace("\0", "")
+        for name in [name for name, value in request.META.items() if name.startswith("HTTP_") and "\0" in value]:
+            if name != "HTTP_HOST":  # which Django refuses
+                del request.META[name]
+        for name in [name for name, value in request.COOKIES.items() if "\0" in name or "\0" in value]:
+            del request.COOKIES[name]
+        return self.get_response(request)
+
+
 class FetchSiteMiddleware:
     """Refuses unsafe requests that, by the browser's own word, another site made: beside the CSRF token and the Origin
     header, for every address. A client that sends no Sec-Fetch-Site (an old browser, or none) meets those two.

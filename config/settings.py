@@ -95,6 +95,10 @@ WEBCHAT_LEGACY = env.bool("WEBCHAT_LEGACY", default=False)
 WEBCHAT_LIMITS = env.str("WEBCHAT_LIMITS", default="on")
 # A site's own function, asked before a channel is opened: see "Your own rules" in docs/integration.md.
 WEBCHAT_BEFORE_START = env.str("WEBCHAT_BEFORE_START", default="")
+# What of a user staff may compare answers with, by path in the user model; over relations by "__".
+WEBCHAT_USER_LOOKUPS = env.list(
+    "WEBCHAT_USER_LOOKUPS", default=["username", "email", "first_name", "last_name", "phone", "customer_number"]
+)
 # Retention, in days: then a chat's answers are blanked, and then its row is deleted.
 WEBCHAT_KEEP_ANSWERS_DAYS = _number("WEBCHAT_KEEP_ANSWERS_DAYS", 30, 1)
 WEBCHAT_KEEP_SESSIONS_DAYS = _number("WEBCHAT_KEEP_SESSIONS_DAYS", 90, 1)
@@ -135,6 +139,7 @@ MIDDLEWARE = [
     "config.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.SoundTextMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

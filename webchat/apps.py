@@ -17,8 +17,9 @@ class WebchatConfig(AppConfig):
         from webchat.chats import accounts
         from webchat.mail import register_mail
         from webchat.messages import mail
-        from webchat.models import OpeningHours, PreEngagementField, Span, SpecialDay, Webchat
+        from webchat.models import ChatSession, OpeningHours, PreEngagementField, Span, SpecialDay, Webchat
         from webchat.models.copies import forget_copies_of_saved
+        from webchat.models.session import protect_open_channel
         from webchat.protection.refusals import forget_refusal_of_saved
 
         checks.register_checks()
@@ -28,6 +29,7 @@ class WebchatConfig(AppConfig):
         post_save.connect(accounts.end_chats_of_saved_user, sender=settings.AUTH_USER_MODEL)
         pre_delete.connect(accounts.let_go_of_deleted_user, sender=settings.AUTH_USER_MODEL)
         post_save.connect(forget_refusal_of_saved, sender=Webchat)
+        pre_delete.connect(protect_open_channel, sender=ChatSession)
         for model in (Webchat, PreEngagementField, OpeningHours, Span, SpecialDay):
             post_save.connect(forget_copies_of_saved, sender=model)
             post_delete.connect(forget_copies_of_saved, sender=model)

@@ -13,13 +13,14 @@ import jwt
 import pytest
 import time_machine
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
+from django.db.models import ProtectedError
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.visitor import VisitorClient
 from tests.support.waiting import until
 from webchat.chats import worker
-from webchat.chats.end import end_chat
+from webchat.chats.end import close_channel, end_chat
 from webchat.chats.question import post_lost_question
 from webchat.chats.start import activate
 from webchat.chats.token import AGE_CAP
@@ -425,6 +426,29 @@ def test_a_running_chat_is_not_pruned(webchat, sandbox):
     with later(timedelta(days=100)):
         worker.prune()
     assert ChatSession.objects.get().question
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"status": "active"}, {"status": "starting"}, {"status": "ended", "close_pending": True}],
+    ids=["running", "starting", "to be closed"],
+)
+def test_no_channel_outlives_its_row(webchat, sandbox, values):
+    """After months without a worker, or by code of a site."""
+    VisitorClient().start(ANSWERS)
+    ChatSession.objects.update(**values)
+    with later(timedelta(days=100)):
+        worker.prune()
+    session = ChatSession.objects.get()
+    with pytest.raises(ProtectedError), transaction.atomic():
+        session.delete()
+    with pytest.raises(ProtectedError), transaction.atomic():
+        ChatSession.objects.all().delete()
+    assert ChatSession.objects.exists()
+    end_chat(session, ChatSession.EndedBy.AGE)
+    close_channel(ChatSession.objects.get())
+    session.delete()
+    assert [channel["state"] for channel in sandbox.conversations()] == ["closed"]
 
 
 def test_the_site_sets_how_long_it_keeps_what(webchat, sandbox, settings):

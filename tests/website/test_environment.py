@@ -8,6 +8,7 @@ import re
 import runpy
 
 import pytest
+from environ import Env
 
 from tests.support.site import ROOT
 
@@ -60,3 +61,11 @@ def test_the_settings_understand_every_value_of_the_example(monkeypatch: pytest.
     assert settings["SERVED_OVER_TLS"]
     assert settings["ALLOWED_HOSTS"] == ["www.example.com"]
     assert not settings["DEBUG"]
+
+
+@pytest.mark.django_db
+def test_a_cache_of_several_hosts_that_are_all_away_stops_nothing(client, settings):
+    """The site and the chat keep nothing there."""
+    settings.CACHES = {"default": Env.cache_url_config("rediscache://127.0.0.1:9,127.0.0.1:10/0")}
+    assert [client.get(path).status_code for path in ("/", "/accounts/login/", "/admin/login/")] == [200] * 3
+    assert client.post("/accounts/login/", {"username": "ada", "password": "x"}).status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -53,7 +54,10 @@ class ImportForm(forms.Form):
         self.plan: exchange.Plan | None = None
 
     def clean_config(self) -> dict[str, Any]:
-        return exchange.read(self.cleaned_data["config"])
+        config = exchange.read(self.cleaned_data["config"])
+        if not all(map(_is_text, _texts_in(config))):
+            raise ValidationError(_("The JSON has characters that no text may have."))
+        return config
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -85,6 +89,21 @@ class ImportForm(forms.Form):
         texts = self.plan.texts if self.plan else {}
         return [(str(label_for_field(column, Webchat)), text) for column, text in texts.items()]
 
+    def missing_permissions(self, user: Any) -> list[str]:
+        """What the user would need besides, to save this."""
+        if self.plan is None:
+            return []
+        saved = set(self.webchat.fields.values_list("name", flat=True))
+        names = self.plan.names()
+        model = PreEngagementField._meta.model_name
+        needed = {
+            f"webchat.add_{model}": names - saved,
+            f"webchat.change_{model}": names & saved,
+            f"webchat.delete_{model}": self.lost,
+            f"webchat.change_{Webchat._meta.model_name}": self.cleaned_data["texts"] and self.new_texts,
+        }
+        return [permission for permission, what in needed.items() if what and not user.has_perm(permission)]
+
     def save(self) -> int:
         """Returns how many fields there are more, or anew."""
         if self.plan is None:
@@ -98,12 +117,29 @@ class ImportForm(forms.Form):
         return len(self.plan.found)
 
 
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for each in value.items() for text in _texts_in(each))
+    elif isinstance(value, list | tuple):
+        yield from (text for each in value for text in _texts_in(each))
+
+
+def _is_text(text: str) -> bool:
+    """Whether a database stores it: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def import_page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Shows what a pasted configuration leads to, and saves it when it is sent again as it was shown."""
     webchat = webchat_or_404(admin, request, pk)
     if not admin.has_change_permission(request, webchat):
         raise PermissionDenied
     form = ImportForm(webchat, request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid() and (missing := form.missing_permissions(request.user)):
+        text = _("Your account may not do all of this. It needs the permission %(permissions)s.")
+        form.add_error(None, text % {"permissions": ", ".join(missing)})
     if form.is_bound and form.is_valid() and "save" in request.POST and form.was_seen:
         count = form.save()
         text = ngettext("%(count)d field was imported.", "%(count)d fields were imported.", count) % {"count": count}

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from webchat.admin.tools import UniqueRowsFormSet
+from webchat.fields import lookups
 from webchat.models import PreEngagementField
 from webchat.models.field import name_from_label
 
@@ -31,10 +32,18 @@ class PreEngagementFieldForm(forms.ModelForm):
         """`taken`: the names of the form's fields so far."""
         super().__init__(*args, **kwargs)
         self.taken = taken
-        self.fields["decimal_places"].required = False
-        self.fields["label"].widget.attrs["rows"] = 2  # a consent may be longer
+        if "user_lookup" in self.fields:  # staff who may only look have no fields here
+            self.fields["decimal_places"].required = False
+            self.fields["label"].widget.attrs["rows"] = 2  # a consent may be longer
+            self._offer_lookups()
         if self.instance._state.adding:
             self.initial["position"] = None
+
+    def _offer_lookups(self) -> None:
+        offered = lookups.offered_lookups()
+        now = self.instance.user_lookup
+        choices = [*offered] if now in ("", *offered) else [*offered, now]
+        self.fields["user_lookup"].widget = forms.Select(choices=[("", "---------"), *((one, one) for one in choices)])
 
     def clean_name(self) -> str:
         # Names are made before the formset looks for duplicates: it would take two empty names for one.

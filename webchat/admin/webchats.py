@@ -190,7 +190,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
             parts.append(f"TWILIO_SANDBOX_URL: {conf.TWILIO_SANDBOX_URL}")
         return " · ".join(parts)
 
-    @admin.action(description=_("Test the connection to Twilio"))
+    @admin.action(description=_("Test the connection to Twilio"), permissions=["change"])
     def test_connection(self, request: HttpRequest, webchats: QuerySet[Webchat]) -> None:
         for webchat in webchats:
             problems = find_problems(webchat.destination(webchat.api))
@@ -202,7 +202,8 @@ class WebchatAdmin(ConcurrentEditsMixin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        for number, field in enumerate(form.instance.fields.all(), 1):
+        may_move = request.user.has_perm("webchat.change_preengagementfield")
+        for number, field in enumerate(form.instance.fields.all() if may_move else (), 1):
             if field.position != number * STEP:
                 field.position = number * STEP
                 field.save(update_fields=["position"])

@@ -193,7 +193,7 @@ def prune(*, allow_most: bool = False) -> int:
     told = over.filter(created_at__lt=answers_end).exclude(answers={})
     texts = left.filter(received_at__lt=answers_end).exclude(text="")
     # A channel is closed before its row goes.
-    old = over.filter(created_at__lt=rows_end).exclude(close_pending=True)
+    old = sessions.closed().filter(created_at__lt=rows_end)
     old_left = left.filter(received_at__lt=rows_end)
     dues = (
         _Due("chats past their retention", old, sessions, "created_at", rows_end, WAITS_TO_PRUNE),

@@ -16,16 +16,21 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from webchat.conf import conf
 from webchat.fields.emails import same_address
 from webchat.fields.kinds import Row
 from webchat.fields.person_names import strip_invisible
 
-# Reading or comparing these would turn the form into an oracle for secrets.
-_FORBIDDEN = frozenset({"password"})
+
+def offered_lookups() -> list[str]:
+    """The paths that staff may choose. A form that compared others would be an oracle for whatever a user model holds:
+    passwords, keys, flags."""
+    return [path for path in conf.WEBCHAT_USER_LOOKUPS if path]
 
 
 def validate_lookup(path: str) -> None:
-    """Raises ValidationError unless the path leads from the user model, over to-one relations, to a plain value."""
+    """Raises ValidationError unless the path is offered, and leads from the user model, over to-one relations, to a plain
+    value."""
     model: type[models.Model] | None = get_user_model()
     if not path:
         raise ValidationError(_("Say where the value is in the user model, for example email."))
@@ -38,12 +43,15 @@ def validate_lookup(path: str) -> None:
             raise ValidationError(
                 _("%(model)s has no field “%(part)s”.") % {"model": model._meta.verbose_name, "part": part}
             ) from error
-        if part in _FORBIDDEN or field.many_to_many or field.one_to_many:
+        if part == "password" or field.many_to_many or field.one_to_many:
             raise ValidationError(_("“%(part)s” cannot be used here.") % {"part": part})
         related = field.related_model if field.is_relation else None
         model = related if isinstance(related, type) else None
     if model is not None:
         raise ValidationError(_("The path ends at a relation. Go on with __ and the name of a field."))
+    if path not in offered_lookups():
+        text = _("“%(path)s” is not offered: WEBCHAT_USER_LOOKUPS names %(lookups)s.")
+        raise ValidationError(text % {"path": path, "lookups": ", ".join(offered_lookups())})
 
 
 def value_of(user: AbstractBaseUser, path: str) -> str:

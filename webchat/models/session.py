@@ -67,6 +67,11 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
             answers={}, answers_digest="", question="", consents=[], account_matches=[], customer_friendly_name=""
         )
 
+    def closed(self) -> ChatSessionQuerySet:
+        """Those that have no channel, or whose channel is closed: their rows may go."""
+        over = (ChatSession.Status.ENDED, ChatSession.Status.FAILED)
+        return self.filter(status__in=over, close_pending=False)
+
     def without_answers(self) -> ChatSessionQuerySet:
         """With the question alone of what people told the form: a renewal needs no more, unless it was lost."""
         return self.only(
@@ -253,3 +258,10 @@ class ChatSession(models.Model):
             identity=self.identity if keeps_identity else new_identity(),
             attempts=self.attempts + 1,
         )
+
+
+def protect_open_channel(instance: ChatSession, **_signal: Any) -> None:
+    """The row is all that remembers its channel, so the channel is closed first. Raises ProtectedError."""
+    if not ChatSession.objects.closed().filter(pk=instance.pk).exists():
+        text = _("The chat is not closed at Twilio yet. End it, and delete it when the worker has closed it.")
+        raise models.ProtectedError(str(text), {instance})
