@@ -56,9 +56,7 @@ def _argument(name: str, route: str) -> str:
             return "set-password"
         case "object_id" if route.startswith("/admin/r/"):
             return str(Webchat.objects.values_list("pk", flat=True).get())
-        case "pk" if route.startswith("/admin/webchat/webchat/"):
-            return str(Webchat.objects.values_list("pk", flat=True).get())
-        case "object_id":
+        case "object_id" | "pk":
             app, model = route.removeprefix("/admin/").split("/")[:2]
             found = apps.get_model(app, model).objects.first()
             return str(quote(found.pk)) if found else "1"

@@ -9,9 +9,10 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from tests.support.factories import make_field, make_user, make_webchat
+from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
+from tests.support.visitor import VisitorClient
 from webchat.fields.lookups import validate_lookup
-from webchat.models import PreEngagementField
+from webchat.models import ChatSession, PreEngagementField
 
 # Django's admin has templates with variables that are not there.
 pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]
@@ -119,3 +120,20 @@ def test_staff_choose_from_the_list(webchat, admin_client, settings):
     select = page.split('<select name="fields-0-user_lookup"')[1].split("</select>")[0]
     assert select.count("<option") == 4  # none, the two, and what it was before
     assert 'value="date_joined" selected' in select
+
+
+def test_a_superuser_deletes_an_account_with_chats_and_the_chats_stay_without_the_person(admin_client, sandbox):
+    make_webchat()
+    ada = make_user("ada")
+    client = Client()
+    client.force_login(ada)
+    VisitorClient(client=client).start(ANSWERS)
+    session = ChatSession.objects.get(user=ada)
+    page = admin_client.get(f"/admin/accounts/user/{ada.pk}/delete/").content.decode()
+    assert "would require deleting the following protected" not in page
+    assert admin_client.post(f"/admin/accounts/user/{ada.pk}/delete/", {"post": "yes"}).status_code == 302
+    session.refresh_from_db()
+    assert (session.user, session.status, session.answers, session.customer_friendly_name) == (None, "ended", {}, "")
+    # The worker closes what the request did not, and nobody finds the chat by that browser's cookie.
+    assert session.close_pending
+    assert client.get("/api/webchat/support/sessions/current/").status_code == 404
