@@ -199,6 +199,20 @@ def test_the_page_without_javascript_keeps_what_was_typed(sandbox):
     assert ANSWERS["question"] in html
 
 
+def test_the_page_without_javascript_offers_a_message_of_what_was_typed_too_late(sandbox):
+    office(when_closed=WhenClosed.MESSAGE)
+    with travel(LAST_MINUTE):
+        visitor = VisitorClient()
+    sent = {**ANSWERS, "csrfmiddlewaretoken": visitor.csrf, "idempotency_key": visitor.key}
+    with travel(CLOSED + timedelta(minutes=5)):
+        html = visitor.client.post("/webchat/support/", sent).content.decode()
+        assert 'data-webchat-state="message"' in html
+        assert 'action="/webchat/support/message/"' in html
+        assert ANSWERS["question"] in html
+        assert visitor.client.post("/webchat/support/message/", sent).status_code == 302
+    assert not ChatSession.objects.exists()
+
+
 def test_flex_webchat_ui_is_refused_while_closed_and_not_between_token_and_channel(sandbox):
     webchat = make_legacy(hours=make_hours(*OFFICE))
     ui = FlexUi()
