@@ -31,6 +31,8 @@ def webchat(sandbox):
     for chat in sandbox.desk()["conversations"]:
         if chat["waiting"]:  # of other tests
             sandbox.close(chat["sid"])
+    for task in sandbox.request("GET", "/desk/queue").json()["tasks"]:
+        sandbox.request("POST", f"/desk/tasks/{task['sid']}/complete")
     yield make_webchat(queue_sid=account.TASK_QUEUE_SID, queue_name="Everyone")
     switch(sandbox, available=True)
 
