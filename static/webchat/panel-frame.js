@@ -71,7 +71,7 @@ export class PanelFrame {
 
   /** @param {number} count of messages that the visitor has not seen */
   showUnread(count) {
-    const more = count > this.unread;
+    const before = this.unread;
     this.unread = count;
     const { title } = document;
     const plain = title.startsWith(this.#titlePrefix) ? title.slice(this.#titlePrefix.length) : title;
@@ -83,7 +83,8 @@ export class PanelFrame {
     badge.hidden = !count;
     part(badge, "count").textContent = count > MOST_SHOWN ? `${MOST_SHOWN}+` : String(count);
     part(badge, "unread").textContent = text;
-    part(this.host, "announcer").textContent = more ? text : "";
+    // Said again, the same number would be taken back before it is read out.
+    if (count !== before) part(this.host, "announcer").textContent = count > before ? text : "";
   }
 
   /** The next page has a title of its own: Turbo's has come already, htmx's is about to. */
