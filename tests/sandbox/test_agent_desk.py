@@ -48,19 +48,19 @@ def test_no_task_before_studio_heard_a_message(sandbox: SandboxServer) -> None:
 
 
 def test_a_guest_who_takes_another_name_has_the_sites_on_the_desk(sandbox: SandboxServer) -> None:
-    sid = sandbox.open_webchat("mallory", CustomerFriendlyName="Mallory")
+    sid = sandbox.open_webchat("renamed", CustomerFriendlyName="Jo Roe")
 
     async def scenario() -> None:
         async with Browser.to(sandbox) as browser:
-            await browser.init(access_token("mallory"))
-            await browser.request("POST", "/Client/v2/Users/mallory", {"friendly_name": "Ada (verified)"})
+            await browser.init(access_token("renamed"))
+            await browser.request("POST", "/Client/v2/Users/renamed", {"friendly_name": "Ada (verified)"})
             await browser.request("POST", f"/Client/v2/Conversations/{sid}/Messages", {"body": "hello"})
 
     run(scenario())
-    assert sandbox.rest("GET", "/v1/Users/mallory")["friendly_name"] == "Ada (verified)"  # at Twilio
+    assert sandbox.rest("GET", "/v1/Users/renamed")["friendly_name"] == "Ada (verified)"  # at Twilio
     view = sandbox.desk(sid)
     names = [view["customer"]["friendly_name"], view["messages"][0]["author_name"], view["last_message"]["author_name"]]
-    assert names == ["Mallory"] * 3
+    assert names == ["Jo Roe"] * 3
 
 
 def test_message_of_the_sdk_makes_the_task(sandbox: SandboxServer) -> None:
