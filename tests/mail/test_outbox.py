@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -223,20 +224,23 @@ def signals():
 @pytest.mark.django_db(transaction=True)
 def test_the_worker_sends_mail_and_ends_also_while_the_server_hangs(server, signals, settings, monkeypatch):
     settings.EMAIL_TIMEOUT = 60
-    monkeypatch.setattr(webchat_worker, "PAUSE", 0.01)
+    # Three threads that ask SQLite without a pause leave no room for this test's own writing.
+    monkeypatch.setattr(webchat_worker, "PAUSE", 0.2)
     monkeypatch.setattr(webchat_worker, "LAST_MAIL_SECONDS", 0.01)
     greet("1")
 
     def follow() -> None:
-        until(lambda: server.messages)
-        server.faults["hang"] = ""
-        greet("2")
-        connection.close()
-        until(lambda: server.connections == 2)
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            until(lambda: server.messages)
+            server.faults["hang"] = ""
+            greet("2")
+            until(lambda: server.connections == 2)
+        finally:
+            connection.close()
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    follower = threading.Thread(target=follow)
-    follower.start()
-    call_command("webchat_worker")
-    follower.join()
+    with ThreadPoolExecutor(1) as thread:
+        follower = thread.submit(follow)
+        call_command("webchat_worker")
+        follower.result()
     assert subjects(server) == ["Hello"]
