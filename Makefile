@@ -57,7 +57,7 @@ types: .venv/.dev node_modules/.ready static/webchat/sdk/conversations.js
 	@$(TEST_ENV) $(BIN)/mypy
 	$(WITH_NODE) node_modules/.bin/tsc -p tsconfig.json
 
-PYTEST = $(BIN)/pytest --numprocesses 3
+PYTEST = $(BIN)/pytest --numprocesses 3 --dist worksteal --durations 20 --durations-min 3
 
 # On SQLite, or where TEST_DATABASE_URL says: a server on which databases may be made and dropped.
 unit: .venv/.dev static/webchat/sdk/conversations.js $(FLEX_UI)

@@ -281,6 +281,8 @@ def test_everything_is_done_with_the_keyboard(desk: Page, empty_sandbox: Sandbox
     expect(link).to_be_visible()
     desk.get_by_label("Your name").focus()
     desk.keyboard.press("Tab")
+    expect(desk.get_by_role("switch", name="Available")).to_be_focused()
+    desk.keyboard.press("Tab")
     expect(link).to_be_focused()
     desk.keyboard.press("Enter")
     expect(desk.locator("#chat-name")).to_be_focused()

@@ -170,7 +170,7 @@ def test_a_panel_that_does_not_come_can_be_asked_for_again(widget: Widget) -> No
 
 
 def test_quick_submits_start_one_chat(widget: Widget) -> None:
-    widget.goto().open().fill(question="once")
+    widget.goto().open().fill(question="Only one of these")
     widget.site.sandbox.fault("POST", "/v2/WebChats", delay_ms=1000)
     submit = widget.panel.locator("[data-webchat-submit]")
     submit.dblclick()
@@ -182,7 +182,7 @@ def test_quick_submits_start_one_chat(widget: Widget) -> None:
         for found in widget.site.sandbox.conversations()
         for message in widget.site.sandbox.messages(found["sid"])
     ]
-    assert bodies.count("once") == 1
+    assert bodies.count("Only one of these") == 1
 
 
 def test_closed_says_so(widget: Widget) -> None:

@@ -44,7 +44,8 @@ def failures(answers: dict) -> dict:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_filter_of_any_list_is_an_error(staff, name):
-    asked = [(address, value) for address in LISTS for value in VALUES]
+    # All values in the list with most filters, two in each.
+    asked = [(address, value) for address in LISTS for value in (VALUES if "chatsession" in address else VALUES[:2])]
     assert failures({(address, value): staff.get(address, {name: value}) for address, value in asked}) == {}
 
 
@@ -61,7 +62,7 @@ def test_no_search_of_an_autocompleted_field_is_an_error(staff, value):
     assert failures({name: staff.get("/admin/autocomplete/", {**sound, name: value}) for name in sound}) == {}
 
 
-@pytest.mark.parametrize("value", ["a\x00b", HUGE, "x"])
+@pytest.mark.parametrize("value", ["a\x00b", HUGE])
 @pytest.mark.parametrize("address", LISTS)
 def test_no_selection_of_rows_is_an_error(staff, address, value):
     page = staff.get(address).content.decode()

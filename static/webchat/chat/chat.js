@@ -49,6 +49,8 @@ export class Chat {
   #given;
   /** @type {Promise<Alerts | undefined> | undefined} */
   #alerts;
+  /** @type {ReturnType<typeof setTimeout> | undefined} of the newest attempt to connect */
+  #patience;
   /** @type {Promise<void> | undefined} what the visitor writes meanwhile waits for it */
   #questionPosted;
   /** @type {(() => void) | undefined} until it was called */
@@ -160,12 +162,15 @@ export class Chat {
   /** @param {Status} [status] */
   async #open(status = "connecting") {
     this.#showStatus(status);
+    clearTimeout(this.#patience);
     const patience = setTimeout(() => this.#showStatus("unreachable"), CONNECT_MS);
+    this.#patience = patience;
     try {
       await this.conversation.open(() => clearTimeout(patience));
     } catch (error) {
       if (!this.isRunning) return;
       if (error instanceof ApiError && error.isGone) return this.#finish("server");
+      if (patience !== this.#patience) return; // another attempt took over, and says how it goes
       this.#showStatus("unreachable");
       this.host.emit("error", { code: error instanceof ApiError ? error.code : "connection" });
     } finally {
