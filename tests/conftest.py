@@ -19,7 +19,7 @@ from webchat.models.copies import forget_copies
 from webchat.protection.outage import breaker
 
 # `make thorough` takes it; a run takes Hypothesis' own 100 examples.
-hypothesis_settings.register_profile("thorough", max_examples=2_000)
+hypothesis_settings.register_profile("thorough", max_examples=2_000, deadline=None)
 
 
 @pytest.fixture(scope="session")

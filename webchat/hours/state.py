@@ -26,9 +26,8 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`until` is when that changes, in UTC; None where staff named no time and the
-    plan has none in 14 days. A closed one has its
-    reason, and the note of the special day."""
+    """`until` is when that changes, in UTC; None where staff named no time and the plan has none in 14 days. A closed one
+    has its reason, and the note of the special day."""
 
     is_open: bool
     until: datetime | None = None
