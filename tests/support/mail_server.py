@@ -16,12 +16,13 @@ class _Session(socketserver.StreamRequestHandler):
         server = self.server
         with server.lock:
             server.connections += 1
-        if "hang" in server.faults:
-            server.released.wait(30)
+        if self.hangs():
             return
         self.say("220 mail.example ESMTP")
         recipients: list[str] = []
         while line := self.rfile.readline():
+            if self.hangs():
+                return
             verb = line.split(b":")[0].strip().upper()
             if verb == b"RCPT TO":
                 refusal = server.faults.get("recipient")
@@ -41,6 +42,13 @@ class _Session(socketserver.StreamRequestHandler):
             else:
                 self.say("250 ok")
 
+    def hangs(self) -> bool:
+        if "hang" not in self.server.faults:
+            return False
+        self.server.hanging.set()
+        self.server.released.wait(30)
+        return True
+
     def take(self, recipients: list[str]) -> None:
         lines = []
         while (line := self.rfile.readline()) not in (b".\r\n", b""):
@@ -55,8 +63,9 @@ class _Session(socketserver.StreamRequestHandler):
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """`messages` are (recipients, message) as they came. `faults`: "hang" says nothing at all, "drop" takes the message
-    and is gone, "recipient" and "data" answer with a line of their own, such as "550 unknown"."""
+    """`messages` are (recipients, message) as they came. `faults`: "hang" says nothing more and
+    sets `hanging` as soon as a client waits for it, "drop" takes the message and is gone, "recipient" and "data" answer
+    with a line of their own, such as "550 unknown"."""
 
     daemon_threads = True
     block_on_close = False
@@ -64,7 +73,7 @@ class MailServer(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Session)
         self.lock = threading.Lock()
-        self.released = threading.Event()
+        self.hanging, self.released = threading.Event(), threading.Event()
         self.messages: list[tuple[list[str], EmailMessage]] = []
         self.connections = 0
         self.faults: dict[str, str] = {}
