@@ -1,4 +1,4 @@
-"""A worker that would end or delete most of the chats, as one with a wrong clock does, stops and says so."""
+"""A worker that would end or delete most of the chats, as one with a wrong clock or account does, stops and says so."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from django.core.management import CommandError, call_command
 
 from tests.support.factories import make_webchat
 from webchat.chats import worker
+from webchat.chats.end import LOOK, end_chat
 from webchat.chats.token import AGE_CAP
 from webchat.models import ChatSession, Message
 from webchat.models.session import new_identity
 from webchat.protection.outage import breaker
+from webchat.sandbox import account
 
 pytestmark = pytest.mark.django_db
 
@@ -163,3 +165,58 @@ def test_a_row_stays_until_its_channel_is_closed(sandbox):
         ChatSession.objects.update(close_pending=False)
         worker.prune()
     assert not ChatSession.objects.exists()
+
+
+# --- Credentials of another account ----------------------------------------------------------------------------------
+
+
+def make_strange_chats(number: int, **values: str) -> None:
+    """Running chats that the account of the credentials has no conversation of."""
+    make_chats([LOOK + HOUR] * number)
+    for count, session in enumerate(ChatSession.objects.all()):
+        ChatSession.objects.filter(pk=session.pk).update(channel_sid=f"CH{count:032x}", **values)
+
+
+@pytest.mark.parametrize("number", [1, 30])
+def test_in_another_account_no_chat_is_over(sandbox, log, number):
+    make_strange_chats(number, chat_service_sid="IS" + "9" * 32)
+    worker.pass_once()
+    assert running() == number
+    lines = log.lines("worker_stopped")
+    assert lines[0]["level"] == "error"
+    assert {(line["reason"], line["counts"]) for line in lines} == {
+        ("chats of another account or chat service", f"{number} of {number}")
+    }
+
+
+def test_in_its_own_account_a_conversation_that_is_not_there_is_over(sandbox, log):
+    make_strange_chats(1, chat_service_sid=account.CHAT_SERVICE_SID)
+    worker.pass_once()
+    assert ChatSession.objects.get().ended_by == "agent"
+    assert not log.lines("worker_stopped")
+
+
+def test_staff_end_those_of_an_account_that_was_left(sandbox):
+    make_strange_chats(3, chat_service_sid="IS" + "9" * 32)
+    call_command("webchat_worker", "--once", "--allow-most")
+    assert running() == 0
+
+
+def test_nor_is_a_channel_closed_that_is_in_another_account(sandbox):
+    make_strange_chats(1, chat_service_sid="IS" + "9" * 32)
+    end_chat(ChatSession.objects.select_related("webchat").get(), ChatSession.EndedBy.VISITOR)
+    with clock_ahead(HOUR):
+        worker.pass_once()
+        assert ChatSession.objects.get().close_pending
+        ChatSession.objects.update(chat_service_sid=account.CHAT_SERVICE_SID)  # as with the right credentials
+    with clock_ahead(2 * HOUR):
+        worker.pass_once()
+    assert not ChatSession.objects.get().close_pending
+
+
+def test_the_worker_gives_one_up_after_a_day(sandbox):
+    make_strange_chats(1, chat_service_sid="IS" + "9" * 32)
+    end_chat(ChatSession.objects.select_related("webchat").get(), ChatSession.EndedBy.VISITOR)
+    with clock_ahead(DAY + HOUR):
+        worker.pass_once()
+    assert not ChatSession.objects.get().close_pending

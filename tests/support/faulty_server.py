@@ -316,6 +316,8 @@ class FaultyServer:
                         return refusal(409, 45208)
                     made = self._create(call.form["Identity"], call.form["ChatUniqueName"])
                     return 201, {"sid": made.sid, "account_sid": account.ACCOUNT_SID}
+                case "GET", ["v1", "Configuration"]:
+                    return 200, {"default_chat_service_sid": account.CHAT_SERVICE_SID}
                 case "GET", ["v1", "ParticipantConversations"]:
                     found = [one for one in self.created if one.identity == call.query["Identity"]]
                     return 200, listing("conversations", [participation(one) for one in found])

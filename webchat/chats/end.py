@@ -19,6 +19,8 @@ Status = ChatSession.Status
 
 # A chat that is running for us is looked up this often, as its end may have been told to nobody.
 LOOK = timedelta(minutes=15)
+# So long a channel that these credentials do not find is tried again: they may be another account's by mistake.
+OTHER_ACCOUNT = timedelta(days=1)
 CLOSE_SECONDS = 1  # that a visitor waits for the close at Twilio; what takes longer is left to the worker
 
 
@@ -53,7 +55,13 @@ def close_channel(session: ChatSession, deadline: Deadline | None = None) -> Non
     if not channel_sid and (channel := gateway.find(session.identity)):
         channel_sid = channel.sid
     if channel_sid:
-        gateway.close(channel_sid)
+        try:
+            gateway.close(channel_sid)
+        except FlexError as error:
+            ended_at = session.ended_at or session.created_at
+            if not error.is_not_there or database_now() < ended_at + OTHER_ACCOUNT:
+                raise
+            logger.error("channel_not_closed", session=str(session.pk), reason=str(error))
     if session.change(close_pending=False):
         logger.info("channel_closed", session=str(session.pk))
 

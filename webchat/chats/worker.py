@@ -17,7 +17,7 @@ from django.db.models import Count, Min, QuerySet
 
 from webchat.audit import note_implausible_work
 from webchat.chats.accounts import end_chats_of_retired_keys, end_chats_without_account
-from webchat.chats.end import LOOK, close_channel, end_chat, end_if_over
+from webchat.chats.end import LOOK, close_channel, end_chat, end_if_over, note_end
 from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
 from webchat.conf import conf
@@ -56,8 +56,8 @@ def pass_once(*, allow_most: bool = False) -> int:
     if it ends most of the running chats."""
     end_chats_without_account(ChatSession.objects.all())
     end_chats_of_retired_keys()
-    jobs = (settle_starts, send_questions, lambda: end_old_chats(allow_most=allow_most), close_channels, end_chats_over)
-    return sum(work() for work in jobs)
+    jobs = (settle_starts, send_questions, lambda: end_old_chats(allow_most=allow_most), close_channels)
+    return sum(work() for work in jobs) + end_chats_over(allow_most=allow_most)
 
 
 def settle_starts() -> int:
@@ -105,10 +105,26 @@ def close_channels() -> int:
     return _each(_due(Status.ENDED).filter(close_pending=True), close_channel)
 
 
-def end_chats_over() -> int:
+def end_chats_over(*, allow_most: bool = False) -> int:
     """Chats that have ended at Twilio, and no webhook came or it came too early."""
     running = ChatSession.objects.running().filter(lease_until__lte=database_now() - LOOK)
-    return _each(running, end_if_over)
+    return _each(running, lambda session: _look(session, allow_most=allow_most))
+
+
+def _look(session: ChatSession, *, allow_most: bool) -> None:
+    """Ends a chat that is over. One of another account or chat service than the credentials reach goes on, unless
+    `allow_most`, and staff are told how many there are."""
+    try:
+        end_if_over(session)
+    except FlexError as error:
+        if not error.is_not_there:
+            raise
+        if allow_most:
+            note_end(session)
+            return
+        running = ChatSession.objects.running()
+        theirs = running.filter(chat_service_sid=session.chat_service_sid)
+        note_implausible_work("chats of another account or chat service", theirs.count(), running.count())
 
 
 def _due(status: str) -> ChatSessionQuerySet:

@@ -23,8 +23,6 @@ MESSAGES_READ = 5
 # In a message's attributes: the sender's own id of it. The widget writes and reads it too (chat/conversation.js).
 CLIENT_ID = "client_id"
 
-NOT_THERE = {404, 410}
-
 
 class ConversationsGateway:
     """The verbs that are the same for both generations, and what the others are made of."""
@@ -62,7 +60,7 @@ class ConversationsGateway:
                 answer = conversation.update(state="closed", x_twilio_webhook_enabled=WEBHOOKS)
         except FlexError as error:
             # Twilio publishes no code for a change to a closed conversation: its state is the only certain sign.
-            if may_be_over(error) and (error.status in NOT_THERE or is_over(fetched(conversation))):
+            if may_be_over(error) and (self._is_absent(error) or is_over(fetched(conversation))):
                 return
             raise
         if not is_closed(answer.state):
@@ -72,9 +70,18 @@ class ConversationsGateway:
         try:
             return is_over(fetched(self._conversation(channel_sid)))
         except FlexError as error:
-            if error.status in NOT_THERE:
+            if self._is_absent(error):
                 return True
             raise
+
+    def _is_absent(self, error: FlexError) -> bool:
+        """Whether the refusal says that the conversation is not there, and its chat service is the account's default one.
+        To the credentials of another account every conversation is absent."""
+        if not error.is_not_there:
+            return False
+        with trusted_shape():
+            configuration = self.client.conversations.v1.configuration().fetch()
+        return bool(configuration.default_chat_service_sid == self.destination.chat_service_sid)
 
     def diagnose(self) -> list[str]:
         return diagnose(self._http, self.destination)

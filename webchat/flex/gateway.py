@@ -42,6 +42,7 @@ class Channel:
     identity: str
 
 
+NOT_THERE_STATUS = {404, 410}
 # Not authenticated, not allowed, not there.
 CONFIGURATION_STATUS = {401, 403, 404, 410}
 # Not authorized; the address, the Flex Flow or the chat service is not there or not set up. Whether a wrong parameter
@@ -87,6 +88,11 @@ class FlexError(Exception):
         return self.status in CONFIGURATION_STATUS or self.twilio_code in CONFIGURATION_CODES
 
     @property
+    def is_not_there(self) -> bool:
+        """Whether Twilio says that what was asked for is absent: from the account of these credentials."""
+        return self.status in NOT_THERE_STATUS
+
+    @property
     def outcome_is_known(self) -> bool:
         return self.reason is not FlexError.Reason.UNCLEAR
 
@@ -114,10 +120,11 @@ class Gateway(Protocol):
         """Whether the visitor's message of that id is there."""
 
     def close(self, channel_sid: str) -> None:
-        """Ends the chat. A channel that is over or absent is closed: no error."""
+        """Ends the chat. A channel that is over or absent is closed: no error, but as of has_ended()."""
 
     def has_ended(self, channel_sid: str) -> bool:
-        """Whether the chat is over, or its channel is absent."""
+        """Whether the chat is over, or its channel is absent from the account that it was opened in. Raises FlexError of
+        the status 404 for one that is absent as the credentials are of another account."""
 
     def diagnose(self) -> list[str]:
         """What is wrong with the configuration, in sentences for staff that say what to do. Empty: nothing."""

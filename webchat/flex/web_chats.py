@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from webchat.flex.client import trusted_shape
 from webchat.flex.conversations import (
-    NOT_THERE,
     ConversationsGateway,
     is_closed,
     opened,
@@ -38,7 +37,7 @@ class WebChats(ConversationsGateway):
             with trusted_shape():
                 found = list(self.client.conversations.v1.participant_conversations.page(identity, page_size=5))
         except FlexError as error:
-            if error.status in NOT_THERE:
+            if error.is_not_there:
                 return None
             raise
         for one in found:

@@ -15,7 +15,6 @@ from urllib.parse import quote
 from webchat.conf import conf
 from webchat.flex.client import trusted_shape
 from webchat.flex.conversations import (
-    NOT_THERE,
     ConversationsGateway,
     fetched,
     is_over,
@@ -76,7 +75,7 @@ class WebChannels(ConversationsGateway):
         try:
             conversation = fetched(self.client.conversations.v1.conversations(quote(identity, safe="")))
         except FlexError as error:
-            if error.status in NOT_THERE:
+            if error.is_not_there:
                 return None
             raise
         require_our_account(conversation.account_sid)

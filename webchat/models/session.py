@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -210,7 +211,8 @@ class ChatSession(models.Model):
 
     @property
     def destination(self) -> Destination:
-        return self.webchat.destination(self.api)
+        destination = self.webchat.destination(self.api)
+        return replace(destination, chat_service_sid=self.chat_service_sid or destination.chat_service_sid)
 
     @property
     def channel(self) -> Channel:
