@@ -27,7 +27,7 @@ unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG 
 TEST_VARIABLES = DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 TEST_ENV = env $(TEST_VARIABLES)
 
-.PHONY: help run test check lint types unit browser bench bench-widget thorough fuzz kills lock clean build flex-ui
+.PHONY: help run test check lint types unit browser bench bench-widget thorough fuzz kills soak lock clean build flex-ui
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -98,6 +98,10 @@ fuzz: .venv/.dev static/webchat/sdk/conversations.js
 # Servers killed at every point of a start: nothing lost, nothing doubled.
 kills: .venv/.dev static/webchat/sdk/conversations.js
 	@$(TEST_ENV) $(BIN)/python -m tests.bench.kills --kills 100
+
+# An hour of visits: whether memory and open files of the site and its worker stay level.
+soak: .venv/.dev static/webchat/sdk/conversations.js
+	@$(TEST_ENV) $(BIN)/python -m tests.bench.soak --minutes 60
 
 # The locks hold hashes and no address of any package index.
 lock:

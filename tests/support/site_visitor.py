@@ -28,6 +28,9 @@ class SiteVisitor:
     def start(self, timeout: float = 60, answers: dict[str, str] = ANSWERS) -> requests.Response:
         return self._post(f"/api/webchat/{self.slug}/sessions/", timeout, json=answers)
 
+    def leave_message(self, answers: dict[str, str] = ANSWERS) -> requests.Response:
+        return self._post(f"/api/webchat/{self.slug}/messages/", json=answers)
+
     def start_patiently(self, seconds: float = 60, pause: float = 0.1) -> requests.Response:
         """Repeats the same submit for as long as the answer is lost or says that it may be repeated."""
         deadline = time.monotonic() + seconds
