@@ -11,6 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
+from tests.support.page_form import as_shown
 from tests.support.visitor import VisitorClient
 from webchat.models import ChatSession, PreEngagementField, Webchat
 from webchat.sandbox import account
@@ -213,7 +214,8 @@ def change_form(webchat, *added, **changes):
 def saved(client, webchat, *added, **changes):
     """The page after a save that succeeds."""
     url = f"/admin/webchat/webchat/{webchat.pk}/change/"
-    response = client.post(url, {**change_form(webchat, *added, **changes), "_continue": "1"}, follow=True)
+    data = change_form(webchat, *added, **changes) | as_shown(client, url)
+    response = client.post(url, {**data, "_continue": "1"}, follow=True)
     assert response.redirect_chain, response.context["errors"]
     return response
 
@@ -316,8 +318,9 @@ def test_each_field_is_one_line_that_says_what_it_is(admin_client):
 
 def test_a_row_with_an_error_is_open(admin_client):
     webchat = make_webchat()
-    data = change_form(webchat, **{f"{INLINE}-1-label": ""})
-    html = admin_client.post(f"/admin/webchat/webchat/{webchat.pk}/change/", data).content.decode()
+    url = f"/admin/webchat/webchat/{webchat.pk}/change/"
+    data = change_form(webchat, **{f"{INLINE}-1-label": ""}) | as_shown(admin_client, url)
+    html = admin_client.post(url, data).content.decode()
     assert len(re.findall(r"<details open>", html)) == 2
 
 

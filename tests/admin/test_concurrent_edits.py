@@ -16,10 +16,11 @@ from django.http import HttpResponse
 from django.test import Client
 
 from config.accounts.models import User
-from tests.support.factories import make_field, make_hours, make_user, make_webchat
+from tests.support.factories import make_field, make_hours, make_legacy, make_user, make_webchat
 from tests.support.page_form import form_of
-from webchat.admin.concurrent_edits import merge, same
+from webchat.admin.merging import merge, same
 from webchat.models import Webchat
+from webchat.sandbox import account
 
 pytestmark = pytest.mark.django_db
 
@@ -34,10 +35,10 @@ def webchat():
 class Staff:
     """A member of staff with the page of a row open since now."""
 
-    def __init__(self, row: Model, name: str) -> None:
+    def __init__(self, row: Model, name: str, page: str = "change") -> None:
         self.client = Client()
         self.client.force_login(make_user(name, is_staff=True, is_superuser=True))
-        self.url = f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/"
+        self.url = f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/{page}/"
         self.read(self.client.get(self.url))
 
     def read(self, response: HttpResponse) -> None:
@@ -240,9 +241,114 @@ def test_two_edit_a_user_who_signs_in_meanwhile():
     assert customer.groups.count() == 2
 
 
-def test_staff_who_send_no_page_of_ours_are_told_of_a_name_that_is_taken(webchat):
+def test_two_edit_a_group():
+    group = Group.objects.create(name="Support")
+    ada, ben = Staff(group, "ada"), Staff(group, "ben")
+    ada.write("name", "Service")
+    assert ada.save()
+    assert not ben.save()
+    assert "“Name” is now: Service" in ben.said
+    assert ben.save()
+    group.refresh_from_db()
+    assert group.name == "Service"
+
+
+def test_two_choose_queue_and_tasks(sandbox):
+    webchat = make_webchat()
+    ada, ben, zoe = (Staff(webchat, name, "routing") for name in ("ada", "ben", "zoe"))
+    ada.write("queue_sid", account.TASK_QUEUE_SID)
+    ada.write("task_days", "3")
+    assert ada.save()
+    ben.write("task_workflow_sid", account.WORKFLOW_SID)
+    ben.write("task_days", "5")
+    assert not ben.save()
+    webchat.refresh_from_db()
+    assert (webchat.task_days, webchat.task_workflow_sid) == (3, "")
+    who, *what, last = ben.said
+    assert who.startswith("Ada Lovelace, ")
+    assert who.endswith(": Queue and tasks")
+    assert what[0] == f"“Task queue” is now: {account.TASK_QUEUE_SID}"
+    assert "was saved as: 3. You have changed it too" in what[1]
+    assert "save again" in last
+    assert ben.save()
+    webchat.refresh_from_db()
+    assert (webchat.queue_name, webchat.task_workflow_sid) == ("Everyone", account.WORKFLOW_SID)
+    assert webchat.task_days == 5
+    assert not zoe.save(), "who changed nothing undoes nothing"
+    assert zoe.form["task_days"] == ["5"]
+
+
+def test_two_move_a_webchat(sandbox):
+    webchat = make_legacy()
+    ada, ben, zoe = (Staff(webchat, name, "move") for name in ("ada", "ben", "zoe"))
+    ada.write("address_sid", account.ADDRESS_SID)
+    assert ada.save()
+    ben.write("address_sid", "IG" + "1" * 32)
+    assert not ben.save()
+    who, what, _last = ben.said
+    assert who.endswith(": Moved to Flex Conversations.")
+    assert f"was saved as: {account.ADDRESS_SID}. You have changed it too" in what
+    assert ben.form["address_sid"] == ["IG" + "1" * 32]
+    assert not ben.save()
+    assert "There is no address with this SID" in ben.html, "on the second try, it is asked for at Twilio"
+    zoe.write("address_sid", account.ADDRESS_SID)
+    assert zoe.save(), "both wanted the same"
+    webchat.refresh_from_db()
+    assert (webchat.api, webchat.address_sid) == ("conversations", account.ADDRESS_SID)
+
+
+def test_a_page_that_does_not_say_what_it_showed_undoes_nothing_unread(webchat):
+    """It was opened before this site compared, or with another secret key."""
+    ada, ben = Staff(webchat, "ada"), Staff(webchat, "ben")
+    for key in ("label", "help_text"):
+        ada.write(f"{ada.row('email')}-{key}", f"Ada's {key}")
+    assert ada.save()
+    ben.form["as_shown"] = ["of another key"]
+    ben.write("title", "Ben's title")
+    ben.write(ben.row("ref") + "-label", "")
+    assert not ben.save()
+    first, *what, _last = ben.said
+    assert "too old to tell" in first
+    assert sorted(what) == [
+        "“Ada's label: Help” is saved as: Ada's help_text. Yours stands below.",
+        "“Ada's label: Label” is saved as: Ada's label. Yours stands below.",
+        "“Ref: Label” is saved as: Ref. Yours stands below.",
+        "“Title” is saved as: Chat with us. Yours stands below.",
+    ]
+    assert "This field is required." in ben.html
+    assert labels(webchat) | {"title": Webchat.objects.get().title} == {
+        "name": "Name", "email": "Ada's label", "question": "Question", "ref": "Ref", "title": "Chat with us"
+    }  # fmt: skip
+    ben.write(ben.row("ref") + "-label", "Reference")
+    assert ben.form["title"] == ["Ben's title"]
+    assert ben.save()
+    assert labels(webchat) == {"name": "Name", "email": "Email", "question": "Question", "ref": "Reference"}
+
+
+def test_nor_does_it_lose_a_field_that_was_deleted(webchat):
+    ada, ben = Staff(webchat, "ada"), Staff(webchat, "ben")
+    ada.write(ada.row("ref") + "-DELETE", "on")
+    assert ada.save()
+    del ben.form["as_shown"]
+    assert not ben.save()
+    assert any("was deleted. You have changed it, so it stands below" in text for text in ben.said)
+    assert ben.form[ben.row("ref") + "-id"] == [""]
+
+
+def test_what_a_page_had_no_input_for_stays_as_it_is(webchat):
+    """It is new in this version of the site, or shown again since."""
     ada = Staff(webchat, "ada")
-    del ada.form["as_shown"]
+    shown, latest = signing.loads(ada.form["as_shown"][0], salt="webchat.admin.as_shown")
+    del shown[""][""][1]["enabled"], ada.form["enabled"]
+    ada.form["as_shown"] = [signing.dumps([shown, latest], salt="webchat.admin.as_shown")]
+    ada.write("title", "Ada's title")
+    assert ada.save()
+    webchat.refresh_from_db()
+    assert (webchat.enabled, webchat.title) == (True, "Ada's title")
+
+
+def test_a_name_that_is_taken_is_an_error_at_its_field(webchat):
+    ada = Staff(webchat, "ada")
     ada.add(label="Ref")
     assert not ada.save()
     assert ada.html.count("Another field of this form has that name.") == 1

@@ -9,6 +9,7 @@ import time_machine
 
 from tests.admin.test_admin import webchat_form
 from tests.support.factories import make_hours, make_user, make_webchat
+from tests.support.page_form import as_shown
 from webchat.checks import check_webchats
 from webchat.models import OpeningHours, Webchat
 
@@ -195,7 +196,7 @@ def test_a_closure_begins_anew_when_it_is_changed_and_not_with_another_field(adm
         (13, {**closing, "closure": ""}, None),
     ):
         with time_machine.travel(MONDAY.replace(hour=hour), tick=False):
-            response = admin_client.post(page, webchat_form(**values))
+            response = admin_client.post(page, webchat_form(**values) | as_shown(admin_client, page))
         assert response.status_code == 302, response.context["errors"]
         webchat.refresh_from_db()
         assert webchat.closed_since == (since and MONDAY.replace(hour=since))

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from tests.support.factories import change, make_user, make_webchat
+from tests.support.page_form import as_shown
 from webchat.models import Webchat
 from webchat.sandbox import account
 
@@ -20,6 +21,10 @@ CHOICE = {
 }
 
 
+def send(client, page, **changes):
+    return client.post(page, CHOICE | as_shown(client, page) | changes)
+
+
 @pytest.fixture
 def page(sandbox):
     return f"/admin/webchat/webchat/{make_webchat().pk}/routing/"
@@ -29,7 +34,7 @@ def test_what_taskrouter_has_can_be_chosen_and_shows_at_the_webchat(admin_client
     form = admin_client.get(page).context["form"]
     assert dict(form.fields["queue_sid"].choices) == {"": "none: nobody looks", account.TASK_QUEUE_SID: "Everyone"}
     assert {key for key, _name in form.fields["task_channel"].choices} == {"default", "chat"}
-    assert admin_client.post(page, CHOICE).status_code == 302
+    assert send(admin_client, page).status_code == 302
     webchat = Webchat.objects.get()
     assert (webchat.queue_sid, webchat.queue_name) == (account.TASK_QUEUE_SID, "Everyone")
     assert (webchat.task_workflow_sid, webchat.task_workflow_name) == (account.WORKFLOW_SID, "Assign to Anyone")
@@ -39,8 +44,8 @@ def test_what_taskrouter_has_can_be_chosen_and_shows_at_the_webchat(admin_client
 
 
 def test_nothing_can_be_chosen_again(admin_client, page):
-    admin_client.post(page, CHOICE)
-    admin_client.post(page, {**CHOICE, "queue_sid": "", "task_workflow_sid": ""})
+    send(admin_client, page)
+    send(admin_client, page, queue_sid="", task_workflow_sid="")
     webchat = Webchat.objects.get()
     assert (webchat.queue_sid, webchat.queue_name, webchat.task_workflow_sid) == ("", "", "")
 
@@ -50,7 +55,7 @@ def test_nothing_can_be_chosen_again(admin_client, page):
     [{"queue_sid": "WQ" + "1" * 32}, {"task_workflow_sid": "x"}, {"task_channel": "fax"}, {"task_days": "15"}],
 )
 def test_what_is_in_no_list_is_refused(admin_client, page, wrong):
-    response = admin_client.post(page, CHOICE | wrong)
+    response = send(admin_client, page, **wrong)
     assert list(response.context["form"].errors) == list(wrong)
     assert Webchat.objects.get().queue_sid == ""
 

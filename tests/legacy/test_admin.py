@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission
 
 from tests.support.factories import ANSWERS, change, make_field, make_legacy, make_user, make_webchat
 from tests.support.flex_ui import FlexUi
+from tests.support.page_form import as_shown
 from tests.support.visitor import VisitorClient
 from webchat.chats.end import end_chat
 from webchat.models import ChatSession, Webchat
@@ -22,6 +23,11 @@ LIST = "/admin/webchat/webchat/"
 
 def move_url(webchat):
     return f"{LIST}{webchat.pk}/move/"
+
+
+def move(client, webchat, address_sid=account.ADDRESS_SID):
+    url = move_url(webchat)
+    return client.post(url, {"address_sid": address_sid, **as_shown(client, url)}, follow=True)
 
 
 def change_page(client, webchat):
@@ -49,7 +55,7 @@ def test_a_move_changes_the_api_and_nothing_else(admin_client, sandbox):
     fields = list(webchat.fields.values())
     html = admin_client.get(move_url(webchat)).content.decode()
     assert "1 chat is running" in html
-    response = admin_client.post(move_url(webchat), {"address_sid": account.ADDRESS_SID}, follow=True)
+    response = move(admin_client, webchat)
     assert "Moved to Flex Conversations" in response.content.decode()
     moved = Webchat.objects.get()
     assert (moved.api, moved.widget, moved.address_sid) == ("conversations", "own", account.ADDRESS_SID)
@@ -77,7 +83,7 @@ def test_a_move_changes_the_api_and_nothing_else(admin_client, sandbox):
 )
 def test_an_address_that_takes_no_chats_changes_nothing(admin_client, sandbox, address_sid, complaint):
     webchat = make_legacy()
-    response = admin_client.post(move_url(webchat), {"address_sid": address_sid})
+    response = move(admin_client, webchat, address_sid)
     assert response.status_code == 200
     assert complaint in unescape(response.content.decode())
     assert Webchat.objects.get().api == "web_channels"
@@ -86,7 +92,7 @@ def test_an_address_that_takes_no_chats_changes_nothing(admin_client, sandbox, a
 def test_nor_does_one_that_cannot_be_checked(admin_client, sandbox):
     webchat = make_legacy()
     sandbox.fault("GET", "/v1/Configuration", status=503, times=5)
-    response = admin_client.post(move_url(webchat), {"address_sid": account.ADDRESS_SID})
+    response = move(admin_client, webchat)
     assert "Twilio gave no proper answer" in unescape(response.content.decode())
     assert Webchat.objects.get().api == "web_channels"
 

@@ -12,6 +12,7 @@ import time_machine
 from django.test import Client
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.page_form import as_shown
 from tests.support.sandbox import SandboxServer
 from tests.support.visitor import VisitorClient
 from webchat.chats import worker
@@ -287,7 +288,8 @@ class Visit:
         staff = Client()
         staff.force_login(self.user)
         legacy = type(self.webchat).objects.get(slug="legacy")
-        return staff.post(f"/admin/webchat/webchat/{legacy.pk}/move/", {"address_sid": account.ADDRESS_SID}).status_code
+        url = f"/admin/webchat/webchat/{legacy.pk}/move/"
+        return staff.post(url, {"address_sid": account.ADDRESS_SID, **as_shown(staff, url)}).status_code
 
     def start_another(self) -> int:
         return visitor_at("192.0.2.2").start(ANSWERS).status_code

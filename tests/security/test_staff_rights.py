@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
+from tests.support.page_form import as_shown
 from tests.support.visitor import VisitorClient
 from webchat.fields.lookups import validate_lookup
 from webchat.models import ChatSession, PreEngagementField
@@ -96,10 +97,11 @@ def test_who_may_only_look_calls_nobody_at_twilio(webchat, sandbox):
 def test_who_may_not_change_fields_moves_none_by_saving_the_webchat(webchat):
     webchat.fields.filter(name="lost").update(position=77)
     client = staff("change_webchat", "view_webchat")
-    page = client.get(f"/admin/webchat/webchat/{webchat.pk}/change/").context["adminform"].form
+    url = f"/admin/webchat/webchat/{webchat.pk}/change/"
+    page = client.get(url).context["adminform"].form
     values = {name: "" if page[name].value() is None else page[name].value() for name in page.fields}
     values = {name: value for name, value in values.items() if value is not False}
-    saved = client.post(f"/admin/webchat/webchat/{webchat.pk}/change/", {**values, "title": "Changed"})
+    saved = client.post(url, {**values, **as_shown(client, url), "title": "Changed"})
     assert saved.status_code == 302, saved.context["errors"]
     assert webchat.fields.get(name="lost").position == 77
 

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.page_form import as_shown
 from tests.support.sandbox import SandboxServer
 from tests.support.visitor import VisitorClient
 from webchat.chats import worker
@@ -123,7 +124,9 @@ def change_password(ada: Any) -> None:
 def in_the_admin(ada: Any, path: str, **values: str) -> None:
     staff = Client()
     staff.force_login(make_user("root", is_staff=True, is_superuser=True))
-    assert staff.post(f"/admin/accounts/user/{ada.pk}/{path}", values).status_code == 302
+    url = f"/admin/accounts/user/{ada.pk}/{path}"
+    token = as_shown(staff, url) if path == "change/" else {}
+    assert staff.post(url, values | token).status_code == 302
 
 
 def deactivate_in_the_admin(ada: Any) -> None:

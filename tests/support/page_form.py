@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+from django.test import Client
+
 _SENT_BY_A_CLICK = ("checkbox", "radio", "submit", "button")
+
+
+def as_shown(client: Client, url: str) -> dict[str, list[str]]:
+    """The hidden input by which a page of the admin says what it showed."""
+    return {"as_shown": form_of(client.get(url).content.decode())["as_shown"]}
 
 
 def form_of(html: str) -> dict[str, list[str]]:

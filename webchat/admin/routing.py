@@ -9,11 +9,13 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from webchat.admin.concurrent_edits import Edit
 from webchat.admin.tools import webchat_or_404
 from webchat.chats.connection import Targets, list_targets
 from webchat.errors import ChatRefused
@@ -79,12 +81,21 @@ def page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         text = _("Twilio does not show its queues: %(error)s. The connection test says more.") % {"error": error}
         admin.message_user(request, text, messages.ERROR)
         return redirect("admin:webchat_webchat_change", pk)
-    form = RoutingForm(targets, request.POST if request.method == "POST" else None, instance=webchat)
-    if form.is_bound and form.is_valid():
-        form.save()
-        admin.log_change(request, webchat, _("Queue and tasks"))
-        admin.message_user(request, _("Saved."), messages.SUCCESS)
-        return redirect("admin:webchat_webchat_change", pk)
+    if request.method == "POST":
+        with transaction.atomic():
+            webchat = get_object_or_404(Webchat.objects.select_for_update(), pk=pk)
+            edit = Edit(webchat, RoutingForm(targets, instance=webchat))
+            form = RoutingForm(targets, edit.bring_together(request.POST), instance=webchat)
+            if edit.said:
+                form.add_error(None, edit.said)
+            elif form.is_valid():
+                form.save()
+                admin.log_change(request, webchat, _("Queue and tasks"))
+                admin.message_user(request, _("Saved."), messages.SUCCESS)
+                return redirect("admin:webchat_webchat_change", pk)
+    else:
+        form = RoutingForm(targets, instance=webchat)
+        edit = Edit(webchat, form)
     context = {
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
@@ -92,6 +103,7 @@ def page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         "title": _("Queue and tasks"),
         "subtitle": webchat.name,
         "form": form,
+        "as_shown": edit.as_shown,
         "media": admin.media,
     }
     return render(request, "admin/webchat/webchat/routing.html", context)

@@ -9,14 +9,16 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import action
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from webchat.admin.concurrent_edits import Edit
 from webchat.admin.tools import ADVISERS, webchat_or_404
 from webchat.admin.webchats import WebchatAdmin
 from webchat.chats.connection import find_problems
@@ -73,16 +75,24 @@ def move_page(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpRespons
     webchat = webchat_or_404(admin, request, pk)
     if not admin.has_change_permission(request, webchat):
         raise PermissionDenied
-    if webchat.api != Webchat.Api.WEB_CHANNELS:
+    edit = Edit(webchat, MoveForm(webchat))
+    sent = request.POST if request.method == "POST" else None
+    if webchat.api != Webchat.Api.WEB_CHANNELS and (sent is None or sent.get("address_sid") == webchat.address_sid):
         admin.message_user(request, _("%(webchat)s uses Flex Conversations already.") % {"webchat": webchat})
         return redirect("admin:webchat_webchat_change", pk)
-    form = MoveForm(webchat, request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
-        webchat.move_to_conversations(form.cleaned_data["address_sid"])
-        text = _("Moved to Flex Conversations.")
-        admin.log_change(request, webchat, text)
-        admin.message_user(request, f"{webchat}: {text}", messages.SUCCESS)
-        return redirect("admin:webchat_webchat_change", pk)
+    form = MoveForm(webchat, sent and edit.bring_together(sent))
+    if edit.said:
+        form.add_error(None, edit.said)
+    elif form.is_bound and form.is_valid():
+        with transaction.atomic():
+            now = get_object_or_404(Webchat.objects.select_for_update(), pk=pk)
+            if (now.api, now.address_sid) == (webchat.api, webchat.address_sid):
+                now.move_to_conversations(form.cleaned_data["address_sid"])
+                text = _("Moved to Flex Conversations.")
+                admin.log_change(request, now, text)
+                admin.message_user(request, f"{now}: {text}", messages.SUCCESS)
+                return redirect("admin:webchat_webchat_change", pk)
+        return move_page(admin, request, pk)  # somebody else was quicker while Twilio was asked
     context = {
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
@@ -90,6 +100,7 @@ def move_page(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpRespons
         "title": _("Move to Flex Conversations"),
         "subtitle": webchat.name,
         "form": form,
+        "as_shown": edit.as_shown,
         "running": webchat.sessions.running().count(),
         "media": admin.media,
     }
