@@ -11,6 +11,7 @@ const FILE_TIMEOUT_MS = 20_000;
 const PANEL_TIMEOUT_MS = 15_000;
 // Turbo and htmx put an element back at once if the next page has it too.
 const LEAVE_MS = 1000;
+const MINUTE = 60_000;
 
 /**
  * <web-chat slug="…" mode="launcher|inline|page" src="address of the panel"> around server-rendered markup.
@@ -68,21 +69,13 @@ export class WebChatElement extends HTMLElement {
     return this.#open;
   }
 
-  /** Whether the visitor can read the panel right now. */
-  get isVisible() {
-    return this.#open && document.visibilityState === "visible";
-  }
-
   connectedCallback() {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     document.addEventListener("click", (event) => this.#clicked(event), { signal });
     document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
     if (this.#holder !== this) return this.#leave();
-    if (this.dataset.webchatHours)
-      this.load("hours")
-        .then(({ follow }) => follow(this, signal))
-        .catch(() => {});
+    if (this.dataset.webchatHours) this.#followHours(signal);
     if (this.#bound) return this.#panel?.attached();
     this.#bound = true;
     for (const type of ["pointerenter", "focusin"]) this.addEventListener(type, () => this.#prefetch(), { once: true });
@@ -90,6 +83,14 @@ export class WebChatElement extends HTMLElement {
     const state = this.recall();
     if (this.mode === "page" || state === "open") this.open({ focus: false });
     else if (state) this.#load();
+  }
+
+  /** The launcher is right as it was rendered until its first change, in minutes since the epoch. */
+  #followHours(/** @type {AbortSignal} */ signal) {
+    if (signal.aborted) return;
+    if (Number.parseInt(this.dataset.webchatHours ?? "") * MINUTE <= Date.now())
+      this.load("hours").then(({ draw }) => draw(this), String);
+    setTimeout(() => this.#followHours(signal), MINUTE - (Date.now() % MINUTE));
   }
 
   /**
@@ -130,7 +131,7 @@ export class WebChatElement extends HTMLElement {
     if (!this.#loading) return;
     this.#unloaded.abort();
     this.#panel?.dispose();
-    this.#loading = this.#panel = undefined;
+    this.#loading = this.#panel = this.#early = undefined;
     part(this, "content").replaceChildren();
   }
 
@@ -206,9 +207,7 @@ export class WebChatElement extends HTMLElement {
 
   /** @param {string} name @returns {DocumentFragment} */
   template(name) {
-    const template = this.querySelector(`template[data-webchat-template="${name}"]`);
-    if (!(template instanceof HTMLTemplateElement)) throw new Error(`No template ${name}`);
-    return document.importNode(template.content, true);
+    return document.importNode(part(this, `template="${name}"`, HTMLTemplateElement).content, true);
   }
 
   /**
@@ -239,13 +238,9 @@ export class WebChatElement extends HTMLElement {
 
   /** @returns {Promise<Response>} the panel's markup, which may be under way already */
   takeRequest() {
-    const request = this.#early ?? this.#request();
+    const request = this.#early ?? fetch(this.src, { signal: AbortSignal.timeout(PANEL_TIMEOUT_MS) });
     this.#early = undefined;
     return request;
-  }
-
-  #request() {
-    return fetch(this.src, { signal: AbortSignal.timeout(PANEL_TIMEOUT_MS) });
   }
 
   /** What stands on the page follows the state. */
@@ -276,7 +271,7 @@ export class WebChatElement extends HTMLElement {
       if (!isRendered) {
         content.replaceChildren(this.template("loading"));
         // Beside the scripts, not after them.
-        this.#early = this.#request();
+        this.#early = this.takeRequest();
         this.#early.catch(() => {});
       }
       this.#prefetch();
@@ -291,7 +286,7 @@ export class WebChatElement extends HTMLElement {
         },
         () => {
           if (signal.aborted) return;
-          this.#loading = undefined;
+          this.#loading = this.#early = undefined;
           this.emit("error", { code: "load_failed" });
           if (isRendered) return;
           content.replaceChildren(this.template("load-failed"));

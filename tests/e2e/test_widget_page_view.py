@@ -67,12 +67,24 @@ def test_a_page_view_is_cheap_and_leaves_no_trace(
     assert len(gzip.compress(widget.element.evaluate("(e) => e.outerHTML").encode())) <= 1536
 
 
+# Closed until noon of another day, as its page says.
+CLOSED = """
+from datetime import UTC, datetime, timedelta
+hours, _ = OpeningHours.objects.get_or_create(name="Noon", time_zone="UTC")
+hours.spans.get_or_create(weekday=(datetime.now(UTC) + timedelta(days=2)).weekday(), opens="12:00", closes="13:00")
+Webchat.objects.get_or_create(slug="noon", defaults={"hours": hours})
+"""
+
+
+@pytest.mark.parametrize("slug", ["support", "noon"])
 def test_all_that_a_page_view_loads_of_the_chat_weighs_little_on_the_wire(
-    page: Page, site: SiteServer, sent: list[Request]
+    page: Page, site: SiteServer, sent: list[Request], slug: str
 ) -> None:
-    """As the browser counts it: the bytes of each answer, compressed, with its headers."""
-    Widget(page, site).goto()
+    """As the browser counts it: the bytes of each answer, compressed, with its headers. Opening hours cost nothing more."""
+    site.shell(CLOSED)
+    widget = Widget(page, site, slug).goto(f"/host/none/one/?webchat={slug}")
     page.wait_for_load_state("networkidle")
+    assert bool(widget.element.get_attribute("data-webchat-hours")) is (slug == "noon")
     chat = [one for one in sent if "webchat" in urlsplit(one.url).path]
     assert {one.resource_type for one in chat} == {"script", "stylesheet"}
     weights = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 
 import pytest
 import time_machine
@@ -240,6 +241,17 @@ def test_a_webchat_that_is_always_open_pays_nothing_for_hours(sandbox):
     assert "data-webchat-when" not in tag_at(OPEN)
 
 
+def test_one_that_never_closes_pays_nothing_either(sandbox):
+    make_webchat(hours=make_hours(*((day, "00:00", "00:00") for day in range(7))))
+    assert "data-webchat-hours" not in tag_at(OPEN)
+
+
+def test_a_page_that_was_made_while_open_carries_the_next_closing_first(sandbox):
+    office()
+    [first] = re.findall(r'data-webchat-hours="(\d+) ', tag_at(OPEN))
+    assert datetime.fromtimestamp(int(first) * 60, UTC) == CLOSED
+
+
 def test_the_launcher_carries_its_next_hours_and_says_that_it_is_closed(sandbox):
     office()
     tag = tag_at(CLOSED)
@@ -274,13 +286,8 @@ def test_flex_webchat_ui_is_not_put_on_a_page_while_closed(sandbox):
 
 def read_changes(changes: str, now: datetime) -> bool:
     """As the launcher's script does."""
-    when, is_open = 0, False
-    for minutes in changes.split():
-        when += int(minutes)
-        if when * 60 > now.timestamp():
-            return is_open
-        is_open = not is_open
-    return True
+    instants = accumulate(map(int, changes.split()))
+    return len([one for one in instants if one * 60 > now.timestamp()]) % 2 == 0
 
 
 @settings(max_examples=20, deadline=None)
@@ -302,6 +309,8 @@ def test_the_instants_on_a_page_are_short_and_agree_with_the_server(weekly, clos
     )
     changes = changes_ahead(webchat, OPEN)
     assert len(f' data-webchat-hours="{changes}"') <= 150
+    first, *_rest = map(int, changes.split() or [0])
+    assert not changes or first * 60 > OPEN.timestamp()
     known_until = sum(map(int, changes.split())) * 60
     for number in minutes:
         now = OPEN + timedelta(minutes=number)

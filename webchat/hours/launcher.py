@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
+from itertools import pairwise
 
-from webchat.hours.intervals import DAY, DAYS_AHEAD
+from webchat.hours.intervals import DAYS_AHEAD
 from webchat.hours.state import chat_intervals
 from webchat.models import Webchat
 
@@ -14,18 +16,20 @@ CHANGES_MAX = 120
 
 def changes_ahead(webchat: Webchat, now: datetime) -> str:
     """When the webchat opens and closes in the next days, in minutes: the first since the epoch, each other since the one
-    before. It is closed before the first and opens at the last, at which the page no longer knows. Empty for a webchat
-    that is always open.
+    before. At the last it opens, for from there on the page no longer knows. Empty for a webchat that is open all the
+    time.
     """
     if webchat.hours is None and not webchat.closure:
         return ""
     horizon = now + DAYS_AHEAD
     ahead = [interval for interval in chat_intervals(webchat, now, horizon) if interval.end > now]
-    instants = [instant for start, end in ahead for instant in (max(start, now - DAY), end) if instant <= horizon]
-    if len(instants) % 2 == 0:
+    instants = [instant for interval in ahead for instant in interval if now < instant <= horizon]
+    is_open = bool(ahead) and now in ahead[0]
+    changes_to_open = len(instants) % 2 == 0 if is_open else len(instants) % 2 == 1
+    if not changes_to_open:
         instants.append(horizon)
-    minutes = [int(instant.timestamp()) // 60 for instant in instants]
-    gaps = [str(later - earlier) for earlier, later in zip([0, *minutes], minutes, strict=False)]
+    minutes = [math.ceil(instant.timestamp() / 60) for instant in instants]
+    gaps = [str(later - earlier) for earlier, later in pairwise([0, *minutes])]
     while len(" ".join(gaps)) > CHANGES_MAX:
         del gaps[-2:]
     return " ".join(gaps)

@@ -52,7 +52,7 @@ export class Alerts {
 
   /** A new message, by its author's name. The notification says no more: others may look at the screen. */
   call(/** @type {string} */ name) {
-    if (this.sound.checked && !(this.host.isVisible && document.hasFocus())) this.#chime();
+    if (this.sound.checked && !(this.host.isOpen && document.hasFocus())) this.#chime();
     if (this.notify.checked && document.visibilityState === "hidden") this.#show(name);
   }
 

@@ -346,7 +346,7 @@ export class Chat {
   #read() {
     const { timeline, isAtEnd } = this.transcript;
     const newest = timeline.entries.reduce((index, entry) => Math.max(index, entry.index ?? -1), -1);
-    if (this.host.isVisible && isAtEnd) {
+    if (this.host.isOpen && document.visibilityState === "visible" && isAtEnd) {
       this.conversation.read(newest);
       this.frame.showUnread(0);
     } else {

@@ -1,0 +1,59 @@
+"""A launcher that is on the page while the chat is open."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.site import SiteServer
+from tests.support.widget import Widget
+
+# Opens in ten minutes, for an hour.
+DUSK = """
+from datetime import UTC, datetime, time, timedelta
+opens = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=10)
+hours, _ = OpeningHours.objects.get_or_create(name="Dusk", time_zone="UTC")
+hours.spans.all().delete()
+hours.spans.create(weekday=opens.weekday(), opens=opens.time(), closes=(opens + timedelta(hours=1)).time())
+for slug, when_closed in [("dusk", "hide"), ("dawn", "message")]:
+    Webchat.objects.update_or_create(slug=slug, defaults={"hours": hours, "when_closed": when_closed})
+"""
+HOST = "/host/none/one/?webchat="
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dusk(site: SiteServer) -> None:
+    site.shell(DUSK)
+
+
+def test_a_hidden_launcher_comes_at_the_opening_and_goes_at_closing(page: Page, site: SiteServer) -> None:
+    page.clock.install()
+    widget = Widget(page, site, "dusk").goto(HOST + "dusk")
+    expect(widget.element).to_be_attached()
+    expect(widget.element).to_be_hidden()
+    page.clock.fast_forward("08:00")
+    expect(widget.launcher).to_be_hidden()
+    page.clock.fast_forward("02:00")
+    expect(widget.launcher).to_be_visible()
+    page.clock.fast_forward("01:00:00")
+    expect(widget.launcher).to_be_hidden()
+
+
+def test_a_launcher_says_what_visitors_find_now(page: Page, site: SiteServer) -> None:
+    page.clock.install()
+    widget = Widget(page, site, "dawn").goto(HOST + "dawn")
+    expect(page.get_by_role("button", name="Leave a message")).to_be_visible()
+    page.clock.fast_forward("10:00")
+    expect(page.get_by_role("button", name="Chat with us")).to_be_visible()
+    expect(widget.launcher.get_by_text("Leave a message")).to_be_hidden()
+
+
+def test_an_open_panel_is_not_taken_away(page: Page, site: SiteServer) -> None:
+    """The device's clock says that it is open, the server decides, and tells when it will be."""
+    page.clock.install()
+    widget = Widget(page, site, "dusk").goto(HOST + "dusk")
+    page.clock.fast_forward("10:00")
+    widget.open()
+    expect(widget.panel.locator("[data-webchat-state=closed] time")).to_be_visible()
+    page.clock.fast_forward("01:00:00")
+    expect(widget.panel).to_be_visible()
