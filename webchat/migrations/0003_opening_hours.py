@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
                     ("reopened", "closed until this is changed"),
                 ],
                 default="",
+                db_default="",
                 max_length=12,
                 verbose_name="closed by hand",
             ),
@@ -75,6 +76,7 @@ class Migration(migrations.Migration):
             name="stop_before_close",
             field=models.PositiveSmallIntegerField(
                 default=0,
+                db_default=0,
                 help_text="Minutes before closing. Running chats go on.",
                 validators=[django.core.validators.MaxValueValidator(720)],
                 verbose_name="last chats",
@@ -90,6 +92,7 @@ class Migration(migrations.Migration):
                     ("message", "a form to leave a message"),
                 ],
                 default="say",
+                db_default="say",
                 max_length=7,
                 verbose_name="when closed, visitors find",
             ),

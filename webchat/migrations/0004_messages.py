@@ -19,6 +19,8 @@ class Migration(migrations.Migration):
             model_name="webchat",
             name="message_recipients",
             field=models.TextField(
+                default="",
+                db_default="",
                 blank=True,
                 help_text="E-mail addresses of staff, one a line. Each message that is left is mailed to them. Empty: messages are in the admin alone.",
                 max_length=1000,

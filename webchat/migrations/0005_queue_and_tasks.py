@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="message",
             name="task_attempts",
-            field=models.PositiveSmallIntegerField(default=0),
+            field=models.PositiveSmallIntegerField(default=0, db_default=0),
         ),
         migrations.AddField(
             model_name="message",
@@ -37,12 +37,14 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="webchat",
             name="queue_name",
-            field=models.CharField(blank=True, max_length=200),
+            field=models.CharField(default="", db_default="", blank=True, max_length=200),
         ),
         migrations.AddField(
             model_name="webchat",
             name="queue_sid",
             field=models.CharField(
+                default="",
+                db_default="",
                 blank=True,
                 max_length=34,
                 validators=[
@@ -57,13 +59,14 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="webchat",
             name="task_channel",
-            field=models.CharField(default="default", max_length=64, verbose_name="task channel"),
+            field=models.CharField(default="default", db_default="default", max_length=64, verbose_name="task channel"),
         ),
         migrations.AddField(
             model_name="webchat",
             name="task_days",
             field=models.PositiveSmallIntegerField(
                 default=7,
+                db_default=7,
                 help_text="That a task waits for an agent before Twilio cancels it: 1 to 14.",
                 validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(14)],
                 verbose_name="days",
@@ -72,12 +75,14 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="webchat",
             name="task_workflow_name",
-            field=models.CharField(blank=True, max_length=200),
+            field=models.CharField(default="", db_default="", blank=True, max_length=200),
         ),
         migrations.AddField(
             model_name="webchat",
             name="task_workflow_sid",
             field=models.CharField(
+                default="",
+                db_default="",
                 blank=True,
                 max_length=34,
                 validators=[
@@ -98,6 +103,7 @@ class Migration(migrations.Migration):
                     ("message", "a form to leave a message"),
                 ],
                 default="start",
+                db_default="start",
                 max_length=7,
                 verbose_name="when no agent is there, visitors find",
             ),

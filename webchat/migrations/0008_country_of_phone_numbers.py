@@ -15,6 +15,8 @@ class Migration(migrations.Migration):
             model_name="webchat",
             name="phone_region",
             field=models.CharField(
+                default="",
+                db_default="",
                 blank=True,
                 help_text="Visitors may leave out its code: with CH, 044 668 18 00 is +41 44 668 18 00. Empty: the code is needed.",
                 max_length=2,

@@ -66,7 +66,7 @@ class Message(models.Model):
     # As the outbox of mail: a task for the agents waits to be made while `task_due_at` is there, `task_attempts` numbers
     # the tries.
     task_due_at = models.DateTimeField(_("task is due"), null=True, blank=True, db_index=True)
-    task_attempts = models.PositiveSmallIntegerField(default=0)
+    task_attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     objects = MessageQuerySet.as_manager()
 

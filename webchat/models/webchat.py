@@ -145,16 +145,26 @@ class Webchat(models.Model):
         help_text=_("Empty: always open."),
     )
     when_closed = models.CharField(
-        _("when closed, visitors find"), max_length=7, choices=WhenClosed.choices, default=WhenClosed.SAY
+        _("when closed, visitors find"),
+        max_length=7,
+        choices=WhenClosed.choices,
+        default=WhenClosed.SAY,
+        db_default=WhenClosed.SAY,
     )
     stop_before_close = models.PositiveSmallIntegerField(
         _("last chats"),
         default=0,
+        db_default=0,
         validators=[MaxValueValidator(720)],
         help_text=_("Minutes before closing. Running chats go on."),
     )
     closure = models.CharField(
-        _("closed by hand"), max_length=12, choices=Closure.choices, default=Closure.NONE, blank=True
+        _("closed by hand"),
+        max_length=12,
+        choices=Closure.choices,
+        default=Closure.NONE,
+        db_default=Closure.NONE,
+        blank=True,
     )
     closed_until = models.DateTimeField(
         _("closed until"), null=True, blank=True, help_text=_("By the clock of the opening hours.")
@@ -165,6 +175,8 @@ class Webchat(models.Model):
         _("country of phone numbers"),
         max_length=2,
         blank=True,
+        default="",
+        db_default="",
         validators=[validate_phone_region],
         help_text=_(
             "Visitors may leave out its code: with CH, 044 668 18 00 is +41 44 668 18 00. Empty: the code is needed."
@@ -276,6 +288,8 @@ class Webchat(models.Model):
         _("mail messages to"),
         max_length=1000,
         blank=True,
+        default="",
+        db_default="",
         validators=[validate_recipients],
         help_text=_(
             "E-mail addresses of staff, one a line. Each message that is left is mailed to them. Empty: messages are in "
@@ -284,20 +298,26 @@ class Webchat(models.Model):
     )
 
     # Chosen from TaskRouter's lists. The names are for staff, as they were then.
-    queue_sid = models.CharField(_("task queue"), max_length=34, blank=True, validators=[sid_validator("WQ")])
-    queue_name = models.CharField(max_length=200, blank=True)
+    queue_sid = models.CharField(
+        _("task queue"), max_length=34, blank=True, default="", db_default="", validators=[sid_validator("WQ")]
+    )
+    queue_name = models.CharField(max_length=200, blank=True, default="", db_default="")
     when_nobody = models.CharField(
         _("when no agent is there, visitors find"),
         max_length=7,
         choices=WhenNobody.choices,
         default=WhenNobody.START,
+        db_default=WhenNobody.START,
     )
-    task_workflow_sid = models.CharField(_("workflow"), max_length=34, blank=True, validators=[sid_validator("WW")])
-    task_workflow_name = models.CharField(max_length=200, blank=True)
-    task_channel = models.CharField(_("task channel"), max_length=64, default="default")
+    task_workflow_sid = models.CharField(
+        _("workflow"), max_length=34, blank=True, default="", db_default="", validators=[sid_validator("WW")]
+    )
+    task_workflow_name = models.CharField(max_length=200, blank=True, default="", db_default="")
+    task_channel = models.CharField(_("task channel"), max_length=64, default="default", db_default="default")
     task_days = models.PositiveSmallIntegerField(
         _("days"),
         default=7,
+        db_default=7,
         validators=[MinValueValidator(1), MaxValueValidator(MOST_TASK_DAYS)],
         help_text=_("That a task waits for an agent before Twilio cancels it: 1 to 14."),
     )
