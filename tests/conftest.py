@@ -18,7 +18,10 @@ from tests.support.sandbox import SandboxServer
 from webchat.models.copies import forget_copies
 from webchat.protection.outage import breaker
 
-# `make thorough` takes it; a run takes Hypothesis' own 100 examples.
+# Everywhere the same examples and no deadline, as Hypothesis itself does it where CI is set.
+hypothesis_settings.register_profile("tests", hypothesis_settings.get_profile("ci"))
+hypothesis_settings.load_profile("tests")
+# `make thorough` takes it.
 hypothesis_settings.register_profile("thorough", max_examples=2_000, deadline=None)
 
 

@@ -35,6 +35,8 @@ pytestmark = pytest.mark.django_db
 
 CREATE = {"conversations": "/v2/WebChats", "web_channels": "/v1/WebChannels"}
 HALT = timedelta(seconds=1)
+# Nearly as long as a start waits for Twilio: it goes on as soon as the faults are cleared.
+STANDSTILL_MS = 4500
 
 
 @pytest.fixture(params=["conversations", "web_channels"])
@@ -114,10 +116,10 @@ def test_a_visitor_who_comes_back_while_it_is_settled_waits_and_then_starts(webc
 # --- Attempts that come late -----------------------------------------------------------------------------------------
 
 
-def stopped_start(sandbox, webchat, meanwhile):
-    """A start whose process stands still until `meanwhile` is done, while Twilio makes the channel; its answer."""
+def stopped_start(sandbox, path, meanwhile, *, before=False, **fault):
+    """A start whose process stands still in its call of `path` until `meanwhile` is done; its answer."""
     visitor = VisitorClient()
-    sandbox.fault("POST", CREATE[webchat.api], delay_ms=600, before=False)
+    sandbox.fault("POST", path, delay_ms=STANDSTILL_MS, before=before, **fault)
     answers = []
 
     def start():
@@ -128,9 +130,12 @@ def stopped_start(sandbox, webchat, meanwhile):
 
     thread = threading.Thread(target=start)
     thread.start()
-    until(lambda: sandbox.log() and ChatSession.objects.exists())
-    meanwhile(ChatSession.objects.select_related("webchat").get())
-    thread.join()
+    until(lambda: any(call["fault"] and (before or call["created"]) for call in sandbox.log()))
+    try:
+        meanwhile(ChatSession.objects.select_related("webchat").get())
+    finally:
+        sandbox.clear_faults()
+        thread.join()
     return answers[0]
 
 
@@ -145,7 +150,7 @@ def open_channels(sandbox, identity):
 @pytest.mark.django_db(transaction=True)
 def test_an_end_during_the_start_wins(webchat, sandbox):
     """Such as a sign-in in another tab."""
-    answer = stopped_start(sandbox, webchat, lambda session: end_chat(session, ChatSession.EndedBy.SIGN_IN))
+    answer = stopped_start(sandbox, CREATE[webchat.api], lambda session: end_chat(session, ChatSession.EndedBy.SIGN_IN))
     assert answer.status_code == 410
     session = ChatSession.objects.get()
     assert (session.status, session.ended_by, session.close_pending) == ("ended", "sign_in", False)
@@ -161,7 +166,7 @@ def test_an_attempt_that_was_taken_over_neither_doubles_nor_undoes_what_the_othe
         assert session.begin_attempt()
         activate(session, gateway_for(session.destination).find(session.identity))
 
-    answer = stopped_start(sandbox, webchat, take_over)
+    answer = stopped_start(sandbox, CREATE[webchat.api], take_over)
     assert answer.status_code == 409
     session = ChatSession.objects.get()
     assert session.is_active
@@ -181,7 +186,7 @@ def test_a_channel_that_comes_after_anothers_is_closed(sandbox, ended):
         if ended:
             end_chat(session, ChatSession.EndedBy.VISITOR)
 
-    answer = stopped_start(sandbox, make_webchat(), overtake)
+    answer = stopped_start(sandbox, CREATE[make_webchat().api], overtake)
     assert answer.status_code == (410 if ended else 409)
     session = ChatSession.objects.get()
     assert open_channels(sandbox, session.identity) == ([] if ended else [session.channel_sid])
@@ -198,8 +203,7 @@ def test_an_attempt_that_fails_after_it_was_taken_over_changes_nothing(webchat, 
         session.refresh_from_db()
         assert session.begin_attempt()
 
-    sandbox.fault("POST", CREATE[webchat.api], status=401, delay_ms=600)
-    answer = stopped_start(sandbox, webchat, take_over)
+    answer = stopped_start(sandbox, CREATE[webchat.api], take_over, before=True, status=401)
     assert answer.status_code == 503
     assert ChatSession.objects.get().lease_until == session.lease_until
     assert ChatSession.objects.get().status == "starting"
@@ -275,13 +279,11 @@ def test_a_question_that_is_being_sent_is_not_sent_again(webchat, sandbox):
     """By a second tab, or by the worker."""
 
     def look(session):
-        sandbox.fault("POST", "/v1/Conversations/*", delay_ms=600)
-        until(lambda: ChatSession.objects.get().is_active)
         session.refresh_from_db()
         post_lost_question(session)
         assert work() == 0
 
-    answer = stopped_start(sandbox, webchat, look)
+    answer = stopped_start(sandbox, "/v1/Conversations/*", look, before=True)
     assert len(sandbox.messages(answer.json()["channel_sid"])) == 1
 
 

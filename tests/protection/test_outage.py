@@ -11,6 +11,7 @@ from django.db import connection
 
 from tests.support.factories import ANSWERS, make_webchat
 from tests.support.visitor import VisitorClient
+from tests.support.waiting import PATIENCE
 from webchat.errors import ChatRefused, Code
 from webchat.flex import FlexError
 from webchat.models import ChatSession, Outage
@@ -158,16 +159,17 @@ def test_of_many_that_come_after_the_pause_exactly_one_is_the_probe(fresh):
     with time_machine.travel(NOW, tick=False) as clock:
         open_it(Breaker())
         clock.shift(OPEN_SECONDS + 1)
-        barrier, passed = threading.Barrier(8), []
+        barrier, passed, refusals = threading.Barrier(8), [], threading.Semaphore(0)
 
         def come():
             try:
                 barrier.wait()
                 with Breaker().passage():
                     passed.append(True)
-                    threading.Event().wait(0.3)
+                    # It is the probe as long as any other one may come.
+                    assert all(refusals.acquire(timeout=PATIENCE) for _ in range(7))
             except ChatRefused:
-                pass
+                refusals.release()
             finally:
                 connection.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -224,6 +223,19 @@ def scripted() -> Any:
         yield server
 
 
+@pytest.fixture(scope="module")
+def leisurely() -> Any:
+    """Its agent takes a second for each step, in which a test can do something, too."""
+    with SandboxServer(auto_agent=True, agent_pace=0.7) as server:
+        yield server
+
+
+def until_another_is_greeted(sandbox: SandboxServer, name: str) -> None:
+    """From here on the agent has had the time for what it was about to do."""
+    sid = task(sandbox, name)
+    until(lambda: len(sandbox.messages(sid)) == 2)
+
+
 def test_scripted_agent_greets_and_answers(scripted: SandboxServer) -> None:
     sid = task(scripted, "greeted")
     view = until(lambda: len(scripted.messages(sid)) == 2 and scripted.desk(sid))
@@ -231,41 +243,40 @@ def test_scripted_agent_greets_and_answers(scripted: SandboxServer) -> None:
     assert view["messages"][1]["body"] == GREETING.format(name=" Ada")
     assert view["unread"] == 0
     scripted.say(sid, "greeted", "Are you a robot?", webhooks=True)
-    until(lambda: scripted.desk(sid)["typing"])
     view = until(lambda: len(scripted.messages(sid)) == 4 and scripted.desk(sid))
     assert "accepts this chat at the agent desk" in view["messages"][3]["body"]
 
 
-def test_scripted_agent_answers_what_came_while_it_typed(scripted: SandboxServer) -> None:
-    sid = task(scripted, "hasty")
-    until(lambda: scripted.desk(sid)["typing"])
-    scripted.say(sid, "hasty", "thanks", webhooks=True)
-    scripted.say(sid, "hasty", "bye", webhooks=True)
-    bodies = until(lambda: len(scripted.messages(sid)) == 5 and [one["body"] for one in scripted.messages(sid)])
+def test_scripted_agent_answers_what_came_while_it_typed(leisurely: SandboxServer) -> None:
+    sid = task(leisurely, "hasty")
+    until(lambda: leisurely.desk(sid)["typing"])
+    leisurely.say(sid, "hasty", "thanks", webhooks=True)
+    leisurely.say(sid, "hasty", "bye", webhooks=True)
+    bodies = until(lambda: len(leisurely.messages(sid)) == 5 and [one["body"] for one in leisurely.messages(sid)])
     assert bodies[4].startswith("You are welcome.")
-    time.sleep(0.4)
-    assert len(scripted.messages(sid)) == 5
+    until_another_is_greeted(leisurely, "after hasty")
+    assert len(leisurely.messages(sid)) == 5
 
 
-def test_scripted_agent_is_silent_once_a_person_accepts(scripted: SandboxServer) -> None:
-    sid = task(scripted, "accepted")
-    scripted.desk(sid, "accept", author="Robin")
-    scripted.say(sid, "accepted", "Hello?", webhooks=True)
-    time.sleep(0.6)
-    assert [one["author"] for one in scripted.messages(sid)] == ["accepted", "accepted"]
-    assert [one["friendly_name"] for one in scripted.desk(sid)["agents"]] == ["Robin"]
+def test_scripted_agent_is_silent_once_a_person_accepts(leisurely: SandboxServer) -> None:
+    sid = task(leisurely, "accepted")
+    leisurely.desk(sid, "accept", author="Robin")
+    leisurely.say(sid, "accepted", "Hello?", webhooks=True)
+    until_another_is_greeted(leisurely, "after accepted")
+    assert [one["author"] for one in leisurely.messages(sid)] == ["accepted", "accepted"]
+    assert [one["friendly_name"] for one in leisurely.desk(sid)["agents"]] == ["Robin"]
 
 
-def test_scripted_agent_stops_when_the_chat_ends(scripted: SandboxServer) -> None:
-    sid = task(scripted, "ended")
-    until(lambda: scripted.desk(sid)["typing"])
-    scripted.close(sid)
-    time.sleep(0.4)
-    assert len(scripted.messages(sid)) == 1
+def test_scripted_agent_stops_when_the_chat_ends(leisurely: SandboxServer) -> None:
+    sid = task(leisurely, "ended")
+    until(lambda: leisurely.desk(sid)["typing"])
+    leisurely.close(sid)
+    until_another_is_greeted(leisurely, "after ended")
+    assert len(leisurely.messages(sid)) == 1
 
 
 def test_scripted_agent_knows_no_chat_without_a_task(scripted: SandboxServer) -> None:
     sid = scripted.open_webchat("unheard")
     scripted.say(sid, "unheard", "psst")
-    time.sleep(0.4)
+    until_another_is_greeted(scripted, "after unheard")
     assert len(scripted.participants(sid)) == 1

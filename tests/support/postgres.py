@@ -76,6 +76,12 @@ class PrivateServer:
         finally:
             self._signal(signal.SIGCONT, processes)
 
+    def waits_for_a_lock(self) -> bool:
+        """Whether a statement of anybody does."""
+        with psycopg.connect(self.url) as connection:
+            query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
+            return bool(connection.execute(query).fetchall()[0][0])
+
     @staticmethod
     def _signal(number: signal.Signals, processes: list[int]) -> None:
         for process in processes:

@@ -108,6 +108,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._cleared = asyncio.Event()
         self.calls: deque[dict[str, Any]] = deque(maxlen=CALLS_KEPT)
 
     def add(self, fault: Fault) -> None:
@@ -116,7 +117,14 @@ class Faults:
         self._faults.append(fault)
 
     def clear(self) -> None:
+        """Forgets the faults, and ends the delays that are under way."""
         self._faults.clear()
+        self._cleared.set()
+        self._cleared = asyncio.Event()
+
+    async def delay(self, fault: Fault) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._cleared.wait(), fault.delay_ms / 1000)
 
     def take(self, method: str, path: str) -> Fault | None:
         for fault in self._faults:
@@ -152,47 +160,46 @@ class Faults:
             answer: web.StreamResponse | None = await act()
         else:
             call["fault"] = fault.fault or fault.status or "delay"
-            answer = await _faulty(fault, request, act)
+            answer = await self._faulty(fault, request, act)
         if answer is None:
             return web.Response()  # which nobody gets: the connection is cut
         call["status"] = answer.status
         return answer
 
-
-async def _faulty(
-    fault: Fault, request: web.Request, act: Callable[[], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse | None:
-    """The faulty answer, or None if there is none because the connection is cut."""
-    if fault.before:
-        answer = None
-        # The caller is to have sent everything, or it may fail in sending and never see how the answer goes wrong.
-        with contextlib.suppress(web.HTTPRequestEntityTooLarge):
-            await request.read()
-    else:
-        answer = await act()
-    await asyncio.sleep(fault.delay_ms / 1000)
-    if fault.only_delays:
-        return answer or await act()
-    status = answer.status if answer else 201 if request.method == "POST" else 200
-    match fault.fault:
-        case "garbage":
-            return web.Response(status=status, body=GARBAGE, content_type="text/html")
-        case "empty":
-            return web.Response(status=status)
-        case "drip":
-            body = answer.body if isinstance(answer, web.Response) else None
-            return await _drip(request, status, body if isinstance(body, bytes) else b" " * 1200)
-        case "hang":
-            await _hang(request)
-            _reset(request)
-            return None
-        case "reset":
-            _reset(request)
-            return None
-        case _:
-            return web.Response(
-                status=fault.answer_status, text=fault.text(), headers=CONTENT_TYPE_JSON | fault.headers
-            )
+    async def _faulty(
+        self, fault: Fault, request: web.Request, act: Callable[[], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse | None:
+        """The faulty answer, or None if there is none because the connection is cut."""
+        if fault.before:
+            answer = None
+            # The caller is to have sent everything, or it may fail in sending and never see how the answer goes wrong.
+            with contextlib.suppress(web.HTTPRequestEntityTooLarge):
+                await request.read()
+        else:
+            answer = await act()
+        await self.delay(fault)
+        if fault.only_delays:
+            return answer or await act()
+        status = answer.status if answer else 201 if request.method == "POST" else 200
+        match fault.fault:
+            case "garbage":
+                return web.Response(status=status, body=GARBAGE, content_type="text/html")
+            case "empty":
+                return web.Response(status=status)
+            case "drip":
+                body = answer.body if isinstance(answer, web.Response) else None
+                return await _drip(request, status, body if isinstance(body, bytes) else b" " * 1200)
+            case "hang":
+                await _hang(request)
+                _reset(request)
+                return None
+            case "reset":
+                _reset(request)
+                return None
+            case _:
+                return web.Response(
+                    status=fault.answer_status, text=fault.text(), headers=CONTENT_TYPE_JSON | fault.headers
+                )
 
 
 def _reset(request: web.Request) -> None:

@@ -5,7 +5,6 @@ Their hosts are strings inside frames, which nothing ever resolves, so they are 
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,7 +78,7 @@ class Tunnel:
 
     async def _faulty(self, fault: Fault, call: Call) -> Answer | None:
         answer = None if fault.before else self._dispatch(call)
-        await asyncio.sleep(fault.delay_ms / 1000)
+        await self.faults.delay(fault)
         if fault.only_delays:
             return answer or self._dispatch(call)
         if fault.fault == "hang":
