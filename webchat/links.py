@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 # No address has these as they are: spaces, quotation marks, the full stops, commas and brackets of other scripts, an
 # ellipsis.
-_ADDRESS = r"[^\s<>\"„“”«»‹›…،؛؟۔।、。，．；：！？｡､《》〈〉「」『』【】〔〕〖〗（）［］｛｝]+"
+_ADDRESS = r"[^\s<>\"`„“”‟‛«»‹›❛-❠⟦-⟯…،؛؟۔।׃።፣　-〄〈-〠〰！-／：-＠［-･]+"
 _FOUND = re.compile(
     rf"\[(?P<words>[^\[\]\n]+)\]\((?P<named>https?://[^\s()]+)\)|(?<![A-Za-z0-9_])(?P<bare>(?:https?://|www\.){_ADDRESS})",
     re.IGNORECASE,

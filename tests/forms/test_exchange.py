@@ -185,6 +185,18 @@ B\u{1F600}', type: 'InputItem'}]}"""
     assert [row.label for row in imported(text)[0].fields.all()] == ['It\'s "it"', "AéA😀'B😀"]
 
 
+def test_a_type_that_is_calculated_is_said_to_be_so():
+    _webchat, plan = imported('{fields: [{label: "A", type: Kind.Text}, {label: "B", type: "InputItem"}]}')
+    assert plan.left_out == [("A", "It is calculated in line 1, and nothing is calculated here.")]
+
+
+def test_a_label_of_several_lines_is_one_line_but_for_a_consent():
+    text = """{fields: [{label: `Your
+      name`, type: "InputItem"}, {label: `I agree.\n\nSee below.`, type: "CheckboxItem", attributes: {required: true}}]}"""
+    labels = [row.label for row in imported(text)[0].fields.all()]
+    assert labels == ["Your name", "I agree.\n\nSee below."]
+
+
 CALCULATED = """const c = {
   title: t("title"),
   fields: [

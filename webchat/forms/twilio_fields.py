@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from webchat.fields import kinds
 from webchat.fields.kinds import Role, Type
+from webchat.fields.person_names import clean_line
 from webchat.fields.rules import RESERVED_NAMES
 from webchat.forms.javascript import Calculation
 from webchat.models import PreEngagementField
@@ -84,11 +85,15 @@ def read(item: Any, taken: Container[str]) -> tuple[PreEngagementField, list[str
     if row.type == Type.CHECKBOX and row.required:
         row.type, row.initial = Type.CONSENT, ""
         notes.append(_("It must be ticked, so it is a consent."))
+    if row.type != Type.CONSENT:
+        row.label = clean_line(re.sub(r"\s*\n\s*", " ", row.label))
     return row, notes
 
 
 def _type(item: dict[str, Any], attributes: dict[str, Any]) -> Type:
-    kind = as_text(item.get("type"))
+    if isinstance(given := item.get("type"), Calculation):
+        raise ValidationError(calculated(given))
+    kind = as_text(given)
     if kind in _ITEMS:
         return _ITEMS[kind]
     if kind != "InputItem":

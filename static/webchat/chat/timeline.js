@@ -112,7 +112,7 @@ export function continuesGroup(previous, entry) {
 // No address has these as they are: spaces, quotation marks, the full stops, commas and brackets of other scripts, an
 // ellipsis, and format characters but for the joiners, with which some languages spell.
 const LINK =
-  /\b(?:https?:\/\/|www\.)(?:[^\s<>"„“”«»‹›…،؛؟۔।、。，．；：！？｡､《》〈〉「」『』【】〔〕〖〗（）［］｛｝\p{Cf}]|[\u200c\u200d])+/giu;
+  /\b(?:https?:\/\/|www\.)(?:[^\s<>"`„“”‟‛«»‹›❛-❠⟦-⟯…،؛؟۔।׃።፣　-〄〈-〠〰！-／：-＠［-･\p{Cf}]|[\u200c\u200d])+/giu;
 const OPENED_BY = new Map([
   [")", "("],
   ["]", "["],
