@@ -6,8 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.support.factories import make_webchat
+from webchat.flex.provisioning import can_be_posted_to
 from webchat.flex.webhook_settings import EVENT
-from webchat.management.commands.check_flex import twilio_can_post_to
 from webchat.sandbox import account
 
 pytestmark = pytest.mark.django_db
@@ -89,10 +89,10 @@ def test_the_accounts_webhook_counts_where_the_service_has_none(webhooks, settin
 
 
 def test_twilio_itself_posts_to_https_only(settings):
-    assert twilio_can_post_to("http://127.0.0.1:8000/")  # from the sandbox
+    assert can_be_posted_to("http://127.0.0.1:8000/")  # from the sandbox
     settings.TWILIO_SANDBOX_URL = ""
-    assert not twilio_can_post_to("http://www.example.com/")
-    assert twilio_can_post_to("https://www.example.com/")
+    assert not can_be_posted_to("http://www.example.com/")
+    assert can_be_posted_to("https://www.example.com/")
 
 
 def test_each_enabled_webchat_is_checked_or_the_one_that_is_named(webhooks, settings, capsys):

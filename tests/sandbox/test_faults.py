@@ -144,7 +144,7 @@ def test_log_holds_no_secrets(sandbox: SandboxServer) -> None:
     sandbox.open_webchat("logged", PreEngagementData='{"secret": "hush"}')
     sandbox.request("GET", "/v1/Conversations?PageSize=5", auth=(account.ACCOUNT_SID, "wrong"))
     created, refused = sandbox.log()
-    assert created.keys() == {"method", "path", "status", "created", "fault", "at"}
+    assert created.keys() == {"method", "path", "status", "created", "parameters", "fault", "at"}
     assert (created["status"], created["created"][:2], created["fault"]) == (201, "CH", None)
     assert (refused["path"], refused["status"], refused["created"]) == ("/v1/Conversations", 401, False)
     log = sandbox.request("GET", "/log").text

@@ -114,7 +114,11 @@ class SandboxServer:
         answer = self.request("GET", path, params={"PageSize": 100, **query}, auth=credentials)
         return self._json(answer)[key]
 
-    # Faults, log, desk
+    # The account, faults, log, desk
+
+    def become(self, kind: str) -> None:
+        """Makes the account `new`, `empty`, `taken` by another application, or one with `no_flex`."""
+        self._json(self.request("POST", "/account", json={"kind": kind}))
 
     def fault(self, method: str, path: str, **fault: Any) -> None:
         """Scripts the answer to the next call, or to the next `times` calls, of that path (`…*`: of that prefix)."""
@@ -129,7 +133,7 @@ class SandboxServer:
         return int(self._json(answer)["connections"])
 
     def log(self) -> list[dict[str, Any]]:
-        """The REST calls, oldest first: method, path, status (None: not answered), created, at."""
+        """The REST calls, oldest first: method, path, parameters (their names), status (None: not answered), created, at."""
         return list(self._json(self.request("GET", "/log"))["calls"])
 
     def clear_log(self) -> None:

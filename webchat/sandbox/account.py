@@ -10,7 +10,12 @@ AUTH_TOKEN = "sandbox-auth-token-0123456789abcdef"
 API_KEY_SID = "SK" + "0" * 32
 API_KEY_SECRET = "sandbox-api-key-secret-0123456789abcdef"
 
+# May read everything but the account itself and its keys, and change nothing.
+READ_ONLY_KEY_SID = "SK" + "0" * 31 + "1"
+READ_ONLY_KEY_SECRET = "sandbox-read-only-secret-0123456789abcdef"
+
 CHAT_SERVICE_SID = "IS" + "0" * 32
+OTHER_CHAT_SERVICE_SID = "IS" + "0" * 31 + "1"
 ADDRESS_SID = "IG" + "0" * 32
 FLEX_FLOW_SID = "FO" + "0" * 32
 
@@ -22,6 +27,7 @@ AGENT_ROLE_SID = "RL" + "0" * 31 + "2"
 
 WORKSPACE_SID = "WS" + "0" * 32
 WORKFLOW_SID = "WW" + "0" * 32
+OTHER_WORKFLOW_SID = "WW" + "0" * 31 + "1"
 TASK_QUEUE_SID = "WQ" + "0" * 32
 AVAILABLE_SID = "WA" + "0" * 32
 OFFLINE_SID = "WA" + "0" * 31 + "1"
@@ -29,4 +35,8 @@ OFFLINE_SID = "WA" + "0" * 31 + "1"
 TASK_CHANNELS = {"default": "TC" + "0" * 32, "chat": "TC" + "0" * 31 + "1"}
 
 # HTTP Basic: the account SID goes with the auth token, an API key with its secret.
-CREDENTIALS = {ACCOUNT_SID: AUTH_TOKEN, API_KEY_SID: API_KEY_SECRET}
+CREDENTIALS = {
+    ACCOUNT_SID: AUTH_TOKEN,
+    API_KEY_SID: API_KEY_SECRET,
+    READ_ONLY_KEY_SID: READ_ONLY_KEY_SECRET,
+}

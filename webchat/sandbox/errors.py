@@ -12,19 +12,21 @@ from typing import Any
 class TwilioError(Exception):
     """A refused request: answered as HTTP `status` with Twilio's JSON {code, message, more_info, status}."""
 
-    def __init__(self, status: int, code: int, message: str) -> None:
+    def __init__(self, status: int, code: int, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.details = details
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        answer = {
             "code": self.code,
             "message": self.message,
             "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
             "status": self.status,
         }
+        return answer | ({"details": self.details} if self.details else {})
 
 
 def not_found(path: str) -> TwilioError:
@@ -37,6 +39,11 @@ def invalid(message: str, code: int = 20001) -> TwilioError:
 
 def unauthorized() -> TwilioError:
     return TwilioError(401, 20003, "Authenticate")
+
+
+def forbidden() -> TwilioError:
+    """The status and the code are the sandbox's choice: Twilio names neither for a key without the right."""
+    return TwilioError(403, 20403, "The API key may not do this")
 
 
 def conversation_not_found() -> TwilioError:

@@ -19,9 +19,10 @@ from typing import Any, Literal, get_args
 from aiohttp import web
 
 from .clock import now, timestamp
+from .configuration import Configuration
 from .errors import TwilioError, invalid
 from .limits import parse_json
-from .rest import CREATED, Handler, is_rest, json_body
+from .rest import CREATED, PARAMETERS, Handler, is_rest, json_body
 from .twilsock import Hub
 
 HANG_SECONDS = 60
@@ -35,7 +36,7 @@ Kind = Literal["reset", "hang", "drip", "garbage", "empty"]
 # Requests inside Twilsock have no HTTP answer of their own that could drip or be garbage.
 TUNNELLED = ("/Client/", "/v3/Documents", "/v3/Lists", "/v3/Maps", "/v4/")
 CONTENT_TYPE_JSON = {"Content-Type": "application/json"}
-CONTROLS = ("/faults", "/log", "/desk")
+CONTROLS = ("/account", "/faults", "/log", "/desk")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -144,6 +145,7 @@ class Faults:
             "path": request.path,
             "status": None,
             "created": False,
+            "parameters": sorted(request.query),
             "fault": None,
             "at": timestamp(now()),
         }
@@ -153,6 +155,7 @@ class Faults:
         async def act() -> web.StreamResponse:
             answer = await handler(request)
             call["created"] = request.get(CREATED, False)
+            call["parameters"] += request.get(PARAMETERS, [])
             return answer
 
         fault = self.take(request.method, request.path)
@@ -229,20 +232,26 @@ async def _drip(request: web.Request, status: int, body: bytes) -> web.StreamRes
 
 
 class FaultsApi:
-    """The control side, for tests: `/faults`, `/faults/connections`, `/log`."""
+    """The control side, for tests: `/account`, `/faults`, `/faults/connections`, `/log`."""
 
-    def __init__(self, faults: Faults, hub: Hub) -> None:
+    def __init__(self, faults: Faults, hub: Hub, configuration: Configuration) -> None:
         self.faults = faults
         self.hub = hub
+        self.configuration = configuration
 
     def routes(self) -> list[web.RouteDef]:
         return [
+            web.post("/account", self.become),
             web.post("/faults", self.add),
             web.delete("/faults", self.clear),
             web.post("/faults/connections", self.connections),
             web.get("/log", self.log),
             web.delete("/log", self.clear_log),
         ]
+
+    async def become(self, request: web.Request) -> web.Response:
+        self.configuration.become((await json_body(request)).get("kind"))
+        return web.json_response({"kind": self.configuration.kind})
 
     async def add(self, request: web.Request) -> web.Response:
         self.faults.add(Fault.of(await json_body(request)))

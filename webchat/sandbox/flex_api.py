@@ -1,4 +1,4 @@
-"""REST: Flex's two ways to open a webchat, and the account's fixed configuration around them.
+"""REST: Flex's two ways to open a webchat.
 
 v2 WebChats: https://www.twilio.com/docs/flex/developer/conversations/webchats-resource
 v1 WebChannels (legacy): https://www.twilio.com/docs/flex/developer/messaging/api/chat-channel
@@ -13,19 +13,9 @@ from typing import Any
 from aiohttp import web
 
 from . import limits
-from .account import (
-    ACCOUNT_SID,
-    ADDRESS_SID,
-    AUTH_TOKEN,
-    CHAT_SERVICE_SID,
-    FLEX_FLOW_SID,
-    OFFLINE_SID,
-    STUDIO_FLOW_SID,
-    TASK_QUEUE_SID,
-    WORKFLOW_SID,
-    WORKSPACE_SID,
-)
-from .clock import now, rfc2822, seconds
+from .account import ACCOUNT_SID, FLEX_FLOW_SID, STUDIO_FLOW_SID
+from .clock import now, seconds
+from .configuration import Configuration
 from .entities import Conversation
 from .errors import TwilioError, invalid
 from .rest import OWNER, Form, created, deleted, origin, page, url
@@ -33,8 +23,9 @@ from .store import Store
 
 
 class FlexApi:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, configuration: Configuration) -> None:
         self.store = store
+        self.configuration = configuration
         self.started = now()
 
     def routes(self) -> list[web.RouteDef]:
@@ -46,11 +37,6 @@ class FlexApi:
             web.post("/v1/WebChannels/{sid}", self.update_web_channel),
             web.delete("/v1/WebChannels/{sid}", self.delete_web_channel),
             web.get(f"/v1/FlexFlows/{FLEX_FLOW_SID}", self.fetch_flex_flow),
-            web.get("/v1/Configuration/Addresses", self.list_addresses),
-            web.get(f"/v1/Configuration/Addresses/{ADDRESS_SID}", self.fetch_address),
-            web.get("/v1/Configuration", self.fetch_configuration),
-            web.get(f"/v1/Services/{CHAT_SERVICE_SID}", self.fetch_service),
-            web.get(f"/2010-04-01/Accounts/{ACCOUNT_SID}.json", self.fetch_account),
         ]
 
     # v2
@@ -60,8 +46,7 @@ class FlexApi:
         address = form.required("AddressSid")
         if not address.startswith("IG"):
             raise TwilioError(400, 45745, f"{address} is invalid")
-        if address != ADDRESS_SID:
-            raise TwilioError(404, 45765, f"Address configuration {address} not found")
+        self._require_open_address(address)
         identity = form.get("Identity", limits.IDENTITY) or uuid.uuid4().hex
         conversation = self.store.open_webchat(
             "conversations",
@@ -71,6 +56,16 @@ class FlexApi:
             attributes=_attributes(form.get("PreEngagementData")),
         )
         return created(request, conversation.sid, {"conversation_sid": conversation.sid, "identity": identity})
+
+    def _require_open_address(self, sid: str) -> None:
+        """Raises TwilioError, with Twilio's codes, for an address that no webchat can come by."""
+        address = self.configuration.addresses.get(sid)
+        if address is None or not self.configuration.has_flex:
+            raise TwilioError(404, 45765, f"Address configuration {sid} not found")
+        if address.type != "chat":
+            raise TwilioError(400, 45760, f"Address configuration {sid} is not of the type chat")
+        if not address.auto_creation.get("enabled"):
+            raise TwilioError(400, 45761, f"Address configuration {sid} does not create conversations")
 
     # v1
 
@@ -137,7 +132,7 @@ class FlexApi:
             "date_updated": seconds(channel.updated),
         }
 
-    # Configuration: fixed, there to be read and checked
+    # The Flex Flow: fixed, there to be read and checked
 
     async def fetch_flex_flow(self, request: web.Request) -> web.Response:
         return web.json_response(
@@ -156,102 +151,6 @@ class FlexApi:
                 "url": url(request, f"/v1/FlexFlows/{FLEX_FLOW_SID}"),
             }
         )
-
-    async def list_addresses(self, request: web.Request) -> web.Response:
-        found = [self._address_view(request)] if request.query.get("Type", "chat") == "chat" else []
-        return page(request, "address_configurations", found, lambda one: one, largest=50)
-
-    async def fetch_address(self, request: web.Request) -> web.Response:
-        return web.json_response(self._address_view(request))
-
-    async def fetch_configuration(self, request: web.Request) -> web.Response:
-        """Flex and Conversations have the same path, at different hosts."""
-        if request.headers.get("X-Twilio-Host", "").startswith("flex-api."):
-            return self._flex_configuration(request)
-        return web.json_response(
-            {
-                "account_sid": ACCOUNT_SID,
-                "default_chat_service_sid": CHAT_SERVICE_SID,
-                "default_messaging_service_sid": None,
-                "default_inactive_timer": None,
-                "default_closed_timer": None,
-                "url": url(request, "/v1/Configuration"),
-                "links": {
-                    "service": url(request, f"/v1/Services/{CHAT_SERVICE_SID}/Configuration"),
-                    "webhooks": url(request, "/v1/Configuration/Webhooks"),
-                },
-            }
-        )
-
-    def _flex_configuration(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                "account_sid": ACCOUNT_SID,
-                "status": "ok",
-                "taskrouter_workspace_sid": WORKSPACE_SID,
-                "taskrouter_target_workflow_sid": WORKFLOW_SID,
-                "taskrouter_target_taskqueue_sid": TASK_QUEUE_SID,
-                "taskrouter_taskqueues": [{"sid": TASK_QUEUE_SID, "targettable": True}],
-                "taskrouter_offline_activity_sid": OFFLINE_SID,
-                "chat_service_instance_sid": CHAT_SERVICE_SID,
-                **self._dates(),
-                "url": url(request, "/v1/Configuration"),
-            }
-        )
-
-    async def fetch_service(self, request: web.Request) -> web.Response:
-        path = f"/v1/Services/{CHAT_SERVICE_SID}"
-        return web.json_response(
-            {
-                "account_sid": ACCOUNT_SID,
-                "sid": CHAT_SERVICE_SID,
-                "friendly_name": "Flex Chat Service",
-                **self._dates(),
-                "url": url(request, path),
-                "links": {
-                    "conversations": url(request, f"{path}/Conversations"),
-                    "users": url(request, f"{path}/Users"),
-                },
-            }
-        )
-
-    async def fetch_account(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                "sid": ACCOUNT_SID,
-                "auth_token": AUTH_TOKEN,
-                "friendly_name": "Sandbox",
-                "owner_account_sid": ACCOUNT_SID,
-                "status": "active",
-                "type": "Full",
-                "date_created": rfc2822(self.started),
-                "date_updated": rfc2822(self.started),
-                "subresource_uris": {},
-                "uri": f"/2010-04-01/Accounts/{ACCOUNT_SID}.json",
-            }
-        )
-
-    def _address_view(self, request: web.Request) -> dict[str, Any]:
-        return {
-            "sid": ADDRESS_SID,
-            "account_sid": ACCOUNT_SID,
-            "type": "chat",
-            "address": "sandbox",
-            "friendly_name": "Sandbox webchat",
-            "auto_creation": {
-                "enabled": True,
-                "type": "studio",
-                "conversation_service_sid": CHAT_SERVICE_SID,
-                "webhook_url": None,
-                "webhook_method": None,
-                "webhook_filters": None,
-                "studio_flow_sid": STUDIO_FLOW_SID,
-                "studio_retry_count": None,
-            },
-            **self._dates(),
-            "url": url(request, f"/v1/Configuration/Addresses/{ADDRESS_SID}"),
-            "address_country": None,
-        }
 
     def _dates(self) -> dict[str, str]:
         return {"date_created": seconds(self.started), "date_updated": seconds(self.started)}

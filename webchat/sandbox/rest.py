@@ -13,11 +13,12 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from . import limits
-from .account import ACCOUNT_SID, CHAT_SERVICE_SID, CREDENTIALS
-from .errors import TwilioError, invalid, not_found, unauthorized
+from .account import ACCOUNT_SID, CHAT_SERVICE_SID, CREDENTIALS, READ_ONLY_KEY_SID
+from .errors import TwilioError, forbidden, invalid, not_found, unauthorized
 from .events import REST, REST_WITH_WEBHOOKS, Origin
 
 CREATED = web.RequestKey("created", str)  # the SID of what a request made, for the log
+PARAMETERS = web.RequestKey("parameters", list)  # the names of the form's parameters, for the log
 OWNER = {"account_sid": ACCOUNT_SID, "chat_service_sid": CHAT_SERVICE_SID}
 PREFIXES = ("/v1/", "/v2/", "/2010-04-01/")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -27,27 +28,37 @@ def is_rest(request: web.Request) -> bool:
     return request.path.startswith(PREFIXES)
 
 
-def basic_credentials(request: web.Request) -> bool:
-    """Whether the request carries HTTP Basic credentials. Raises TwilioError 401 if they are wrong."""
+def basic_credentials(request: web.Request) -> str:
+    """The user of the request's HTTP Basic credentials, "" if there are none. Raises TwilioError 401 if they are wrong."""
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
-        return False
+        return ""
     try:
-        user, _, password = base64.b64decode(encoded, validate=True).partition(b":")
+        name, _, password = base64.b64decode(encoded, validate=True).partition(b":")
     except (binascii.Error, ValueError) as error:
         raise unauthorized() from error
-    expected = CREDENTIALS.get(user.decode("latin-1"))
+    user = name.decode("latin-1")
+    expected = CREDENTIALS.get(user)
     if expected is None or not hmac.compare_digest(expected.encode(), password):
         raise unauthorized()
-    return True
+    return user
+
+
+def require_rights(request: web.Request) -> None:
+    """Raises TwilioError for what the credentials may not do. A key reaches neither the account nor its keys."""
+    user = basic_credentials(request)
+    if not user or (request.path.startswith("/2010-04-01/") and user != ACCOUNT_SID):
+        raise unauthorized()
+    if user == READ_ONLY_KEY_SID and request.method != "GET":
+        raise forbidden()
 
 
 @web.middleware
 async def twilio_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Credentials for all of REST, and Twilio's JSON for whatever is refused."""
     try:
-        if is_rest(request) and not basic_credentials(request):
-            raise unauthorized()
+        if is_rest(request):
+            require_rights(request)
         return await handler(request)
     except TwilioError as error:
         refused = error
@@ -69,9 +80,11 @@ class Form:
     @classmethod
     async def of(cls, request: web.Request) -> Form:
         try:
-            return cls(await request.post())
+            fields = await request.post()
         except (ValueError, LookupError) as error:  # LookupError: an unknown charset
             raise invalid("Malformed request body") from error
+        request[PARAMETERS] = sorted(set(fields))
+        return cls(fields)
 
     def get(self, name: str, limit: int | None = None) -> str | None:
         """The value, of at most `limit` characters; None if it was not sent."""

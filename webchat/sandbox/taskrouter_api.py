@@ -26,6 +26,7 @@ from .account import (
     WORKSPACE_SID,
 )
 from .clock import now, seconds
+from .configuration import Configuration
 from .entities import Conversation, new_sid
 from .errors import TwilioError, invalid, not_found
 from .rest import Form, created, page, url
@@ -109,8 +110,9 @@ class TaskRouter:
 
 
 class TaskRouterApi:
-    def __init__(self, router: TaskRouter) -> None:
+    def __init__(self, router: TaskRouter, configuration: Configuration) -> None:
         self.router = router
+        self.configuration = configuration
         self.started = now()
 
     def routes(self) -> list[web.RouteDef]:
@@ -118,7 +120,9 @@ class TaskRouterApi:
             web.get(f"{WORKSPACE}/TaskQueues", self.list_queues),
             web.get(f"{QUEUE}/RealTimeStatistics", self.fetch_figures),
             web.get(f"{WORKSPACE}/Workflows", self.list_workflows),
+            web.get(f"{WORKSPACE}/Workflows/{{sid}}", self.fetch_workflow),
             web.get(f"{WORKSPACE}/TaskChannels", self.list_channels),
+            web.get(f"{WORKSPACE}/TaskChannels/{{name}}", self.fetch_channel),
             web.post(f"{WORKSPACE}/Tasks", self.create_task),
             web.get(f"{WORKSPACE}/Tasks", self.list_tasks),
             web.get(f"{WORKSPACE}/Tasks/{{sid}}", self.fetch_task),
@@ -127,22 +131,38 @@ class TaskRouterApi:
     # What is fixed
 
     async def list_queues(self, request: web.Request) -> web.Response:
-        return self._only(request, "task_queues", TASK_QUEUE_SID, "TaskQueues", "Everyone", target_workers="1==1")
+        view = self._owned(request, TASK_QUEUE_SID, "TaskQueues")
+        return _page(request, "task_queues", [view | {"friendly_name": "Everyone", "target_workers": "1==1"}])
 
     async def list_workflows(self, request: web.Request) -> web.Response:
-        return self._only(request, "workflows", WORKFLOW_SID, "Workflows", "Assign to Anyone", configuration="{}")
+        name = request.query.get("FriendlyName")
+        found = [sid for sid, its in self.configuration.workflows.items() if name in (None, its)]
+        return _page(request, "workflows", [self._workflow(request, sid) for sid in found])
 
-    def _only(self, request: web.Request, key: str, sid: str, folder: str, name: str, **more: Any) -> web.Response:
-        view = self._owned(request, sid, folder) | {"friendly_name": name} | more
-        return _page(request, key, [view])
+    async def fetch_workflow(self, request: web.Request) -> web.Response:
+        sid = request.match_info["sid"]
+        if sid not in self.configuration.workflows:
+            raise not_found(request.path)
+        return web.json_response(self._workflow(request, sid))
+
+    def _workflow(self, request: web.Request, sid: str) -> dict[str, Any]:
+        more = {"friendly_name": self.configuration.workflows[sid], "configuration": "{}"}
+        return self._owned(request, sid, "Workflows") | more | {"task_reservation_timeout": 120}
 
     async def list_channels(self, request: web.Request) -> web.Response:
-        found = [
-            self._owned(request, sid, "TaskChannels")
-            | {"unique_name": name, "friendly_name": name.title(), "channel_optimized_routing": False}
-            for name, sid in TASK_CHANNELS.items()
-        ]
-        return _page(request, "channels", found)
+        return _page(request, "channels", [self._channel(request, name) for name in TASK_CHANNELS])
+
+    async def fetch_channel(self, request: web.Request) -> web.Response:
+        """By its SID or its unique name."""
+        wanted = request.match_info["name"]
+        name = next((name for name, sid in TASK_CHANNELS.items() if wanted in (name, sid)), None)
+        if name is None:
+            raise not_found(request.path)
+        return web.json_response(self._channel(request, name))
+
+    def _channel(self, request: web.Request, name: str) -> dict[str, Any]:
+        more = {"unique_name": name, "friendly_name": name.title(), "channel_optimized_routing": False}
+        return self._owned(request, TASK_CHANNELS[name], "TaskChannels") | more
 
     def _owned(self, request: web.Request, sid: str, folder: str) -> dict[str, Any]:
         return {

@@ -13,7 +13,6 @@ import hmac
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -23,6 +22,7 @@ from yarl import URL
 
 from .account import ACCOUNT_SID, AUTH_TOKEN, CHAT_SERVICE_SID, MESSAGING_SERVICE_SID
 from .clock import timestamp
+from .configuration import Configuration, Target
 from .entities import Conversation, Message, Participant
 from .errors import invalid
 from .events import Event
@@ -51,19 +51,9 @@ EVENTS = frozenset(
 )
 
 
-@dataclass(slots=True)
-class Target:
-    """One of the two configurations. Without filters it hears nothing, as on Twilio."""
-
-    post_url: str = ""
-    method: str = "POST"
-    filters: list[str] = field(default_factory=list)
-
-
 class Webhooks:
-    def __init__(self, store: Store) -> None:
-        self.account = Target()
-        self.service = Target()
+    def __init__(self, store: Store, configuration: Configuration) -> None:
+        self.configuration = configuration
         self._waiting: asyncio.Queue[tuple[Target, dict[str, str]]] = asyncio.Queue(WAITING)
         store.listeners.append(self._hear)
 
@@ -99,18 +89,24 @@ class Webhooks:
         return web.json_response(self._view(request))
 
     def _target(self, request: web.Request) -> Target:
-        return self.service if request.path.startswith("/v1/Services/") else self.account
+        is_of_service = request.path.startswith("/v1/Services/")
+        return self.configuration.service_webhook if is_of_service else self.configuration.account_webhook
 
     def _view(self, request: web.Request) -> dict[str, Any]:
         target = self._target(request)
-        more = {"chat_service_sid": CHAT_SERVICE_SID} if target is self.service else {"target": "webhook"}
+        more = (
+            {"chat_service_sid": CHAT_SERVICE_SID}
+            if target is self.configuration.service_webhook
+            else {"target": "webhook"}
+        )
         return {
             "account_sid": ACCOUNT_SID,
             **more,
             "pre_webhook_url": None,
             "post_webhook_url": target.post_url or None,
-            "method": target.method,
-            "filters": target.filters,
+            # Null while nothing was ever set, as in Twilio's specification.
+            "method": target.method if target.filters else None,
+            "filters": target.filters or None,
             "url": url(request, request.path),
         }
 
@@ -118,7 +114,8 @@ class Webhooks:
 
     def _hear(self, event: Event) -> None:
         name = f"on{event.type}"
-        target = self.service if self.service.post_url else self.account
+        service = self.configuration.service_webhook
+        target = service if service.post_url else self.configuration.account_webhook
         if not event.origin.fires or name not in EVENTS.intersection(target.filters) or not target.post_url:
             return
         try:

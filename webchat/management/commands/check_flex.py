@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
 from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
+from webchat.flex.provisioning import can_be_posted_to, host_of
 from webchat.flex.taskrouter import TaskRouter
 from webchat.flex.webhook_settings import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
 from webchat.models import Webchat
@@ -61,10 +61,12 @@ def webhook_problems(webchat: Webchat, url: str, *, fix: bool, replace: bool) ->
             return []
         if not fix:
             return [_what_is_missing(own, url)]
-        if not twilio_can_post_to(url):
+        if not can_be_posted_to(url):
             return [f"Twilio cannot post to {url}: set PUBLIC_BASE_URL to the site's public https address."]
         if own.post_url not in ("", url) and not replace:
-            return [f"The chat service posts to {_host(own.post_url)} already; --replace puts this site in its place."]
+            return [
+                f"The chat service posts to {host_of(own.post_url)} already; --replace puts this site in its place."
+            ]
         set_webhook(webchat.chat_service_sid, url)
     except FlexError as error:
         return [f"The webhook could not be read or set: {error}."]
@@ -86,20 +88,11 @@ def queue_problems(webchat: Webchat) -> list[str]:
     return []
 
 
-def twilio_can_post_to(url: str) -> bool:
-    return urlsplit(url).scheme == "https" or bool(conf.TWILIO_SANDBOX_URL)
-
-
 def _what_is_missing(own: WebhookConfig, url: str) -> str:
     if own.post_url == url:
         return f"Twilio does not post {EVENT} to this site, so ends of chats are noticed late. --fix-webhook adds it."
-    elsewhere = f" but to {_host(own.post_url)}" if own.post_url else ""
+    elsewhere = f" but to {host_of(own.post_url)}" if own.post_url else ""
     return (
         f"Twilio does not post to {url}{elsewhere}, so ends of chats are noticed late. --fix-webhook changes that for "
         "the chat service."
     )
-
-
-def _host(url: str) -> str:
-    """Without the rest: an address may carry somebody's secret."""
-    return urlsplit(url).hostname or "another address"

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from webchat.sandbox.configuration import KINDS
 from webchat.sandbox.loopback import is_loopback
 from webchat.sandbox.server import run
 
@@ -24,12 +25,19 @@ class Command(BaseCommand):
             default=os.environ.get("SANDBOX_AUTO_AGENT") == "0",
             help="leave every chat to the people at the agent desk",
         )
+        parser.add_argument("--account", choices=KINDS, default="new", help="the kind of account, to try setup_flex on")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not is_loopback(options["host"]):
             raise CommandError(f"The sandbox listens on loopback addresses only, not on {options['host']}.")
         try:
-            run(options["host"], options["port"], auto_agent=not options["no_auto_agent"], ready=self.ready)
+            run(
+                options["host"],
+                options["port"],
+                auto_agent=not options["no_auto_agent"],
+                kind=options["account"],
+                ready=self.ready,
+            )
         except OSError as error:
             raise CommandError(f"The sandbox cannot listen on port {options['port']}: {error.strerror}") from error
 
