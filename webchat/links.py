@@ -1,4 +1,4 @@
-"""Web addresses in what staff write, as the chat finds them in messages (static/webchat/chat/timeline.js), and in words
+"""Web addresses in what staff write, as the chat finds them in messages (static/webchat/chat/rich-text.js), and in words
 of their own: `[privacy notice](https://www.example.com/privacy)`."""
 
 from __future__ import annotations

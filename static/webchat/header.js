@@ -1,15 +1,19 @@
-// The head of the panel: its title, who is there, and End chat.
+// The head of the panel: the logo, its title, who is there, and End chat.
 
 import { part } from "./templates.js";
 
 export class Header {
   #end;
+  #logo;
+  #people;
   #presence;
   #title;
 
   /** @param {HTMLElement} host */
   constructor(host) {
     this.#end = part(host, "end");
+    this.#logo = host.querySelector("[data-webchat-logo]");
+    this.#people = part(host, "people");
     this.#presence = part(host, "presence");
     this.#title = part(host, "title");
     this.clear();
@@ -36,9 +40,17 @@ export class Header {
     this.#end.focus();
   }
 
-  /** @param {string} text who is there; empty for nobody */
-  showPresence(text) {
-    this.#presence.hidden = !text;
-    this.#presence.textContent = text;
+  /**
+   * In one line, whoever is there.
+   * @param {string} text empty for nobody: then the line below the title is that of staff
+   * @param {HTMLElement[]} [people] their pictures, in the logo's place
+   */
+  showPresence(text, people = []) {
+    const words = text || this.#presence.dataset.webchatPresence || "";
+    this.#presence.hidden = !words;
+    this.#presence.textContent = words;
+    this.#people.hidden = !people.length;
+    this.#people.replaceChildren(...people);
+    if (this.#logo instanceof HTMLElement) this.#logo.hidden = !!people.length;
   }
 }

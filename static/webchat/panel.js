@@ -214,6 +214,8 @@ export class Panel {
 
   /** What a chat takes, while there is time. Asked for again when it is needed. */
   #prefetch() {
+    const styles = this.#body.querySelector("template[data-webchat-chat-stylesheet]");
+    if (styles instanceof HTMLTemplateElement) styles.replaceWith(styles.content);
     this.host.fetchModule("chat").catch(() => {});
     this.host.fetchModule("sdk").catch(() => {});
   }
@@ -261,7 +263,8 @@ export class Panel {
 
   /** @param {Credentials} credentials @param {{focus: boolean, question?: string}} options its question is on its way */
   async #begin(credentials, { focus, question }) {
-    const { Chat } = await this.host.load("chat");
+    this.#prefetch();
+    const [{ Chat }] = await Promise.all([this.host.load("chat"), stylesOf(this.host)]);
     if (this.#disposed) return;
     this.#form = undefined;
     this.#view.replaceChildren(this.templates.clone("chat"));

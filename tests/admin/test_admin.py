@@ -68,6 +68,11 @@ def test_staff_compose_a_webchat_with_its_form(admin_client):
         ({"chat_service_sid": "IS" + "g" * 32}, "starts with IS"),
         ({"brand_colour": "red;}"}, "six hex digits"),
         ({"colour_scheme": "blue"}, "not one of the available choices"),
+        ({"logo": "https://elsewhere.example/logo.png"}, "no such static file"),
+        ({"logo": "//elsewhere.example/logo.png"}, "no such static file"),
+        ({"logo": "/\\elsewhere.example/logo.png"}, "no such static file"),
+        ({"logo": "../.env"}, "no such static file"),
+        ({"logo": "/a b\u202e.png"}, "no such static file"),
         ({"attachments": "on"}, "Choose at least one"),
         ({"attachments": "on", "attachment_kinds": ["html"]}, "not one of the available choices"),
         ({"attachment_max_mb": "151"}, "less than or equal to 150"),
@@ -82,7 +87,7 @@ def test_staff_compose_a_webchat_with_its_form(admin_client):
         (field_rows({"label": "A", "match": "annotate", "user_lookup": "groups__name"}), "cannot be used"),
         (field_rows({"label": "A", "min_length": 9, "max_length": 3}), "longer than the longest"),
     ],
-    ids=map(str, range(20)),
+    ids=map(str, range(25)),
 )
 def test_what_would_fail_at_run_time_is_refused_at_save(admin_client, values, complaint):
     response = admin_client.post("/admin/webchat/webchat/add/", webchat_form(**values))

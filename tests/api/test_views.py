@@ -253,6 +253,33 @@ def test_the_colour_scheme_is_the_webchats(client, sandbox, scheme, path):
     assert "<web-chat" in html
 
 
+@pytest.mark.parametrize("logo", ["site/favicon.svg", "/media/logo.png?v=2"])
+@pytest.mark.parametrize("path", ["/", "/support/", "/webchat/support/"])
+def test_the_head_of_the_chat_has_the_logo_and_a_line_below_the_title(client, sandbox, logo, path):
+    make_webchat(logo=logo, subtitle="Answers within <minutes>")
+    html = client.get(path).content.decode()
+    address = logo if logo.startswith("/") else "/static/site/favicon.svg"
+    assert f'<img class="webchat-logo" src="{address}" alt=""' in html
+    assert re.search(r"<p class=\"webchat-presence\"[^>]*>Answers within &lt;minutes&gt;</p>", html)
+
+
+def test_a_logo_that_a_later_release_has_no_more_is_none(client, settings):
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"}
+    }
+    settings.DEBUG = False
+    webchat = make_webchat()
+    webchat.logo = "site/gone.svg"
+    assert webchat.logo_address == ""
+
+
+@pytest.mark.parametrize("formatting", [True, False])
+def test_staff_choose_whether_agents_markdown_is_shown(sandbox, formatting):
+    make_webchat(formatting=formatting)
+    log = re.search(r"<div\s+class=\"webchat-log\".*?>", VisitorClient().open_panel(), re.DOTALL)[0]
+    assert ("data-markdown" in log) == formatting
+
+
 def test_what_changes_the_colours_changes_their_address():
     one, other = make_webchat(), make_webchat(slug="other", brand_colour="#123456")
     assert one.stylesheet.version != other.stylesheet.version

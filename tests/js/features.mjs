@@ -55,6 +55,7 @@ const ALSO_KNOWN_AS = {
   LinkStyle: "HTMLLinkElement",
   ReadonlyArray: "Array",
   RegExpExecArray: "RegExp",
+  RegExpMatchArray: "RegExp",
   Uint8Array: "TypedArray",
   Uint32Array: "TypedArray",
 };

@@ -8,7 +8,7 @@ const { People } = await import("../../static/webchat/chat/people.js");
 const { Transcript } = await import("../../static/webchat/chat/transcript.js");
 const { Header } = await import("../../static/webchat/header.js");
 
-const NAMES = { robin: "Robin", kim: "Kim" };
+const NAMES = { robin: "Robin", kim: "Kim", ada: "Ada King Lovelace", jo: "Jo Ng" };
 let element;
 let templates;
 let view;
@@ -77,6 +77,7 @@ function peopleWith(header = new Header(element)) {
     resend() {},
     older: () => null,
     loadFiles: async () => {},
+    loadRichText: async () => import("../../static/webchat/chat/rich-text.js"),
   });
   return { transcript, people: new People(header, view, templates, transcript) };
 }
@@ -105,6 +106,50 @@ test("until somebody comes, the visitor is asked to wait; afterwards they read w
   people.end();
   assert.equal(found("presence", element).hidden, true);
   assert.equal(found("waiting").hidden, true);
+});
+
+test("agents stand in the logo's place by their initials, the rest is counted, and the line below the title is one", () => {
+  const logo = document.createElement("img");
+  logo.setAttribute("data-webchat-logo", "");
+  element.querySelector(".webchat-header").prepend(logo);
+  found("presence", element).dataset.webchatPresence = "We answer in minutes";
+  const { people } = peopleWith();
+  const pictures = () => [...found("people", element).children].map((one) => one.dataset.initials);
+  people.show();
+  assert.equal(found("presence", element).textContent, "We answer in minutes");
+  assert.deepEqual([logo.hidden, found("people", element).hidden], [false, true]);
+  for (const [who, shown] of [
+    ["robin", ["R"]],
+    ["nameless", ["R"]],
+    ["kim", ["R", "K"]],
+    ["ada", ["R", "K", "AL"]],
+    ["jo", ["R", "K", "+2"]],
+  ]) {
+    people.presence(who, true, new Date());
+    assert.deepEqual(pictures(), shown);
+  }
+  assert.deepEqual([logo.hidden, found("people", element).hidden], [true, false]);
+  assert.equal(found("people", element).getAttribute("aria-hidden"), "true"); // their names are in the line
+  assert.match(found("presence", element).textContent, /^You are chatting with Robin, Our team, Kim, /);
+  people.end();
+  assert.deepEqual([logo.hidden, found("people", element).hidden], [false, true]);
+  assert.equal(found("presence", element).textContent, "We answer in minutes");
+});
+
+test("several who type are several, and nobody types who has left", () => {
+  const { people } = peopleWith();
+  for (const who of ["robin", "kim"]) {
+    people.presence(who, true, new Date());
+    people.typing(who, true);
+  }
+  assert.equal(found("typing-text").textContent, "Robin and Kim are typing…");
+  people.presence("kim", false, null);
+  assert.equal(found("typing-text").textContent, "Robin is typing…");
+  people.typing("kim", true); // told late
+  assert.equal(found("typing-text").textContent, "Robin is typing…");
+  people.presence("kim", true, new Date());
+  people.typing("kim", true);
+  assert.equal(found("typing-text").textContent, "Robin and Kim are typing…");
 });
 
 test("typing is shown at once, and read out only when it lasts", (t) => {

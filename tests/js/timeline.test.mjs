@@ -1,14 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import {
-  bytesOf,
-  continuesGroup,
-  initialsOf,
-  linkify,
-  startsDay,
-  Timeline,
-} from "../../static/webchat/chat/timeline.js";
+import { bytesOf, continuesGroup, initialsOf, startsDay, Timeline } from "../../static/webchat/chat/timeline.js";
 
 const BASE = new Date(2026, 10, 22, 12, 0, 0).getTime();
 
@@ -147,45 +139,6 @@ test("a group is one author within five minutes of one day", () => {
   assert.equal(startsDay(late, early), true);
   assert.equal(startsDay(first, at(1000)), false);
   assert.equal(startsDay(undefined, first), true);
-});
-
-const links = (text) => linkify(text).filter(({ href }) => href);
-
-test("addresses become links, the sentence around them stays text", () => {
-  assert.deepEqual(linkify("See https://example.com/a?b=1, and www.example.org."), [
-    { text: "See " },
-    { text: "https://example.com/a?b=1", href: "https://example.com/a?b=1" },
-    { text: ", and " },
-    { text: "www.example.org", href: "https://www.example.org/" },
-    { text: "." },
-  ]);
-  assert.deepEqual(linkify("no link"), [{ text: "no link" }]);
-  assert.deepEqual(linkify(""), []);
-});
-
-// The site finds addresses in staff's texts by the same rules: tests/website/test_links.py reads the same cases.
-const cases = JSON.parse(readFileSync(new URL("../support/links.json", import.meta.url), "utf8"));
-
-for (const [text, found] of Object.entries(cases)) {
-  test(`an address ends before what belongs to the sentence, and no character is lost: ${text}`, () => {
-    assert.deepEqual(
-      links(text).map((piece) => piece.text),
-      found,
-    );
-    assert.equal(
-      linkify(text)
-        .map((piece) => piece.text)
-        .join(""),
-      text,
-    );
-  });
-}
-
-test("a long run of punctuation costs no noticeable time", () => {
-  const begun = performance.now();
-  linkify(`https://example.com/${".".repeat(30_000)}x${"(".repeat(1000)}`);
-  linkify(`https://example.com/${"!)".repeat(15_000)}`);
-  assert.ok(performance.now() - begun < 1000);
 });
 
 test("a message's size is counted in UTF-8", () => {

@@ -10,6 +10,7 @@ let view;
 let resent;
 let pages;
 let loadFiles;
+let loadRichText;
 let now;
 
 beforeEach(() => {
@@ -20,12 +21,14 @@ beforeEach(() => {
   pages = [];
   now = new Date();
   loadFiles = async () => import("../../static/webchat/chat/received-files.js");
+  loadRichText = async () => import("../../static/webchat/chat/rich-text.js");
   transcript = new Transcript(view, templates, {
     now: () => new Date(now),
     nameOf: (identity) => NAMES[identity] ?? null,
     resend: (entry) => resent.push(entry),
     older: () => pages.shift() ?? null,
     loadFiles: () => loadFiles(),
+    loadRichText: () => loadRichText(),
   });
 });
 
@@ -66,9 +69,13 @@ test("an echo becomes the message that was sent, and is not drawn again", () => 
   assert.equal(shown(item, "delivery"), null);
 });
 
-test("what somebody writes is text, and only web addresses become links", () => {
+/** Until what draws more than words has come, and the messages with it. */
+const drawn = () => import("../../static/webchat/chat/rich-text.js").then(settled);
+
+test("what somebody writes is text, and only web addresses become links", async () => {
   transcript.add([entry(0, { text: "<img src=x onerror=alert(1)> https://example.com/a?b=1. javascript:alert(1)" })]);
   const text = items()[0].querySelector("[data-webchat-text]");
+  await drawn();
   assert.equal(text.querySelector("img"), null);
   assert.match(text.textContent, /^<img src=x onerror=alert\(1\)> /);
   const links = [...text.querySelectorAll("a")];
@@ -76,6 +83,39 @@ test("what somebody writes is text, and only web addresses become links", () => 
     links.map((link) => [link.getAttribute("href"), link.getAttribute("rel"), link.target]),
     [["https://example.com/a?b=1", "noopener noreferrer nofollow", "_blank"]],
   );
+});
+
+test("agents' Markdown is drawn, the visitor's is not, and none where staff want it so", async () => {
+  transcript.add([entry(0, { text: "**bold**" }), own(1, { text: "**bold**" }), own(2, { text: "👍" })]);
+  assert.deepEqual(texts(), ["**bold**", "**bold**", "👍"]);
+  await drawn();
+  assert.deepEqual(texts(), ["bold", "**bold**", "👍"]);
+  assert.equal(items()[0].querySelector("strong").textContent, "bold");
+  assert.equal(items()[2].querySelector(".webchat-emoji").textContent, "👍");
+  delete transcript.log.dataset.markdown;
+  transcript.add([entry(3, { text: "**bold**" })]);
+  assert.deepEqual(texts().at(-1), "**bold**");
+});
+
+test("what draws more than words is fetched only for more than words, as often as it takes", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let asked = 0;
+  const real = await import("../../static/webchat/chat/rich-text.js");
+  loadRichText = async () => {
+    asked += 1;
+    if (asked < 3) throw new TypeError("Failed to fetch");
+    return real;
+  };
+  transcript.add([entry(0, { text: "Hello, 5 days - from 2026. on?" })]);
+  assert.equal(asked, 0);
+  transcript.add([entry(1, { text: "*Hello*" }), entry(2, { text: "*again*" })]);
+  for (let pause = 0; pause < 2; pause += 1) {
+    await settled();
+    t.mock.timers.tick(30_000);
+  }
+  await settled();
+  assert.equal(asked, 3);
+  assert.deepEqual(texts(), ["Hello, 5 days - from 2026. on?", "Hello", "again"]);
 });
 
 test("a name stands once over what its owner says in a row, and becomes known later", () => {

@@ -14,7 +14,7 @@ RADIUS = r"var\(--webchat-radius(-[sl])?\)"
 SCALES = [
     (r"(row-|column-)?gap|padding.*|margin.*", rf"(calc\(-1 \* {SPACE}\)|{SPACE}|env\([\w-]+\)|calc\(|[()+ ]|auto|-1px|\b0\b|0\.125em)*"),
     (r"border-.*radius|border-radius", rf"({RADIUS}|calc\(0\.5 \* {RADIUS}\)|50%|0)"),
-    (r"font-size", r"(var\(--webchat-text-[sml]\)|max\(var\(--webchat-text-m\), 16px\)|medium|0\.8em)"),
+    (r"font-size", r"(var\(--webchat-text-[sml]\)|calc\(2 \* var\(--webchat-text-l\)\)|max\(var\(--webchat-text-m\), 16px\)|medium|0\.8em)"),
     (r".*color|background|outline|border(-(block|inline)-(start|end))?", r"(?!.*(#[0-9a-f]{3,8}\b|rgb\((?!255 255 255 / 45%))).*"),
 ]  # fmt: skip
 

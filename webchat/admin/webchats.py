@@ -110,7 +110,10 @@ class WebchatAdmin(ConcurrentEditsMixin):
         ),
         (
             _("Look"),
-            {"classes": ["collapse"], "fields": ["brand_colour", "colour_contrast", "colour_scheme", "position"]},
+            {
+                "classes": ["collapse"],
+                "fields": ["brand_colour", "colour_contrast", "colour_scheme", "position", "logo", "formatting"],
+            },
         ),
         (
             _("Messages"),
@@ -127,6 +130,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
                 "fields": [
                     "launcher_label",
                     "title",
+                    "subtitle",
                     "intro",
                     "submit_label",
                     "waiting_text",

@@ -8,6 +8,7 @@ import type * as Hours from "../../static/webchat/hours.js";
 import type * as OpeningTime from "../../static/webchat/opening-time.js";
 import type * as OutgoingFiles from "../../static/webchat/chat/outgoing-files.js";
 import type * as ReceivedFiles from "../../static/webchat/chat/received-files.js";
+import type * as RichText from "../../static/webchat/chat/rich-text.js";
 import type * as Panel from "../../static/webchat/panel.js";
 import type * as ProofOfWork from "../../static/webchat/proof-of-work.js";
 import type * as Refill from "../../static/webchat/refill.js";
@@ -23,6 +24,7 @@ export interface Modules {
   sdk: typeof Sdk;
   "outgoing-files": typeof OutgoingFiles;
   "received-files": typeof ReceivedFiles;
+  "rich-text": typeof RichText;
   alerts: typeof Alerts;
   download: typeof Download;
 }

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import phonenumbers
+import structlog
 from django.conf import settings
 from django.contrib.sites.models import Site
-from django.core.exceptions import ValidationError
+from django.contrib.staticfiles import finders
+from django.core.exceptions import SuspiciousFileOperation, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, validate_email
 from django.db import models
 from django.db.models import Q
+from django.templatetags.static import static
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -23,9 +27,13 @@ from webchat.models.clock import database_now
 from webchat.models.hours import OpeningHours
 from webchat.stylesheet import Stylesheet, stylesheet
 
+logger = structlog.get_logger(__name__)
+
 # What counts as lately when staff ask for proof of work after so many chats.
 BUSY_WINDOW = timedelta(minutes=10)
 RECIPIENTS_MAX = 10
+# A path on this site: no other host, which two slashes would name, and nothing but what an address has.
+_ON_SITE = re.compile(r"/(?![/\\])[\w./?=&%~+-]+")
 # That a task of TaskRouter's can live.
 MOST_TASK_DAYS = 14
 
@@ -87,6 +95,18 @@ def validate_recipients(text: str) -> None:
 
 def split_recipients(text: str) -> list[str]:
     return [address for line in text.splitlines() if (address := line.strip())]
+
+
+def validate_logo(value: str) -> None:
+    """Raises ValidationError unless the picture comes from this site: the Content-Security-Policy allows no other."""
+    if _ON_SITE.fullmatch(value):
+        return
+    try:
+        is_there = finders.find(value) is not None
+    except SuspiciousFileOperation:
+        is_there = False
+    if not is_there:
+        raise ValidationError(_("There is no such static file. An address of this website starts with one /."))
 
 
 class WebchatQuerySet(models.QuerySet["Webchat"]):
@@ -261,6 +281,14 @@ class Webchat(models.Model):
     intro = models.TextField(
         _("introduction"), max_length=500, blank=True, default=gettext_noop("Tell us how we can help.")
     )
+    subtitle = models.CharField(
+        _("below the title"),
+        max_length=80,
+        default="",
+        db_default="",
+        blank=True,
+        help_text=_("One line, until agents are there."),
+    )
     submit_label = models.CharField(_("start button"), max_length=40, default=gettext_noop("Start chat"))
     waiting_text = models.TextField(
         _("while waiting"), max_length=300, default=gettext_noop("An agent will be with you shortly.")
@@ -283,6 +311,26 @@ class Webchat(models.Model):
         _("colour scheme"), max_length=6, choices=ColourScheme.choices, default=ColourScheme.SYSTEM
     )
     position = models.CharField(_("position"), max_length=5, choices=Position.choices, default=Position.RIGHT)
+    logo = models.CharField(
+        _("logo"),
+        max_length=200,
+        default="",
+        db_default="",
+        blank=True,
+        validators=[validate_logo],
+        help_text=_(
+            "A picture for the head of the chat, at least 40 pixels high: the name of a static file, such as "
+            "site/favicon.svg, or an address of this website, such as /media/logo.png."
+        ),
+    )
+    formatting = models.BooleanField(
+        _("agents' formatting"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "Agents' **bold**, *italic*, `code`, lists and [links](https://…) are shown as such. Off: as typed."
+        ),
+    )
 
     message_recipients = models.TextField(
         _("mail messages to"),
@@ -400,6 +448,17 @@ class Webchat(models.Model):
     @property
     def brand_ink(self) -> str:
         return ink_for(self.brand_colour)
+
+    @property
+    def logo_address(self) -> str:
+        """Empty for none. A static file that a later release of the site has no more is none."""
+        if not self.logo or self.logo.startswith("/"):
+            return self.logo
+        try:
+            return static(self.logo)
+        except ValueError:
+            logger.warning("logo_missing", webchat=self.slug)
+            return ""
 
     @property
     def stylesheet(self) -> Stylesheet:

@@ -93,7 +93,10 @@ export class Chat {
       removed: (index) => this.#removed(index),
       read: () => this.#read(),
       seen: (index) => this.transcript.showSeen(index),
-      presence: (identity, joined, at) => this.people.presence(identity, joined, at),
+      presence: (identity, joined, at) => {
+        this.people.presence(identity, joined, at);
+        this.transcript.prepareRichText();
+      },
       typing: (identity, isTyping) => identity !== this.identity && this.people.typing(identity, isTyping),
       named: () => {
         this.transcript.rename();
@@ -108,6 +111,7 @@ export class Chat {
       resend: (entry) => this.#send(entry, true),
       older: () => (this.isRunning && this.conversation.hasOlder ? this.conversation.older() : null),
       loadFiles: () => host.load("received-files"),
+      loadRichText: () => host.load("rich-text"),
     });
     this.people = new People(header, view, templates, this.transcript);
     this.composer = new Composer(host, view, templates, this.session, {

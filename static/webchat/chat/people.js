@@ -1,6 +1,7 @@
 // What the visitor is told of the people at the other end: who is here, who is typing.
 
 import { languageOf, part } from "../templates.js";
+import { initialsOf } from "./timeline.js";
 
 /**
  * @import {Templates} from "../templates.js"
@@ -10,6 +11,7 @@ import { languageOf, part } from "../templates.js";
 
 // A screen reader that announced each keystroke's burst would talk over the conversation.
 const TYPING_ANNOUNCED_MS = 2000;
+const MOST_PICTURES = 3;
 
 /** The people at the other end, and whether anybody has come yet. */
 export class People {
@@ -19,6 +21,8 @@ export class People {
   #agents = new Set();
   /** @type {Set<string>} */
   #typists = new Set();
+  /** Of an agent who left, what Twilio still tells may be late. @type {Set<string>} */
+  #gone = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #typingTimer;
 
@@ -38,9 +42,12 @@ export class People {
   /** @param {string} identity @param {boolean} joined @param {Date | null} at */
   presence(identity, joined, at) {
     if (this.#agents.has(identity) === joined) return;
-    if (joined) this.#agents.add(identity);
-    else {
+    if (joined) {
+      this.#agents.add(identity);
+      this.#gone.delete(identity);
+    } else {
       this.#agents.delete(identity);
+      this.#gone.add(identity);
       this.typing(identity, false);
     }
     this.transcript.add([
@@ -61,7 +68,7 @@ export class People {
 
   /** @param {string} identity of an agent @param {boolean} isTyping */
   typing(identity, isTyping) {
-    if (this.#typists.has(identity) === isTyping) return;
+    if (this.#typists.has(identity) === isTyping || (isTyping && this.#gone.has(identity))) return;
     if (isTyping) this.#typists.add(identity);
     else this.#typists.delete(identity);
     this.#showTyping();
@@ -76,11 +83,24 @@ export class People {
 
   /** After anything that changes who is here, what they are called, or whether they have answered. */
   show() {
-    const isAnybody = this.#agents.size > 0 && !this.isOver;
-    this.header.showPresence(isAnybody ? this.templates.text("present", { name: this.#list(this.#agents) }) : "");
+    if (this.#agents.size > 0 && !this.isOver) {
+      this.header.showPresence(this.templates.text("present", { name: this.#list(this.#agents) }), this.#pictures());
+    } else this.header.showPresence("");
     const answered = this.transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own);
     part(this.view, "waiting").hidden = this.isOver || !this.isConnected || answered || this.#agents.size > 0;
     this.#showTyping();
+  }
+
+  /** The initials of each agent whose name is known; of many, of the first, and how many more they are. */
+  #pictures() {
+    const initials = [...this.#agents].map((one) => initialsOf(this.transcript.on.nameOf(one) ?? "")).filter(Boolean);
+    const rest = initials.length > MOST_PICTURES ? initials.splice(MOST_PICTURES - 1).length : 0;
+    const more = new Intl.NumberFormat(languageOf(this.view), { signDisplay: "always" }).format(rest);
+    return [...initials, ...(rest ? [more] : [])].map((text) => {
+      const picture = this.templates.element("person");
+      picture.dataset.initials = text;
+      return picture;
+    });
   }
 
   /** @param {Iterable<string>} identities */
@@ -92,7 +112,8 @@ export class People {
   #showTyping() {
     const line = part(this.view, "typing");
     const spoken = part(this.view, "typing-status");
-    const text = this.#typists.size ? this.templates.text("typing", { name: this.#list(this.#typists) }) : "";
+    const sentence = this.#typists.size > 1 ? "typing-several" : "typing";
+    const text = this.#typists.size ? this.templates.text(sentence, { name: this.#list(this.#typists) }) : "";
     const words = part(line, "typing-text");
     if (words.textContent === text) return;
     line.hidden = !text;

@@ -109,61 +109,6 @@ export function continuesGroup(previous, entry) {
   );
 }
 
-// No address has these as they are: spaces, quotation marks, the full stops, commas and brackets of other scripts, an
-// ellipsis, and format characters but for the joiners, with which some languages spell.
-const LINK =
-  /\b(?:https?:\/\/|www\.)(?:[^\s<>"`„“”‟‛«»‹›❛-❠⟦-⟯…،؛؟۔।׃።፣　-〄〈-〠〰！-／：-＠［-･\p{Cf}]|[\u200c\u200d])+/giu;
-const OPENED_BY = new Map([
-  [")", "("],
-  ["]", "["],
-  ["}", "{"],
-]);
-
-/**
- * @param {string} text
- * @returns {{text: string, href?: string}[]} the whole text in pieces; only http and https become links
- */
-export function linkify(text) {
-  /** @type {{text: string, href?: string}[]} */
-  const pieces = [];
-  let end = 0;
-  for (const match of text.matchAll(LINK)) {
-    const link = trimmed(match[0]);
-    const href = hrefOf(link);
-    if (!href) continue;
-    if (match.index > end) pieces.push({ text: text.slice(end, match.index) });
-    pieces.push({ text: link, href });
-    end = match.index + link.length;
-  }
-  if (end < text.length) pieces.push({ text: text.slice(end) });
-  return pieces;
-}
-
-/** Punctuation after an address belongs to the sentence; a closing bracket only if it closes none of the address. */
-function trimmed(/** @type {string} */ link) {
-  const count = (/** @type {string} */ sign) => link.split(sign).length - 1;
-  const unopened = new Map([...OPENED_BY].map(([close, open]) => [close, count(close) - count(open)]));
-  let end = link.length;
-  for (; end > 0; end -= 1) {
-    const last = link[end - 1];
-    const left = unopened.get(last);
-    if (left !== undefined) {
-      if (left <= 0) break;
-      unopened.set(last, left - 1);
-    } else if (!".,;:!?'’‘‚*_~|—–\u200c\u200d".includes(last)) break;
-  }
-  return link.slice(0, end);
-}
-
-function hrefOf(/** @type {string} */ link) {
-  try {
-    const url = new URL(/^www\./i.test(link) ? `https://${link}` : link);
-    return url.hostname.includes(".") || url.hostname === "localhost" ? url.href : null;
-  } catch {
-    return null;
-  }
-}
-
 /** Twilio takes messages of up to 32 KB. https://www.twilio.com/docs/conversations/conversations-limits */
 export const MESSAGE_MAX_BYTES = 32 * 1024;
 

@@ -2,12 +2,15 @@
 
 import { persistently } from "../api.js";
 import { languageOf, part } from "../templates.js";
-import { continuesGroup, initialsOf, linkify, startsDay, Timeline } from "./timeline.js";
+import { continuesGroup, initialsOf, startsDay, Timeline } from "./timeline.js";
 
 /**
  * @import {Attachment, Entry, Modules} from "#types"
  * @import {Templates} from "../templates.js"
  */
+
+// What may be more than words: an address, a sign of Markdown's, an emoji.
+const RICH = /[*_`[@+]|https?:|www\.|^\s*(?:[-•]|\d+[.)])\s|\p{Extended_Pictographic}|\p{Regional_Indicator}/imu;
 
 export class Transcript {
   timeline = new Timeline();
@@ -25,6 +28,9 @@ export class Transcript {
   #lastSeen;
   /** @type {Entry | undefined} */
   #firstUnread;
+  /** @type {Modules["rich-text"] | undefined} once it was needed, and came */
+  #richText;
+  #awaitsRichText = false;
 
   /**
    * @param {ParentNode} view
@@ -35,6 +41,7 @@ export class Transcript {
    * @param {(entry: Entry) => void} on.resend
    * @param {() => Promise<Entry[]> | null} on.older null when there are none
    * @param {() => Promise<Modules["received-files"]>} on.loadFiles
+   * @param {() => Promise<Modules["rich-text"]>} on.loadRichText
    */
   constructor(view, templates, on) {
     this.templates = templates;
@@ -64,8 +71,13 @@ export class Transcript {
 
   /** Puts history in without having it read out. @param {Entry[]} entries */
   fill(entries) {
+    this.#inSilence(() => this.add(entries));
+  }
+
+  /** @param {() => void} change that is not read out */
+  #inSilence(change) {
     this.log.setAttribute("aria-busy", "true");
-    this.add(entries);
+    change();
     requestAnimationFrame(() => this.log.setAttribute("aria-busy", "false"));
   }
 
@@ -248,21 +260,34 @@ export class Transcript {
     this.#delivery(item, entry);
   }
 
-  /** @param {HTMLElement} item @param {Entry} entry */
-  #body(item, entry) {
+  /** @param {HTMLElement} item @param {Entry} entry @param {boolean} [again] */
+  #body(item, entry, again = false) {
     const text = part(item, "text");
     const files = entry.files ?? [];
     const content = JSON.stringify([entry.text, ...files.map(({ name }) => name)]);
-    if (text.dataset.drawn === content) return;
+    if (text.dataset.drawn === content && !again) return;
     text.dataset.drawn = content;
-    const pieces = linkify(this.wordsOf(entry)).map((piece) => {
-      if (!piece.href) return piece.text;
-      const link = this.templates.element("link", { text: piece.text });
-      link.setAttribute("href", piece.href);
-      return link;
+    const words = this.wordsOf(entry);
+    const rich = this.#richText;
+    if (!rich && RICH.test(words)) this.prepareRichText();
+    text.classList.toggle("webchat-emoji", !!rich?.isFewEmoji(words));
+    text.replaceChildren(
+      ...(rich?.draw(this.templates, words, !entry.own && "markdown" in this.log.dataset) ?? [words]),
+    );
+    if (files.length && !again) this.#drawFiles(part(item, "files"), files);
+  }
+
+  /** Until it is there, messages are plain text. */
+  async prepareRichText() {
+    if (this.#awaitsRichText) return;
+    this.#awaitsRichText = true;
+    this.#richText = await persistently(this.on.loadRichText, () => this.log.isConnected);
+    this.#inSilence(() => {
+      for (const [entry, item] of this.#items) {
+        if (entry.kind === "message" && RICH.test(entry.text)) this.#body(item, entry, true);
+      }
     });
-    text.replaceChildren(...pieces);
-    if (files.length) this.#drawFiles(part(item, "files"), files);
+    if (this.#atEnd) this.scrollToEnd();
   }
 
   /** @param {HTMLElement} place @param {Attachment[]} files */
