@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.core.management import CommandError, call_command
 
 from tests.support.factories import make_webchat
 from webchat.flex.provisioning import can_be_posted_to
 from webchat.flex.webhook_settings import EVENT
+from webchat.models import Webchat
 from webchat.sandbox import account
 
 pytestmark = pytest.mark.django_db
 
 SERVICE = f"/v1/Services/{account.CHAT_SERVICE_SID}/Configuration/Webhooks"
 ACCOUNT = "/v1/Configuration/Webhooks"
+ADDRESSES = "/v1/Configuration/Addresses"
 ELSEWHERE = "http://127.0.0.1:9/elsewhere/?secret=1"
 
 
@@ -30,8 +34,7 @@ def webhooks(sandbox):
 
     configure.of_service = of_service
     yield configure
-    for path in (SERVICE, ACCOUNT):
-        configure(path, "")
+    sandbox.become("new")
 
 
 def check(capsys, *arguments):
@@ -126,3 +129,68 @@ def test_nothing_secret_is_printed(webhooks, settings, capsys):
     assert status == 1
     assert "wrong-token" not in words
     assert account.API_KEY_SECRET not in words
+
+
+# --- What setup_flex made ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(webhooks, sandbox, capsys):
+    """The webchat of a set-up account, whose flow and address a test then changes."""
+    sandbox.become("empty")
+    call_command("setup_flex", "--yes", no_color=True)
+    capsys.readouterr()
+    (flow,) = sandbox.rest("GET", "/v2/Flows")["flows"]
+    return {"flow": f"/v2/Flows/{flow['sid']}", "address": f"{ADDRESSES}/{Webchat.objects.get().address_sid}"}
+
+
+def test_what_was_set_up_is_all_there(made, capsys):
+    assert check(capsys) == (0, "support: everything that a chat needs is there.\n")
+
+
+def test_an_older_flow_is_a_difference(made, sandbox, capsys):
+    definition = sandbox.rest("GET", made["flow"])["definition"]
+    definition["states"][1]["properties"]["timeout"] = "60"
+    form = {"Status": "published", "Definition": json.dumps(definition), "CommitMessage": "flex-webchat 0123"}
+    sandbox.rest("POST", made["flow"], **form)
+    status, words = check(capsys)
+    assert status == 1
+    assert "support: Update the Studio flow FW" in words
+    assert "setup_flex does it." in words
+    # One that was changed in the Console is its changer's.
+    sandbox.rest("POST", made["flow"], **form | {"CommitMessage": ""})
+    assert check(capsys)[0] == 0
+
+
+def test_a_flow_that_is_gone_is_a_difference_and_is_made_again(made, sandbox, capsys):
+    sandbox.rest("DELETE", made["flow"])
+    status, words = check(capsys)
+    assert status == 1
+    assert "support: Create the Studio flow" in words
+    assert "to this site's flow, in place of a flow that is gone: setup_flex does it." in words
+    call_command("setup_flex", "--yes", no_color=True)
+    capsys.readouterr()
+    assert check(capsys)[0] == 0
+
+
+def test_an_address_that_starts_anothers_flow_may_stay_so(made, sandbox, capsys):
+    other = sandbox.rest("GET", made["flow"])["definition"] | {"description": "another application's"}
+    flow = sandbox.rest("POST", "/v2/Flows", FriendlyName="Bot", Status="published", Definition=json.dumps(other))
+    sandbox.rest("POST", made["address"], **{"AutoCreation.StudioFlowSid": flow["sid"]})
+    assert check(capsys)[0] == 0
+
+
+@pytest.mark.parametrize("path", ["/v2/Flows", f"/v1/Workspaces/{account.WORKSPACE_SID}/Workflows"])
+def test_what_cannot_be_compared_is_said(made, sandbox, capsys, path):
+    sandbox.fault("GET", path, status=403)
+    status, words = check(capsys)
+    assert (status, "What setup_flex would find cannot be read: refused (HTTP 403" in words) == (1, True)
+    assert check(capsys)[0] == 0
+
+
+def test_a_task_channel_that_is_gone_is_in_the_way(made, sandbox, capsys):
+    path = f"/v1/Workspaces/{account.WORKSPACE_SID}/TaskChannels"
+    body = json.dumps({"channels": [], "meta": {"key": "channels", "page": 0, "page_size": 20, "next_page_url": None}})
+    sandbox.fault("GET", path, status=200, body=body)
+    status, words = check(capsys)
+    assert (status, "TaskRouter has no task channel “chat”" in words) == (1, True)

@@ -370,7 +370,7 @@ class _Planner:
         self.plan.made.address_sid = address.sid
         service = address.creation.get("conversation_service_sid")
         is_whole = address.creation.get("enabled") is True and service in (None, "", self.plan.made.chat_service_sid)
-        if address.flow_sid and not self._address_is_anothers and is_whole:
+        if address.flow_sid and address.flow_sid == self.plan.made.flow_sid and is_whole:
             self.plan.found.append(f"The chat address {address} starts this site's flow.")
         elif not self._address_is_anothers or self.wishes.others is Others.REPLACE:
             self._plan_join(address)
@@ -402,10 +402,10 @@ class _Planner:
 
     @property
     def _address_is_anothers(self) -> bool:
-        """Whether the chosen address starts what is not of this site."""
+        """Whether the chosen address starts what is not of this site. A flow that is gone is nobody's."""
         if self.address is None:
             return False
-        return bool(self.address.url) or self.address.flow_sid not in ("", self.plan.made.flow_sid)
+        return bool(self.address.url) or self.address.flow_sid in self.flows.keys() - {self.plan.made.flow_sid}
 
     def _plan_new_address(self) -> None:
         if self.wishes.address_sid:
@@ -463,9 +463,9 @@ class _Planner:
     def _other_target(self, address: _Address) -> str:
         if address.url:
             return f"a webhook at {host_of(address.url)}"
-        if address.flow_sid:
-            return f"the flow “{self.flows.get(address.flow_sid, address.flow_sid)}”"
-        return "nothing"
+        if address.flow_sid in self.flows:
+            return f"the flow “{self.flows[address.flow_sid]}”"
+        return "a flow that is gone" if address.flow_sid else "nothing"
 
     # --- The webhook --------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
-from webchat.flex.provisioning import can_be_posted_to, host_of
+from webchat.flex.provisioning import HopelessError, Others, Wishes, can_be_posted_to, find_plan, host_of
 from webchat.flex.taskrouter import TaskRouter
 from webchat.flex.webhook_settings import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
 from webchat.models import Webchat
@@ -44,6 +44,7 @@ class Command(BaseCommand):
             if not problems:  # else this would only fail in the same way
                 problems = webhook_problems(webchat, url, fix=options["fix_webhook"], replace=options["replace"])
                 problems += queue_problems(webchat)
+                problems += differences_from_plan(webchat)
             for problem in problems:
                 self.stdout.write(self.style.ERROR(f"{webchat.slug}: {problem}"))
             if not problems:
@@ -71,6 +72,25 @@ def webhook_problems(webchat: Webchat, url: str, *, fix: bool, replace: bool) ->
     except FlexError as error:
         return [f"The webhook could not be read or set: {error}."]
     return []
+
+
+def differences_from_plan(webchat: Webchat) -> list[str]:
+    """What setup_flex would do to the flow and the address, or what is in its way. What is not this site's may stay so."""
+    if webchat.api != Webchat.Api.CONVERSATIONS:
+        return []
+    wishes = Wishes(
+        slug=webchat.slug,
+        site=conf.PUBLIC_BASE_URL,
+        webhook_url=conf.PUBLIC_BASE_URL + reverse("twilio-conversations"),
+        address_sid=webchat.address_sid,
+        others=Others.KEEP,
+    )
+    try:
+        plan = find_plan(wishes)
+    except (FlexError, HopelessError) as error:
+        return [f"What setup_flex would find cannot be read: {error}"]
+    steps = [step.words for step in plan.steps if step.about in ("flow", "address")]
+    return [*plan.obstacles, *(f"{words}: setup_flex does it." for words in steps)]
 
 
 def queue_problems(webchat: Webchat) -> list[str]:
