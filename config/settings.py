@@ -131,7 +131,7 @@ if WEBCHAT_LEGACY:
 
 MIDDLEWARE = [
     "config.middleware.RequestMiddleware",
-    "config.silent_database.SilentDatabaseMiddleware",
+    "webchat.silent_database.SilentDatabaseMiddleware",
     # Outside of everything that may answer by itself.
     "config.middleware.HeadersMiddleware",
     "config.middleware.PolicyMiddleware",

@@ -22,6 +22,7 @@ from django.db import DatabaseError
 from webchat.conf import conf
 from webchat.models import OutgoingMail
 from webchat.models.clock import database_now
+from webchat.models.due import Stop, never, pause_after, take_due
 
 logger = structlog.get_logger(__name__)
 
@@ -34,8 +35,6 @@ HOLD = timedelta(minutes=5)
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=6)
 MOST_ATTEMPTS = 10
-# In one pass.
-BATCH = 50
 
 _composers: dict[str, Composer] = {}
 
@@ -52,13 +51,13 @@ def queue_mail(kind: str, key: str, **about: Any) -> None:
     OutgoingMail.objects.bulk_create([row], ignore_conflicts=True)
 
 
-def send_due() -> int:
+def send_due(stop: Stop = never) -> int:
     """Sends what is due, until the mail server fails: the rest waits for the next pass. Returns the number of rows that
     were looked after."""
     connection = get_connection()
     done = 0
     try:
-        while done < BATCH and (row := _take_due()):
+        for row in take_due(OutgoingMail.objects.all(), HOLD, stop, counter="attempts"):
             done += 1
             if not _deliver(row, connection):
                 break
@@ -66,22 +65,6 @@ def send_due() -> int:
         with suppress(OSError):
             connection.close()
     return done
-
-
-def forget_done(span: timedelta) -> int:
-    """Deletes the rows that were done so long ago. Returns their number."""
-    return OutgoingMail.objects.filter(due_at=None, created_at__lt=database_now() - span).delete()[0]
-
-
-def _take_due() -> OutgoingMail | None:
-    """Reserves the row that has waited longest. Compare-and-set: of several workers one gets it."""
-    now = database_now()
-    for row in OutgoingMail.objects.filter(due_at__lte=now).order_by("due_at")[:BATCH]:
-        seen = OutgoingMail.objects.filter(pk=row.pk, attempts=row.attempts, due_at=row.due_at)
-        row.attempts, row.due_at = row.attempts + 1, now + HOLD
-        if seen.update(attempts=row.attempts, due_at=row.due_at):
-            return row
-    return None
 
 
 def _deliver(row: OutgoingMail, connection: BaseEmailBackend) -> bool:
@@ -127,7 +110,7 @@ def _note_failure(row: OutgoingMail, failure: str, *, is_final: bool = False) ->
         _finish(row, failure=failure)
         logger.error("mail_given_up", kind=row.kind, reason=failure, failures=row.attempts)
         return
-    pause = min(FIRST_PAUSE * 4 ** (row.attempts - 1), LONGEST_PAUSE)
+    pause = pause_after(row.attempts, FIRST_PAUSE, LONGEST_PAUSE, factor=4)
     ours = OutgoingMail.objects.filter(pk=row.pk, attempts=row.attempts)
     ours.update(due_at=database_now() + pause, failure=failure)
     logger.warning("mail_not_sent", kind=row.kind, reason=failure, failures=row.attempts)

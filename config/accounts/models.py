@@ -21,8 +21,15 @@ class User(AbstractUser):
     customer_number = models.CharField(_("customer number"), max_length=32, unique=True, null=True, blank=True)
 
     class Meta(AbstractUser.Meta):
-        # Visitors' answers are looked up in these columns, so no look-up may read the whole table.
-        indexes = [models.Index(Upper("email"), name="accounts_user_email_upper")]
+        # Visitors' answers are looked up in these columns (WEBCHAT_USER_LOOKUPS), so no look-up may read the whole table.
+        indexes = [
+            models.Index(Upper("email"), name="accounts_user_email_upper"),
+            models.Index(Upper("username"), name="accounts_username_upper"),
+            models.Index(Upper("first_name"), name="accounts_first_name_upper"),
+            models.Index(Upper("last_name"), name="accounts_last_name_upper"),
+            models.Index(Upper("phone"), name="accounts_phone_upper"),
+            models.Index(Upper("customer_number"), name="accounts_customer_number_upper"),
+        ]
         constraints = [
             # "" would count as a number that one user may have and the next one may not.
             models.CheckConstraint(

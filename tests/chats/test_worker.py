@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +12,7 @@ import jwt
 import pytest
 import time_machine
 from django.core.management import call_command
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import ProtectedError
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
@@ -496,26 +495,48 @@ def test_one_pass_on_demand(webchat, sandbox, caplog):
     assert not [canary for canary in ANSWERS.values() if canary in caplog.text]
 
 
-def test_it_survives_a_failing_database(monkeypatch):
-    passes = []
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_fails_stops_no_other(sandbox, settings, log):
+    settings.WEBCHAT_LIMITS = "off"
+    make_webchat()
+    sandbox.fault("POST", "/v1/*", status=503, times=2)
+    visitor = VisitorClient()
+    visitor.end(visitor.start(ANSWERS).json()["session_id"])
+    breaker.forget()
+    stopping = threading.Event()
 
-    def failing_once():
-        passes.append(True)
-        if len(passes) == 1:
-            raise OperationalError("gone")
-        os.kill(os.getpid(), signal.SIGTERM)
+    def database_fails(stop):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nothing FROM nowhere")
         return 0
 
-    monkeypatch.setattr(worker, "pass_once", failing_once)
-    monkeypatch.setattr(webchat_worker, "PAUSE", 0.01)
-    monkeypatch.setattr(webchat_worker, "close_old_connections", lambda: None)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        call_command("webchat_worker")
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    assert len(passes) == 2
+    def has_a_bug(stop):
+        raise ValueError(ANSWERS["email"])
+
+    def stops(stop):
+        stopping.set()
+        return 0
+
+    jobs = {"database": database_fails, "bug": has_a_bug, **worker.jobs(), "stops": stops}
+    with later(LEASE + HALT):
+        webchat_worker.keep_doing(jobs, 60, stopping)
+    assert [line["kind"] for line in log.lines("database_failed")] == ["database"]
+    assert [(line["level"], line["kind"]) for line in log.lines("job_failed")] == [("error", "bug")]
+    assert ANSWERS["email"] not in log.text
+    assert not ChatSession.objects.filter(close_pending=True).exists()
+
+
+def test_sigterm_is_obeyed_between_two_rows(sandbox, settings):
+    settings.WEBCHAT_LIMITS = "off"
+    make_webchat()
+    sandbox.fault("POST", "/v1/Conversations/*", status=500, times=3)
+    for _ in range(3):
+        VisitorClient().start(ANSWERS)
+    breaker.forget()
+    with later(LEASE + HALT):
+        assert worker.send_questions(lambda: ChatSession.objects.exclude(question_sent_at=None).exists()) == 1
+        assert worker.prune(lambda: True) == 0
+        assert worker.send_questions() == 2
 
 
 def test_sigterm_ends_the_process(tmp_path):

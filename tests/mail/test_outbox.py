@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from tests.support.mail_server import MailServer
 from tests.support.waiting import until
 from webchat import mail
+from webchat.chats import worker
 from webchat.mail import queue_mail, register_mail, send_due
 from webchat.management.commands import webchat_worker
 from webchat.models import OutgoingMail
@@ -190,11 +191,11 @@ def test_a_header_cannot_be_injected_and_stops_nobody_else(server, log, subject)
 def test_several_workers_send_each_message_once(server):
     for number in range(12):
         greet(str(number), f"no. {number}")
-    workers = [threading.Thread(target=send_and_leave) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    threads = [threading.Thread(target=send_and_leave) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     send_due()
     assert sorted(subjects(server)) == sorted(f"no. {number}" for number in range(12))
 
@@ -209,7 +210,7 @@ def test_done_rows_go_with_retention(server):
     send_due()
     greet("2")
     with later(timedelta(days=31)):
-        assert mail.forget_done(timedelta(days=30)) == 1
+        assert worker.prune() == 1
         assert OutgoingMail.objects.get().key == "2"  # still to be sent
 
 
@@ -224,9 +225,9 @@ def signals():
 @pytest.mark.django_db(transaction=True)
 def test_the_worker_sends_mail_and_ends_also_while_the_server_hangs(server, signals, settings, monkeypatch):
     settings.EMAIL_TIMEOUT = 60
-    # Three threads that ask SQLite without a pause leave no room for this test's own writing.
+    # Four threads that ask SQLite without a pause leave no room for this test's own writing.
     monkeypatch.setattr(webchat_worker, "PAUSE", 0.2)
-    monkeypatch.setattr(webchat_worker, "LAST_MAIL_SECONDS", 0.01)
+    monkeypatch.setattr(webchat_worker, "LAST_SECONDS", 0.01)
     greet("1")
 
     def follow() -> None:

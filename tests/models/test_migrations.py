@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from django.db import models
-from django.db.migrations import AddField, AlterField, DeleteModel, RemoveField, RenameField, RenameModel, RunSQL
+from django.db.migrations import AddField, AddIndex, AlterField, DeleteModel, RemoveField, RenameField, RenameModel, RunSQL
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ModelState, ProjectState
 from django.utils import timezone
+
+from webchat.concurrent_indexes import AddIndexConcurrently
 
 APPS = ("accounts", "webchat")
 GONE = "the release before reads and writes it: stop using it in one release, and remove it in the next"
@@ -59,6 +61,17 @@ def ours(loader: MigrationLoader) -> list[tuple[str, str]]:
 
 def test_each_migration_leaves_the_release_before_running():
     assert harms_of_all() == []
+
+
+def test_no_index_stops_those_who_write_while_it_is_made():
+    """A chat cannot wait until an index over a million others is there."""
+    loader = MigrationLoader(None)
+    for key in ours(loader):
+        migration = loader.disk_migrations[key]
+        for operation in migration.operations if not migration.initial else ():
+            if isinstance(operation, AddIndex):
+                assert isinstance(operation, AddIndexConcurrently), f"{key}: {operation.describe()}"
+                assert not migration.atomic, key
 
 
 TABLE = ModelState(

@@ -26,7 +26,7 @@ from webchat.chats.connection import find_problems
 from webchat.conf import conf
 from webchat.flex import GATEWAYS
 from webchat.hours import state_in_words, state_of, zone_of
-from webchat.models import Webchat
+from webchat.models import ChatSession, Message, Webchat
 from webchat.models.clock import database_now
 
 
@@ -172,6 +172,12 @@ class WebchatAdmin(ConcurrentEditsMixin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Webchat]:
         return super().get_queryset(request).prefetch_related("hours__spans", "hours__special_days")
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Names what keeps a webchat, without loading it: that may be a million chats."""
+        *found, protected = super().get_deleted_objects(objs, request)
+        kinds = " · ".join(str(model._meta.verbose_name_plural) for model in (ChatSession, Message))
+        return *found, [*protected, *(f"{webchat}: {kinds}" for webchat in objs if webchat.is_used)]
 
     @admin.display(description=_("now"))
     def now(self, webchat: Webchat) -> str:

@@ -15,6 +15,7 @@ from webchat.flex import Deadline, FlexError
 from webchat.flex.taskrouter import TaskRouter
 from webchat.models import QueueFigures, Webchat
 from webchat.models.clock import database_now
+from webchat.models.due import Stop, never, pause_after, take_due
 from webchat.protection.outage import breaker
 
 logger = structlog.get_logger(__name__)
@@ -25,10 +26,10 @@ READ_EACH = timedelta(seconds=15)
 READ_FOR = timedelta(minutes=10)
 # How often panels note that they were opened.
 NOTE_EACH = timedelta(seconds=10)
-# After failures in a row the pause doubles, up to this one.
+# After failures in a row the pause doubles, up to the longest.
+FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(minutes=10)
 CALL_SECONDS = 5
-BATCH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,11 @@ def availability_of(webchat: Webchat) -> Availability | None:
     )
 
 
-def read_due_queues() -> int:
+def read_due_queues(stop: Stop = never) -> int:
     """Reads the figures of the queues that are due. Returns their number."""
+    asked = QueueFigures.objects.filter(asked_at__gt=database_now() - READ_FOR)
     done = 0
-    while done < BATCH and not breaker.is_open and (figures := _take_due()):
+    for figures in take_due(asked, READ_EACH, lambda: stop() or breaker.is_open):
         done += 1
         try:
             read = TaskRouter(Deadline(CALL_SECONDS)).figures(figures.queue_sid)
@@ -80,19 +82,9 @@ def read_due_queues() -> int:
     return done
 
 
-def _take_due() -> QueueFigures | None:
-    """Reserves one. Compare-and-set: of all processes one reads it."""
-    now = database_now()
-    due = QueueFigures.objects.filter(due_at__lte=now, asked_at__gt=now - READ_FOR)
-    for figures in due.order_by("due_at")[:BATCH]:
-        if QueueFigures.objects.filter(pk=figures.pk, due_at=figures.due_at).update(due_at=now + READ_EACH):
-            return figures
-    return None
-
-
 def _note_failure(figures: QueueFigures, error: FlexError) -> None:
     failures = min(figures.failures + 1, 100)
-    pause = min(READ_EACH * 2 ** min(failures, 10), LONGEST_PAUSE)
+    pause = pause_after(failures, FIRST_PAUSE, LONGEST_PAUSE)
     QueueFigures.objects.filter(pk=figures.pk).update(
         due_at=database_now() + pause, readings_of_nobody=0, failures=failures, failure=str(error)[:200]
     )

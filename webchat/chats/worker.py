@@ -6,13 +6,12 @@ undone, only later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
 from django.db.models import Count, Min, QuerySet
 
 from webchat.audit import note_implausible_work
@@ -22,10 +21,10 @@ from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
 from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
-from webchat.mail import forget_done
-from webchat.models import ChatSession, Message, RetiredKey
+from webchat.models import ChatSession, Message, OutgoingMail, RetiredKey
 from webchat.models.clock import database_now
-from webchat.models.session import ChatSessionQuerySet
+from webchat.models.due import Stop, never, take_due
+from webchat.models.session import LEASE, ChatSessionQuerySet
 from webchat.protection import limits
 from webchat.protection.outage import breaker
 
@@ -41,8 +40,7 @@ QUESTION_TRIES = timedelta(minutes=15)
 HOLD = timedelta(seconds=30)
 # How long a retired key is remembered: far longer than a start takes.
 KEYS_RETIRED = timedelta(days=1)
-# Rows of one kind in one pass, so that every kind gets its turn.
-BATCH = 50
+# Rows in one statement, short enough for everybody else.
 PRUNE_BATCH = 500
 # Work that ends or deletes most of all chats, and at least so many, more likely goes by a wrong clock than by a right one:
 # if what is due was due for longer than the worker ever waits.
@@ -51,20 +49,31 @@ WAITS_TO_END = timedelta(hours=1)
 WAITS_TO_PRUNE = timedelta(days=1)
 
 
+def jobs(*, allow_most: bool = False) -> dict[str, Callable[[Stop], int]]:
+    """What is due and needs Twilio, by name. Each returns how many sessions it looked after. `allow_most`: even if it ends
+    most of the running chats."""
+    return {
+        "accounts": lambda _stop: end_chats_without_account(ChatSession.objects.all()),
+        "retired keys": lambda _stop: end_chats_of_retired_keys(),
+        "starts": settle_starts,
+        "questions": send_questions,
+        "age": lambda stop: end_old_chats(stop, allow_most=allow_most),
+        "closes": close_channels,
+        "looks": lambda stop: end_chats_over(stop, allow_most=allow_most),
+    }
+
+
 def pass_once(*, allow_most: bool = False) -> int:
-    """Everything that is due and needs Twilio. Returns the number of sessions that were looked after. `allow_most`: even
-    if it ends most of the running chats."""
-    end_chats_without_account(ChatSession.objects.all())
-    end_chats_of_retired_keys()
-    jobs = (settle_starts, send_questions, lambda: end_old_chats(allow_most=allow_most), close_channels)
-    return sum(work() for work in jobs) + end_chats_over(allow_most=allow_most)
+    """All of these, one after the other. Returns the number of sessions that were looked after."""
+    return sum(job(never) for job in jobs(allow_most=allow_most).values())
 
 
-def settle_starts() -> int:
+def settle_starts(stop: Stop = never) -> int:
     """Starts that ended without a certain outcome: their channel, if there is one, is closed. It is never handed to
     anybody: an agent would be called to a visitor who has left. A visitor who comes back after all starts anew."""
     abandoned = ChatSession.objects.filter(status=Status.STARTING, lease_until__lte=database_now() - ABANDONED)
-    return _each(abandoned, settle, ChatSession.begin_attempt)
+    # As ChatSession.begin_attempt(): whoever comes back meanwhile waits for this attempt.
+    return _each(abandoned, settle, stop, hold=LEASE, counter="attempts")
 
 
 def settle(session: ChatSession) -> None:
@@ -78,10 +87,11 @@ def settle(session: ChatSession) -> None:
         logger.info("chat_abandoned", session=str(session.pk), reason=failure)
 
 
-def send_questions() -> int:
+def send_questions(stop: Stop = never) -> int:
     """Chats that no agent hears of, since their first message did not get through."""
-    unsent = _due(Status.ACTIVE).filter(question_sent_at=None, started_at__gt=database_now() - QUESTION_TRIES)
-    return _each(unsent.exclude(question=""), _send_question)
+    running = ChatSession.objects.running()
+    unsent = running.filter(question_sent_at=None, started_at__gt=database_now() - QUESTION_TRIES)
+    return _each(unsent.exclude(question=""), _send_question, stop)
 
 
 def _send_question(session: ChatSession) -> None:
@@ -90,25 +100,24 @@ def _send_question(session: ChatSession) -> None:
         end_if_over(session)
 
 
-def end_old_chats(*, allow_most: bool = False) -> int:
+def end_old_chats(stop: Stop = never, *, allow_most: bool = False) -> int:
     running, before = ChatSession.objects.running(), database_now() - AGE_CAP
     aged = running.filter(started_at__lt=before)
     due = _Due("chats past their age", aged, running, "started_at", before, WAITS_TO_END)
     if not (allow_most or due.is_plausible()):
         return 0
-    old = _due(Status.ACTIVE).filter(started_at__lt=before)
-    return _each(old, lambda session: end_chat(session, ChatSession.EndedBy.AGE))
+    return _each(aged, lambda session: end_chat(session, ChatSession.EndedBy.AGE), stop)
 
 
-def close_channels() -> int:
+def close_channels(stop: Stop = never) -> int:
     """Chats that have ended here and not yet at Twilio."""
-    return _each(_due(Status.ENDED).filter(close_pending=True), close_channel)
+    return _each(ChatSession.objects.filter(status=Status.ENDED, close_pending=True), close_channel, stop)
 
 
-def end_chats_over(*, allow_most: bool = False) -> int:
+def end_chats_over(stop: Stop = never, *, allow_most: bool = False) -> int:
     """Chats that have ended at Twilio, and no webhook came or it came too early."""
-    running = ChatSession.objects.running().filter(lease_until__lte=database_now() - LOOK)
-    return _each(running, lambda session: _look(session, allow_most=allow_most))
+    unheard = ChatSession.objects.running().filter(lease_until__lte=database_now() - LOOK)
+    return _each(unheard, lambda session: _look(session, allow_most=allow_most), stop)
 
 
 def _look(session: ChatSession, *, allow_most: bool) -> None:
@@ -127,47 +136,26 @@ def _look(session: ChatSession, *, allow_most: bool) -> None:
         note_implausible_work("chats of another account or chat service", theirs.count(), running.count())
 
 
-def _due(status: str) -> ChatSessionQuerySet:
-    return ChatSession.objects.filter(status=status, lease_until__lte=database_now())
-
-
-def _hold(session: ChatSession) -> bool:
-    return session.take_lease(HOLD)
-
-
 def _each(
     due: ChatSessionQuerySet,
     work: Callable[[ChatSession], None],
-    reserve: Callable[[ChatSession], bool] = _hold,
+    stop: Stop,
+    *,
+    hold: timedelta = HOLD,
+    counter: str = "",
 ) -> int:
     """Does the work for each due session, until Twilio fails: the rest waits for the next pass."""
     done = 0
-    for session in _reserved(due, reserve):
+    due = due.select_related("webchat")
+    for session in take_due(due, hold, lambda: stop() or breaker.is_open, column="lease_until", counter=counter):
+        done += 1
         try:
             work(session)
         except FlexError as error:
             logger.warning("work_not_done", session=str(session.pk), reason=str(error))
             if error.reason is not FlexError.Reason.REFUSED:
-                break
-        done += 1
+                return done - 1
     return done
-
-
-def _reserved(due: ChatSessionQuerySet, reserve: Callable[[ChatSession], bool]) -> Iterator[ChatSession]:
-    for _ in range(BATCH):
-        if breaker.is_open:
-            return
-        with transaction.atomic():
-            # Rows that another worker is just taking are passed over, where the database can; elsewhere the lease
-            # decides who of the two gets it.
-            skip = connection.features.has_select_for_update_skip_locked
-            rows = due.select_for_update(skip_locked=skip, of=("self",) if skip else ())
-            session = rows.select_related("webchat").order_by("lease_until").first()
-            reserved = session is not None and reserve(session)
-        if session is None:
-            return
-        if reserved:
-            yield session
 
 
 # --- Retention -------------------------------------------------------------------------------------------------------
@@ -197,51 +185,50 @@ class _Due:
         return False
 
 
-def prune(*, allow_most: bool = False) -> int:
+def prune(stop: Stop = never, *, allow_most: bool = False) -> int:
     """Forgets what people told the form, then the sessions and messages, then the limits' memory; in batches, each of
     which stands for itself. Returns the number of rows. `allow_most`: even if that is most of them."""
     now = database_now()
     answers_end = now - timedelta(days=conf.WEBCHAT_KEEP_ANSWERS_DAYS)
     rows_end = now - timedelta(days=conf.WEBCHAT_KEEP_SESSIONS_DAYS)
     sessions, left = ChatSession.objects.order_by(), Message.objects.order_by()
-    over = sessions.exclude(status=Status.ACTIVE)
+    told, texts = sessions.exclude(answers={}), left.exclude(text="")
     blank = {"answers": {}, "consents": [], "account_matches": [], "customer_friendly_name": "", "answers_digest": ""}
-    told = over.filter(created_at__lt=answers_end).exclude(answers={})
-    texts = left.filter(received_at__lt=answers_end).exclude(text="")
+    old_told = told.exclude(status=Status.ACTIVE).filter(created_at__lt=answers_end)
+    old_texts = texts.filter(received_at__lt=answers_end)
     # A channel is closed before its row goes.
     old = sessions.closed().filter(created_at__lt=rows_end)
     old_left = left.filter(received_at__lt=rows_end)
+    old_mail = OutgoingMail.objects.filter(due_at=None, created_at__lt=answers_end)
+    old_keys = RetiredKey.objects.filter(retired_at__lt=now - KEYS_RETIRED)
     dues = (
         _Due("chats past their retention", old, sessions, "created_at", rows_end, WAITS_TO_PRUNE),
         _Due("messages past their retention", old_left, left, "received_at", rows_end, WAITS_TO_PRUNE),
-        _Due(
-            "answers past their retention",
-            told,
-            sessions.exclude(answers={}),
-            "created_at",
-            answers_end,
-            WAITS_TO_PRUNE,
-        ),
-        _Due("texts past their retention", texts, left.exclude(text=""), "received_at", answers_end, WAITS_TO_PRUNE),
+        _Due("answers past their retention", old_told, told, "created_at", answers_end, WAITS_TO_PRUNE),
+        _Due("texts past their retention", old_texts, texts, "received_at", answers_end, WAITS_TO_PRUNE),
     )
     if not (allow_most or all(due.is_plausible() for due in dues)):
         return 0
     done = {
-        "answers": _in_batches(told, lambda rows: rows.forget_answers()),
-        "texts": _in_batches(texts, lambda rows: rows.update(**blank, text="", email="")),
-        "sessions": _in_batches(old, lambda rows: rows.delete()[0]),
-        "messages": _in_batches(old_left, lambda rows: rows.delete()[0]),
-        "mails": forget_done(timedelta(days=conf.WEBCHAT_KEEP_ANSWERS_DAYS)),
+        "answers": _in_batches(old_told, lambda rows: rows.forget_answers(), stop),
+        "texts": _in_batches(old_texts, lambda rows: rows.update(**blank, text="", email=""), stop),
+        "sessions": _in_batches(old, _delete, stop),
+        "messages": _in_batches(old_left, _delete, stop),
+        "mails": _in_batches(old_mail, _delete, stop),
         "limits": limits.forget_past(),
-        "retired keys": RetiredKey.objects.filter(retired_at__lt=now - KEYS_RETIRED).delete()[0],
+        "retired keys": _in_batches(old_keys, _delete, stop),
     }
     if any(done.values()):
         logger.info("pruned", counts=", ".join(f"{count} {name}" for name, count in done.items()))
     return sum(done.values())
 
 
-def _in_batches(rows: QuerySet[Any], change: Callable[[Any], int]) -> int:
+def _delete(rows: QuerySet[Any]) -> int:
+    return rows.delete()[0]
+
+
+def _in_batches(rows: QuerySet[Any], change: Callable[[Any], int], stop: Stop) -> int:
     done = 0
-    while keys := list(rows.values_list("pk", flat=True)[:PRUNE_BATCH]):
+    while not stop() and (keys := list(rows.values_list("pk", flat=True)[:PRUNE_BATCH])):
         done += change(rows.model.objects.filter(pk__in=keys))
     return done

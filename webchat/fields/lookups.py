@@ -14,6 +14,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from webchat.conf import conf
@@ -31,6 +33,14 @@ def offered_lookups() -> list[str]:
 def validate_lookup(path: str) -> None:
     """Raises ValidationError unless the path is offered, and leads from the user model, over to-one relations, to a plain
     value."""
+    column_at(path)
+    if path not in offered_lookups():
+        text = _("“%(path)s” is not offered: WEBCHAT_USER_LOOKUPS names %(lookups)s.")
+        raise ValidationError(text % {"path": path, "lookups": ", ".join(offered_lookups())})
+
+
+def column_at(path: str) -> Any:
+    """The field at the end of the path. Raises ValidationError where there is no plain value."""
     model: type[models.Model] | None = get_user_model()
     if not path:
         raise ValidationError(_("Say where the value is in the user model, for example email."))
@@ -49,9 +59,14 @@ def validate_lookup(path: str) -> None:
         model = related if isinstance(related, type) else None
     if model is not None:
         raise ValidationError(_("The path ends at a relation. Go on with __ and the name of a field."))
-    if path not in offered_lookups():
-        text = _("“%(path)s” is not offered: WEBCHAT_USER_LOOKUPS names %(lookups)s.")
-        raise ValidationError(text % {"path": path, "lookups": ", ".join(offered_lookups())})
+    return field
+
+
+def is_text(path: str) -> bool:
+    """Whether the path leads to a plain text."""
+    with suppress(ValidationError):
+        return isinstance(column_at(path), models.CharField | models.TextField)
+    return False
 
 
 def value_of(user: AbstractBaseUser, path: str) -> str:
@@ -87,12 +102,18 @@ def matches_one_user(answers: Mapping[str, str], user: AbstractBaseUser | None =
     if user is not None:
         users = users.filter(pk=user.pk)
     for path, value in answers.items():
-        spellings = (Q(**{f"{path}__iexact": spelling}) for spelling in _spellings(value))
-        users = users.filter(reduce(or_, spellings))
+        users = users.filter(reduce(or_, (_same_but_for_case(path, spelling) for spelling in _spellings(value))))
     return any(
         all(normal_form(_as_text(one)) == value for one, value in zip(found, wanted.values(), strict=True))
         for found in users.values_list(*wanted)
     )
+
+
+def _same_but_for_case(path: str, value: str) -> Q | Exact:
+    """Of texts as UPPER(column) = UPPER(value), which an index on the upper case answers with any database."""
+    if is_text(path):
+        return Exact(Upper(path, output_field=models.TextField()), Upper(models.Value(value)))
+    return Q(**{f"{path}__iexact": value})
 
 
 def _spellings(value: str) -> set[str]:

@@ -15,8 +15,9 @@ from webchat.conf import conf
 from webchat.flex import Deadline, FlexError
 from webchat.flex.taskrouter import TaskRouter
 from webchat.hours import state_of
-from webchat.models import Message
+from webchat.models import Message, Webchat
 from webchat.models.clock import database_now
+from webchat.models.due import Stop, never, pause_after, take_due
 from webchat.protection.outage import breaker
 
 logger = structlog.get_logger(__name__)
@@ -30,17 +31,18 @@ LOOK_EACH = timedelta(minutes=15)
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 MOST_ATTEMPTS = 30
-BATCH = 50
 
 # Twilio takes a few KiB of attributes: 4 for certain.
 TEXT_MAX = 700
 NAME_MAX = 80
 
 
-def make_due_tasks() -> int:
+def make_due_tasks(stop: Stop = never) -> int:
     """Makes the tasks that are due, until Twilio fails. Returns the number of messages that were looked after."""
+    _wait_for_openings()
     done = 0
-    while done < BATCH and not breaker.is_open and (message := _take_due()):
+    due, is_over = Message.objects.select_related("webchat"), lambda: stop() or breaker.is_open
+    for message in take_due(due, HOLD, is_over, column="task_due_at", counter="task_attempts"):
         done += 1
         try:
             _make(message)
@@ -51,20 +53,15 @@ def make_due_tasks() -> int:
     return done
 
 
-def _take_due() -> Message | None:
-    """Reserves a message whose webchat is open. Compare-and-set: of several workers one gets it."""
+def _wait_for_openings() -> None:
+    """What is due of a webchat that is closed is due again when it opens."""
     now = database_now()
-    due = Message.objects.filter(task_due_at__lte=now).select_related("webchat__hours").order_by("task_due_at")
-    for message in due[:BATCH]:
-        seen = Message.objects.filter(pk=message.pk, task_due_at=message.task_due_at)
-        state = state_of(message.webchat, now)
+    due = Message.objects.filter(task_due_at__lte=now)
+    for webchat in Webchat.objects.filter(pk__in=due.values("webchat")).select_related("hours"):
+        state = state_of(webchat, now)
         if not state.is_open:
             again = now + LOOK_EACH
-            seen.update(task_due_at=min(state.until, again) if state.until else again)
-        elif seen.update(task_due_at=now + HOLD, task_attempts=message.task_attempts + 1):
-            message.task_attempts += 1
-            return message
-    return None
+            due.filter(webchat=webchat).update(task_due_at=min(state.until, again) if state.until else again)
 
 
 def _make(message: Message) -> None:
@@ -93,7 +90,7 @@ def _attributes(message: Message) -> Mapping[str, object]:
 
 def _note_failure(message: Message, error: FlexError) -> None:
     is_final = message.task_attempts >= MOST_ATTEMPTS
-    pause = min(FIRST_PAUSE * 2 ** min(message.task_attempts - 1, 10), LONGEST_PAUSE)
+    pause = pause_after(message.task_attempts, FIRST_PAUSE, LONGEST_PAUSE)
     due_at = None if is_final else database_now() + pause
     Message.objects.filter(pk=message.pk, task_attempts=message.task_attempts).update(task_due_at=due_at)
     log = logger.error if is_final else logger.warning

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.db.models import Q
 
 from webchat.models.clock import database_now
 
@@ -25,10 +26,16 @@ class OutgoingMail(models.Model):
     about = models.JSONField(default=dict)
 
     attempts = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(null=True, default=database_now, db_index=True)
+    due_at = models.DateTimeField(null=True, default=database_now)
     failure = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=database_now, editable=False)
     sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="webchat_mail_due"),
+            models.Index(fields=["created_at"], condition=Q(due_at=None), name="webchat_mail_done"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from webchat.models.clock import database_now
@@ -30,7 +31,10 @@ class Message(models.Model):
     """What the visitor wrote, where the answer goes, and which member of staff answered it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    webchat = models.ForeignKey(Webchat, verbose_name=_("webchat"), related_name="messages", on_delete=models.PROTECT)
+    # As that of a chat.
+    webchat = models.ForeignKey(
+        Webchat, verbose_name=_("webchat"), related_name="messages", on_delete=models.DO_NOTHING, db_index=False
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("user"),
@@ -75,6 +79,10 @@ class Message(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         constraints = [models.UniqueConstraint(fields=["owner", "key"], name="webchat_message_key_unique")]
+        indexes = [
+            models.Index(fields=["webchat", "received_at"], name="webchat_message_webchat"),
+            models.Index(fields=["received_at"], condition=~Q(text=""), name="webchat_message_told"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.customer_friendly_name} {self.received_at:%Y-%m-%d %H:%M}"

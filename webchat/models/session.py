@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from webchat.flex import Channel, Destination, Engagement, FlexError
@@ -87,6 +88,9 @@ class RetiredKey(models.Model):
     key = models.CharField(max_length=32, primary_key=True)
     retired_at = models.DateTimeField(default=database_now)
 
+    class Meta:
+        indexes = [models.Index(fields=["retired_at"], name="webchat_retired_at")]
+
     def __str__(self) -> str:
         return str(self.retired_at)
 
@@ -114,7 +118,10 @@ class ChatSession(models.Model):
         AGE = "age", _("its age")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    webchat = models.ForeignKey(Webchat, verbose_name=_("webchat"), related_name="sessions", on_delete=models.PROTECT)
+    # The database refuses to delete a webchat that has chats, and protect_used_webchat() says so. PROTECT would load them.
+    webchat = models.ForeignKey(
+        Webchat, verbose_name=_("webchat"), related_name="sessions", on_delete=models.DO_NOTHING, db_index=False
+    )
     api = models.CharField(_("Twilio API"), max_length=20, choices=Webchat.Api.choices)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("user"), null=True, blank=True, on_delete=models.SET_NULL
@@ -160,6 +167,14 @@ class ChatSession(models.Model):
         indexes = [
             models.Index(fields=["status", "lease_until"], name="webchat_session_status"),
             models.Index(fields=["owner"], name="webchat_session_owner"),
+            # Of the many that are over: what the worker closes, and what retention has not blanked yet.
+            models.Index(
+                fields=["status", "lease_until"], condition=Q(close_pending=True), name="webchat_session_to_close"
+            ),
+            models.Index(fields=["created_at"], condition=~Q(answers={}), name="webchat_session_told"),
+            # Staff's list of them, and their search.
+            models.Index(fields=["webchat", "created_at"], name="webchat_session_webchat"),
+            models.Index(Upper("customer_friendly_name"), name="webchat_session_customer"),
         ]
 
     def __str__(self) -> str:

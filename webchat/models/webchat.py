@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import phonenumbers
 import structlog
@@ -496,3 +497,13 @@ class Webchat(models.Model):
         chats = self.sessions.filter(created_at__gt=lately).order_by()[: self.proof_after].count()
         messages = self.messages.filter(received_at__gt=lately).order_by()[: self.proof_after].count()
         return chats + messages >= self.proof_after
+
+    @property
+    def is_used(self) -> bool:
+        return self.sessions.exists() or self.messages.exists()
+
+
+def protect_used_webchat(instance: Webchat, **_signal: Any) -> None:
+    """Raises ProtectedError: chats and messages keep their webchat."""
+    if instance.is_used:
+        raise models.ProtectedError("The webchat has chats or messages: switch it off instead.", {instance})

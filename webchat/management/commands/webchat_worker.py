@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -15,15 +15,27 @@ from django.db import DatabaseError, close_old_connections, connection
 from webchat import mail
 from webchat.chats import availability, worker
 from webchat.messages import task
+from webchat.models.due import BATCH, Stop
+from webchat.silent_database import watched_database
 
 logger = structlog.get_logger(__name__)
 
+Jobs = Mapping[str, Callable[[Stop], int]]
+
 PAUSE = 5  # seconds between two passes
 PRUNE_EVERY = 3600
-# That the end waits for a message which is just being sent.
-LAST_MAIL_SECONDS = 5
-# What hangs holds no chat: each of these has a thread of its own. How many it does in one pass at most.
-ASIDE: dict[Callable[[], int], int] = {mail.send_due: mail.BATCH, availability.read_due_queues: availability.BATCH}
+# That the end waits for what is just being done.
+LAST_SECONDS = 5
+
+
+def jobs_by_thread() -> list[tuple[Jobs, float]]:
+    """With the seconds between two passes. What hangs holds no chat: mail, figures and retention have a thread each."""
+    return [
+        ({**worker.jobs(), "tasks": task.make_due_tasks}, PAUSE),
+        ({"mail": mail.send_due}, PAUSE),
+        ({"figures": availability.read_due_queues}, PAUSE),
+        ({"retention": worker.prune}, PRUNE_EVERY),
+    ]
 
 
 class Command(BaseCommand):
@@ -49,45 +61,46 @@ class Command(BaseCommand):
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        aside = [threading.Thread(target=keep_doing, args=(*work, stopping), daemon=True) for work in ASIDE.items()]
-        for thread in aside:
+        threads = [
+            threading.Thread(target=keep_doing, args=(jobs, pause, stopping), daemon=True)
+            for jobs, pause in jobs_by_thread()
+        ]
+        for thread in threads:
             thread.start()
         logger.info("worker_running")
-        pruned_at = -float(PRUNE_EVERY)
-        while not stopping.is_set():
-            if not all(thread.is_alive() for thread in aside):
+        while not stopping.wait(1):
+            if not all(thread.is_alive() for thread in threads):
                 raise CommandError("A thread of the worker has failed.")
-            close_old_connections()
-            try:
-                busy = worker.pass_once() + task.make_due_tasks()
-                if time.monotonic() - pruned_at >= PRUNE_EVERY:
-                    worker.prune()
-                    pruned_at = time.monotonic()
-            except DatabaseError as error:
-                # It comes back; so does the worker.
-                logger.error("database_failed", error=type(error).__name__)
-                busy = 0
-            stopping.wait(0 if busy >= worker.BATCH else PAUSE)
-        for thread in aside:
-            thread.join(LAST_MAIL_SECONDS)
+        ends = time.monotonic() + LAST_SECONDS
+        for thread in threads:
+            thread.join(max(0, ends - time.monotonic()))
 
 
 def do_once(*, allow_most: bool) -> None:
-    while worker.pass_once(allow_most=allow_most) >= worker.BATCH:
+    while worker.pass_once(allow_most=allow_most) >= BATCH:
         pass
-    task.make_due_tasks()
-    for work in ASIDE:
+    for work in (task.make_due_tasks, mail.send_due, availability.read_due_queues):
         work()
     worker.prune(allow_most=allow_most)
 
 
-def keep_doing(work: Callable[[], int], batch: int, stopping: threading.Event) -> None:
-    while not stopping.is_set():
-        close_old_connections()
-        try:
-            busy = work()
-        except DatabaseError as error:
-            logger.error("database_failed", error=type(error).__name__)
-            busy = 0
-        stopping.wait(0 if busy >= batch else PAUSE)
+def keep_doing(jobs: Jobs, pause: float, stopping: threading.Event) -> None:
+    """Does the jobs by turns, each for itself: one that fails is logged, and stops no other."""
+    stop = stopping.is_set
+    while not stop():
+        done = [_do(name, job, stop) for name, job in jobs.items() if not stop()]
+        stopping.wait(0 if max(done, default=0) >= BATCH else pause)
     connection.close()
+
+
+def _do(name: str, job: Callable[[Stop], int], stop: Stop) -> int:
+    close_old_connections()
+    try:
+        with watched_database():
+            return job(stop)
+    except DatabaseError as error:
+        # It comes back; so does the worker.
+        logger.error("database_failed", kind=name, error=type(error).__name__)
+    except Exception:
+        logger.exception("job_failed", kind=name)
+    return 0

@@ -1,9 +1,9 @@
-"""Bounds how long a request waits for a database that says nothing any more.
+"""Bounds how long a request, or a job of the worker, waits for a database that says nothing any more.
 
 PostgreSQL ends a slow statement itself (`statement_timeout`). A server that is frozen ends nothing, while the kernel of its
-machine still acknowledges what it gets, so neither TCP nor libpq gives up. A watchdog thread looks at the connections of the
-requests that run, and hangs up where a command has been without an answer for too long. The request gets an error of the
-database then, as if the server had closed the connection.
+machine still acknowledges what it gets, so neither TCP nor libpq gives up. A watchdog thread looks at the connections that
+are in use, and hangs up where a command has been without an answer for too long. Its caller gets an error of the database
+then, as if the server had closed the connection.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LOOK_EACH_SECONDS = 0.5
 
 
 class Line:
-    """The connection of one request, and how long its command in hand has been without an answer."""
+    """The connection of one thread, and how long its command in hand has been without an answer."""
 
     def __init__(self, wrapper: BaseDatabaseWrapper) -> None:
         self._wrapper = wrapper
@@ -91,14 +91,22 @@ class Watchdog:
 watchdog = Watchdog()
 
 
+@contextmanager
+def watched_database() -> Iterator[None]:
+    """Bounds the wait of this thread, with PostgreSQL."""
+    wrapper = connections[DEFAULT_DB_ALIAS]  # of this thread
+    if wrapper.vendor != "postgresql":
+        yield
+        return
+    line = Line(wrapper)
+    with watchdog.watches(line), wrapper.execute_wrapper(line.count):
+        yield
+
+
 class SilentDatabaseMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        wrapper = connections[DEFAULT_DB_ALIAS]  # of this thread
-        if wrapper.vendor != "postgresql":
-            return self.get_response(request)
-        line = Line(wrapper)
-        with watchdog.watches(line), wrapper.execute_wrapper(line.count):
+        with watched_database():
             return self.get_response(request)
