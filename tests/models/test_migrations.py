@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 from django.db import models
-from django.db.migrations import AddField, AddIndex, AlterField, DeleteModel, RemoveField, RenameField, RenameModel, RunSQL
+from django.db.migrations import (
+    AddField,
+    AddIndex,
+    AlterField,
+    DeleteModel,
+    RemoveField,
+    RenameField,
+    RenameModel,
+    RunSQL,
+)
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ModelState, ProjectState
@@ -66,9 +75,10 @@ def test_each_migration_leaves_the_release_before_running():
 def test_no_index_stops_those_who_write_while_it_is_made():
     """A chat cannot wait until an index over a million others is there."""
     loader = MigrationLoader(None)
+    before_there_were_many = ("webchat", "0006_owners_of_chat_sessions")
     for key in ours(loader):
         migration = loader.disk_migrations[key]
-        for operation in migration.operations if not migration.initial else ():
+        for operation in migration.operations if key != before_there_were_many else ():
             if isinstance(operation, AddIndex):
                 assert isinstance(operation, AddIndexConcurrently), f"{key}: {operation.describe()}"
                 assert not migration.atomic, key
