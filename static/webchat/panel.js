@@ -8,12 +8,14 @@ import { part, Templates } from "./templates.js";
 import { watchVisitor } from "./whose-page.js";
 
 /**
- * @import {Credentials, Receipt} from "#types"
+ * @import {Credentials, Past, Receipt} from "#types"
  * @import {Chat} from "./chat/chat.js"
  * @import {WebChatElement} from "./web-chat-element.js"
  */
 
 const STYLES_MS = 3000;
+// How long a tab remembers a chat that has ended.
+const PAST_MS = 30 * 60_000;
 
 export class Panel {
   /** @type {HTMLElement} */
@@ -26,6 +28,10 @@ export class Panel {
   #chat;
   /** @type {{visitor: string | undefined, answers: FormData} | undefined} what the next form need not ask again */
   #kept;
+  /** @type {{log: HTMLElement, draft: string} | undefined} the chat that has ended here, until another begins */
+  #over;
+  /** Written in the chat before, for one that asks no question. */
+  #draft = "";
   #disposed = false;
   #replaced = new AbortController();
 
@@ -53,7 +59,7 @@ export class Panel {
     this.tabs.onmessage = ({ data: { started, ended, renewed } }) => {
       if (renewed) this.#chat?.renewedElsewhere(renewed);
       if (ended) this.#chat?.endedElsewhere(ended);
-      if (started && this.#form && !this.#form.isBusy) this.#join(started, this.#form);
+      if (started && !this.isRunning && !this.#form?.isBusy) this.#join(started);
     };
     this.#body = body;
     this.#api = this.#show(body);
@@ -61,6 +67,14 @@ export class Panel {
 
   get isRunning() {
     return this.#chat?.isRunning ?? false;
+  }
+
+  /**
+   * Whether the next page needs it, though it be closed: for a running chat, and for what this tab remembers, which the
+   * panel alone forgets when somebody else sits there.
+   */
+  get isKept() {
+    return this.isRunning || !!this.host.recall("past") || !!this.host.recall("form");
   }
 
   /** @param {{focus: boolean}} options */
@@ -125,6 +139,7 @@ export class Panel {
     } else if (isStart || state === "message") {
       this.#form = new StartForm(part(body, "form", HTMLFormElement), this.templates, {
         preload: () => isStart && this.#prefetch(),
+        typed: () => this.#keepForm(),
         ready: async () => isStart && this.host.load("chat"),
         prove: async (puzzle) => (await this.host.load("proof-of-work")).solve(puzzle),
         send: async (answers, key, waits) =>
@@ -137,8 +152,16 @@ export class Panel {
       });
     }
     this.#showOwnTime();
-    if (state === "running") this.#resume();
-    else if (!this.host.isOpen) this.host.remember(null);
+    if (state === "running") {
+      this.#resume();
+      return this.#api;
+    }
+    this.#markBrowser(null);
+    const past = this.#recallPast();
+    this.#refill();
+    if (this.#over) this.#view.prepend(this.#over.log);
+    else if (past) this.#showPast(past);
+    if (!this.host.isOpen) this.host.remember(this.isKept ? "minimised" : null);
     return this.#api;
   }
 
@@ -184,17 +207,91 @@ export class Panel {
   }
 
   /** Another tab of this browser began a chat: it goes on here too, with what was written here as its draft. */
-  async #join(/** @type {string} */ session, /** @type {StartForm} */ form) {
-    const { draft } = form;
-    if (draft) this.host.remember(JSON.stringify([session, draft]), "draft");
+  async #join(/** @type {string} */ session) {
+    this.#keepDraft(session, this.#form?.draft);
+    this.#over = undefined;
     await this.#reload();
   }
+
+  /** @param {string} session @param {string | undefined} draft for the composer of that chat */
+  #keepDraft(session, draft) {
+    if (draft) this.host.remember(JSON.stringify([session, draft]), "draft");
+  }
+
+  /** For the other tabs and the next day: with its next page view each shows the chat that runs. @param {string | null} mark */
+  #markBrowser(mark) {
+    try {
+      const key = `webchat:${this.host.slug}:panel`;
+      if (mark) localStorage.setItem(key, mark);
+      else localStorage.removeItem(key);
+    } catch {
+      // A browser that forbids storage forgets.
+    }
+  }
+
+  // --- What this tab remembers ------------------------------------------------------------------------------------
+
+  /** What was typed into the form outlives the page, until it is sent or somebody else sits there. */
+  #keepForm() {
+    if (this.#form) this.host.remember(JSON.stringify([this.#body.dataset.visitor, this.#form.typed]), "form");
+  }
+
+  async #refill() {
+    const form = this.#form;
+    const [visitor, typed = []] = JSON.parse(this.host.recall("form") ?? "[]");
+    if (visitor !== this.#body.dataset.visitor) this.host.remember(null, "form");
+    else if (form) {
+      const answers = new FormData();
+      for (const [name, value] of typed) answers.append(name, value);
+      // Without it the form is empty, no more.
+      const refill = await this.host.load("refill").catch(() => null);
+      refill?.fill(form.form, answers);
+    }
+  }
+
+  /** @returns {Past | undefined} */
+  #recallPast() {
+    const { visitor, at, past } = JSON.parse(this.host.recall("past") ?? "{}");
+    if (visitor === this.#body.dataset.visitor && Date.now() - at < PAST_MS) return past;
+    this.host.remember(null, "past");
+    return undefined;
+  }
+
+  /** The chat that has ended, in the place of the form, or above what is written in it already. @param {Past} past */
+  async #showPast(past) {
+    const body = this.#body;
+    const form = this.#form;
+    const under = [...this.#view.childNodes];
+    this.#view.replaceChildren(this.templates.clone("loading"));
+    this.#form = undefined; // that asks nothing would start by itself
+    const module = await this.host.load("chat").catch(() => null);
+    if (this.#disposed || body !== this.#body) return;
+    this.#view.replaceChildren(this.templates.clone("chat"));
+    const { log } = module ? new module.PastChat(this, this.#view, past, () => this.#startAnother()).transcript : {};
+    if (log) this.#over = { log, draft: past.draft };
+    this.host.hidden = false;
+    if (log && !this.host.recall("form")) return;
+    this.#form = form;
+    this.#view.replaceChildren(...(log ? [log] : []), ...under);
+  }
+
+  /** @param {Past} past */
+  #ended(past) {
+    this.#markBrowser(null);
+    const { visitor } = this.#body.dataset;
+    this.host.remember(JSON.stringify({ visitor, at: Date.now(), past }), "past");
+    if (this.#chat) this.#over = { log: this.#chat.transcript.log, draft: past.draft };
+  }
+
+  // --- Chats ------------------------------------------------------------------------------------------------------
 
   async #started(/** @type {Credentials} */ credentials) {
     const form = this.#form;
     if (form) this.#kept = { visitor: this.#body.dataset.visitor, answers: form.answers() };
-    await this.#begin(credentials, { focus: true, question: form?.question });
     const { session_id } = credentials;
+    this.host.remember(null, "form");
+    this.#keepDraft(session_id, this.#draft);
+    await this.#begin(credentials, { focus: true, question: form?.question });
     this.tabs.postMessage({ started: session_id });
     this.host.emit("started", { session_id });
   }
@@ -202,7 +299,8 @@ export class Panel {
   /** The message has arrived. @param {Receipt} receipt */
   #left({ message_id }) {
     this.#form = undefined;
-    this.#view.replaceChildren(this.templates.clone("left"));
+    this.host.remember(null, "form");
+    this.#view.replaceChildren(this.templates.clone("message-left"));
     this.#showOwnTime();
     part(this.#view, "left-title").focus();
     part(this.#view, "back").addEventListener("click", (event) => {
@@ -234,7 +332,8 @@ export class Panel {
 
   async #reload({ again = false, focus = false } = {}) {
     const view = this.#view;
-    view.replaceChildren(this.templates.clone("loading"));
+    const loading = this.templates.element("loading");
+    view.replaceChildren(...(this.#over ? [this.#over.log] : []), loading);
     try {
       const body = await fetchBody(this.host);
       if (again && body.dataset.webchatState === "running") throw new ApiError("unexpected");
@@ -247,7 +346,9 @@ export class Panel {
 
   /** Somebody else sits here now: nothing stays of what was shown. */
   #disown() {
-    this.#kept = undefined;
+    this.#kept = this.#over = undefined;
+    this.#draft = "";
+    for (const name of ["form", "past"]) this.host.remember(null, name);
     this.#reload();
     this.#body.hidden = false;
   }
@@ -257,7 +358,7 @@ export class Panel {
     if (this.#disposed) return;
     const problem = this.templates.clone("problem", { detail: this.templates.problem(error) });
     part(problem, "retry").addEventListener("click", retry);
-    this.#view.replaceChildren(problem);
+    this.#view.replaceChildren(...(this.#over ? [this.#over.log] : []), problem);
     this.host.emit("error", { code: error instanceof ApiError ? error.code : "unexpected" });
   }
 
@@ -266,24 +367,36 @@ export class Panel {
     this.#prefetch();
     const [{ Chat }] = await Promise.all([this.host.load("chat"), stylesOf(this.host)]);
     if (this.#disposed) return;
-    this.#form = undefined;
+    this.#form = this.#over = undefined;
+    this.#draft = "";
+    this.host.remember(null, "past");
+    this.#markBrowser("minimised");
+    // A launcher that nobody else finds on this page.
+    this.host.hidden = false;
     this.#view.replaceChildren(this.templates.clone("chat"));
     this.#chat = new Chat(this, this.#view, this.#api, credentials, question, {
       startAnother: () => this.#startAnother(),
       disowned: () => this.#disown(),
-      ended: () => this.tabs.postMessage({ ended: credentials.session_id }),
+      ended: (past) => {
+        this.tabs.postMessage({ ended: credentials.session_id });
+        this.#ended(past);
+      },
       renewed: (renewed) => this.tabs.postMessage({ renewed }),
     });
     if (this.host.isOpen) this.#chat.shown({ focus });
   }
 
-  /** The next form knows what this visitor answered about themselves, unless somebody else sits here now. */
+  /**
+   * The next form stands below the chat that has ended, and knows what this visitor answered about themselves and had not
+   * sent yet, unless somebody else sits here now.
+   */
   async #startAnother() {
     // Without it the form is empty, no more. Beside the form, which nobody has begun to fill in then.
     const [refill] = await Promise.all([this.host.load("refill").catch(() => null), this.#reload()]);
     if (this.#form && this.#kept && this.#kept.visitor === this.#body.dataset.visitor) {
       refill?.fillPersonal(this.#form.form, this.#kept.answers);
     }
+    if (this.#over?.draft && this.#form && !this.#form.putDraft(this.#over.draft)) this.#draft = this.#over.draft;
     this.shown({ focus: true });
   }
 }

@@ -22,6 +22,7 @@ export class StartForm {
    * @param {Templates} templates
    * @param {object} on
    * @param {() => void} on.preload the visitor has begun to write, and will most likely chat
+   * @param {() => void} on.typed an answer has changed
    * @param {() => Promise<unknown>} on.ready resolves when all is there that shows a chat: none is opened before
    * @param {(puzzle: string) => Promise<string>} on.prove solves a proof of work
    * @param {(answers: URLSearchParams, key: string, waits: (busy: ApiError) => void) => Promise<void>} on.send
@@ -41,7 +42,10 @@ export class StartForm {
       this.submit();
     });
     form.addEventListener("input", on.preload, { once: true });
-    form.addEventListener("input", (event) => followDirection(event.target));
+    form.addEventListener("input", (event) => {
+      followDirection(event.target);
+      on.typed();
+    });
     this.errors.addEventListener("click", (event) => this.#goToField(event));
   }
 
@@ -65,9 +69,31 @@ export class StartForm {
     return new FormData(this.form);
   }
 
+  /** The answers that the visitor sees and may change, as pairs of name and value. @returns {[string, string][]} */
+  get typed() {
+    const answers = this.answers();
+    for (const field of this.form.querySelectorAll("[type=hidden]")) answers.delete(field.getAttribute("name") ?? "");
+    return [...answers].map(([name, value]) => [name, String(value)]);
+  }
+
+  get #about() {
+    const question = this.form.elements.namedItem(this.form.dataset.webchatQuestion ?? "");
+    return question instanceof HTMLTextAreaElement ? question : this.form.querySelector("textarea");
+  }
+
   /** What it is about, so far. */
   get draft() {
-    return this.form.querySelector("textarea")?.value.trim();
+    return this.#about?.value.trim();
+  }
+
+  /** @param {string} text @returns {boolean} whether there is a question that takes it */
+  putDraft(text) {
+    const question = this.#about;
+    if (!question) return false;
+    question.value = text;
+    followDirection(question);
+    this.on.typed();
+    return true;
   }
 
   /** The answer that our server posts as the first message; empty where there is none. */

@@ -136,12 +136,13 @@ export class WebChatElement extends HTMLElement {
   }
 
   /**
-   * What this tab remembers, written only after the visitor opened the chat. `panel` is "open", "minimised" over a
-   * running chat, or nothing.
+   * What this tab remembers, written only after the visitor opened the chat; else what this browser does, which is that a
+   * chat runs. `panel` is "open", "minimised" over a running chat, or nothing.
    */
   recall(name = "panel") {
     try {
-      return sessionStorage.getItem(`webchat:${this.slug}:${name}`);
+      const key = `webchat:${this.slug}:${name}`;
+      return sessionStorage.getItem(key) ?? localStorage.getItem(key);
     } catch {
       return null; // A browser that forbids storage forgets.
     }
@@ -150,8 +151,9 @@ export class WebChatElement extends HTMLElement {
   /** @param {string | null} value @param {string} [name] */
   remember(value, name = "panel") {
     try {
-      if (value) sessionStorage.setItem(`webchat:${this.slug}:${name}`, value);
-      else sessionStorage.removeItem(`webchat:${this.slug}:${name}`);
+      const key = `webchat:${this.slug}:${name}`;
+      if (value) sessionStorage.setItem(key, value);
+      else sessionStorage.removeItem(key);
     } catch {
       // As above.
     }
@@ -187,7 +189,7 @@ export class WebChatElement extends HTMLElement {
     if (had) part(this, "launcher").focus();
     this.remember(null);
     const panel = await this.#loading?.catch(() => undefined);
-    if (panel?.isRunning && !this.#open) this.remember("minimised");
+    if (panel?.isKept && !this.#open) this.remember("minimised");
   }
 
   /** Ends the running chat, if there is one. */

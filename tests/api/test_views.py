@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
+from tests.support.factories import ANSWERS, make_field, make_hours, make_user, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat.models import ChatSession
 
@@ -175,10 +175,17 @@ def test_a_page_view_sets_no_cookie_and_varies_by_nothing_of_the_visitor(client,
     assert not response.cookies
 
 
-def test_the_tag_shows_nothing_for_an_absent_or_switched_off_webchat(client):
+def test_the_tag_shows_nothing_for_an_absent_webchat(client):
     assert "<web-chat" not in client.get("/").content.decode()
-    make_webchat(enabled=False)
-    assert "<web-chat" not in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize("hours", [False, True])
+def test_a_launcher_that_is_switched_off_waits_hidden_for_those_whose_chat_runs(client, hours):
+    make_webchat(enabled=False, hours=make_hours() if hours else None)
+    page = client.get("/").content.decode()
+    [tag] = re.findall(r"<web-chat[^>]*>", page)
+    assert re.search(r"\shidden\b", tag)
+    assert "data-webchat-hours" not in tag  # whose script would show it while they are open
 
 
 def test_signed_in_visitors_see_what_their_account_answers(sandbox):

@@ -30,6 +30,7 @@ const GLOBALS = [
   "ResizeObserver",
   "customElements",
   "document",
+  "localStorage",
   "location",
   "matchMedia",
   "navigator",

@@ -205,7 +205,7 @@ test("an end that fails is told, and can be tried again, but not twice at once",
   assert.equal(waiting.length, 2);
 });
 
-test("after the end the focus goes on, from the chat or from a button that Safari gives none", () => {
+test("after the end the focus goes to the sentence, from the chat or from a button that Safari gives none", () => {
   const outside = document.createElement("button");
   document.body.append(outside);
   for (const [focused, moves] of [
@@ -217,8 +217,10 @@ test("after the end the focus goes on, from the chat or from a button that Safar
     dialog.ask(true);
     document.activeElement.blur();
     focused.focus();
-    dialog.show();
-    assert.equal(document.activeElement === found("new"), moves);
+    found("ended-text").setAttribute("role", "status");
+    dialog.show("", { isNews: true });
+    assert.equal(document.activeElement === found("ended-text"), moves);
+    assert.equal(found("ended-text").hasAttribute("role"), !moves);
     assert.equal(found("ended-text").textContent, "This chat has ended.");
   }
 });

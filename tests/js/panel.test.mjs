@@ -66,12 +66,13 @@ after(() => {
 beforeEach(() => {
   requests = [];
   sessionStorage.clear();
+  localStorage.clear();
   answers = [["GET /webchat/support/panel/", 200, () => form]];
 });
 afterEach(() => element.remove());
 
 /** The element on a page, in a mode. Each has a slug of its own: what the one before still says to its tabs is not for it. */
-function show(mode) {
+function show(mode, prepare = () => {}) {
   shows += 1;
   const holder = document.createElement("div");
   holder.innerHTML = markup;
@@ -83,6 +84,7 @@ function show(mode) {
   for (const name of ["opening", "opened", "started", "ending", "ended", "error"]) {
     element.addEventListener(`web-chat:${name}`, (event) => events.push([name, event.detail]));
   }
+  prepare();
   document.body.replaceChildren(holder);
   return element;
 }
@@ -226,6 +228,116 @@ test("an end is told to the page first, which may cancel it, and to our server o
   ]);
   assert.equal(found("end").hidden, true);
   assert.equal(found("ended").hidden, false);
+});
+
+const panelIs = (state) => form.replace('data-webchat-state="form"', `data-webchat-state="${state}"`);
+const mark = () => localStorage.getItem(`webchat:${element.slug}:panel`);
+
+/** The same page in the same tab, loaded again. */
+async function reload() {
+  const { slug } = element;
+  show("inline", () => element.setAttribute("slug", slug)).open();
+  await until(() => found("ended") || found("form"));
+  await settled();
+}
+
+async function endChat() {
+  answers.unshift([`POST /api/webchat/sessions/${SESSION}/end/`, 200, "{}"]);
+  await element.end();
+}
+
+test("the end takes no word, and the next chat is offered it, below what was said", async () => {
+  await startChat({ question: "Where is my parcel?" });
+  found("message").value = "half a sent";
+  found("message").dispatchEvent(new Event("input", { bubbles: true }));
+  found("message").focus();
+  await endChat();
+  assert.equal(document.activeElement, found("ended-text"));
+  assert.deepEqual([found("kept").hidden, found("kept-text").value], [false, "half a sent"]);
+  assert.equal(element.recall("draft"), null);
+  found("new").click();
+  await until(() => found("form"));
+  await until(() => found("form").elements.namedItem("question").value === "half a sent");
+  assert.equal(found("view").firstElementChild, found("log"));
+  assert.match(found("log").textContent, /Where is my parcel\?/);
+});
+
+test("a chat that has ended is there after a reload, until another begins", async () => {
+  await startChat({ question: "Where is my parcel?" });
+  await endChat();
+  await reload();
+  await until(() => found("ended") && !found("ended").hidden);
+  assert.match(found("log").textContent, /Where is my parcel\?/);
+  assert.equal(found("composer").hidden, true);
+  assert.equal(requests.filter((request) => request.startsWith("POST /api/webchat/support/")).length, 1);
+  found("new").click();
+  await until(() => found("form"));
+  found("form").dispatchEvent(new Event("submit", { cancelable: true }));
+  await until(() => found("composer") && !found("composer").hidden);
+  assert.equal(element.recall("past"), null);
+});
+
+test("nobody else reads a chat that has ended, or what was typed into the form", async () => {
+  await startChat({ question: "Where is my parcel?" });
+  await endChat();
+  element.remember(JSON.stringify([JSON.parse(element.recall("past")).visitor, [["name", "José"]]]), "form");
+  answers.find(([start]) => start === "GET /webchat/support/panel/")[2] = () =>
+    form.replace(/data-visitor="\w+"/, 'data-visitor="of somebody else"');
+  await reload();
+  assert.equal(found("log"), null);
+  assert.equal(found("form").elements.namedItem("name").value, "");
+  assert.deepEqual([element.recall("past"), element.recall("form")], [null, null]);
+});
+
+test("after half an hour a chat that has ended is forgotten", async () => {
+  await startChat();
+  await endChat();
+  const past = JSON.parse(element.recall("past"));
+  element.remember(JSON.stringify({ ...past, at: past.at - 30 * 60_000 }), "past");
+  await reload();
+  assert.equal(found("log"), null);
+  assert.equal(element.recall("past"), null);
+});
+
+test("what was typed into the form is there after a reload, until it is sent", async () => {
+  show("inline").open();
+  await until(() => found("form"));
+  found("form").elements.namedItem("name").value = "José";
+  found("form").elements.namedItem("name").dispatchEvent(new Event("input", { bubbles: true }));
+  assert.ok(!element.recall("form").includes(found("form").elements.namedItem("csrfmiddlewaretoken").value));
+  await reload();
+  await until(() => found("form").elements.namedItem("name").value === "José");
+  answers.push(["POST /api/webchat/support/sessions/", 201, JSON.stringify(CREDENTIALS)]);
+  found("form").dispatchEvent(new Event("submit", { cancelable: true }));
+  await until(() => found("composer"));
+  assert.equal(element.recall("form"), null);
+});
+
+test("every tab of the browser learns from a mark that a chat runs, as long as it does", async () => {
+  await startChat();
+  assert.equal(mark(), "minimised");
+  sessionStorage.clear(); // as in another tab
+  answers = [["GET /webchat/support/panel/", 200, () => panelIs("running")]];
+  answers.push(["GET /api/webchat/support/sessions/current/", 200, JSON.stringify(CREDENTIALS)]);
+  const { slug } = element;
+  show("launcher", () => {
+    element.setAttribute("slug", slug);
+    element.hidden = true; // from those who have no chat
+  });
+  await until(() => found("composer"));
+  assert.deepEqual([element.hidden, element.isOpen], [false, false]);
+  await endChat();
+  assert.equal(mark(), null);
+});
+
+test("a mark that is no longer true goes, and shows no launcher", async () => {
+  answers = [["GET /webchat/support/panel/", 200, () => panelIs("closed")]];
+  show("launcher", () => {
+    localStorage.setItem(`webchat:${element.slug}:panel`, "minimised");
+    element.hidden = true;
+  });
+  await until(() => mark() === null);
+  assert.equal(element.hidden, true);
 });
 
 test("another tab's end is this one's, and our server knows already", async () => {

@@ -81,6 +81,15 @@ export interface Entry {
   event?: "joined" | "left";
 }
 
+/** What a tab remembers of a chat that has ended. */
+export interface Past {
+  entries: Entry[];
+  /** Whether the earliest message is among them. */
+  isWhole: boolean;
+  /** What the visitor had written and not sent. */
+  draft: string;
+}
+
 export interface Attachment {
   name: string;
   /** A media type. */

@@ -47,8 +47,8 @@ _USAGE = 'webchat takes a slug, mode="launcher" or mode="inline", and context=, 
 def webchat(parser: Parser, token: Token) -> WebchatNode:
     """The launcher of a webchat, or with mode="inline" the chat itself, in the page.
 
-    Without a slug it is the first webchat of this site. A webchat that is absent shows nothing, one that is switched
-    off shows no launcher. `context=order` tells the agent more: a mapping of names to texts, numbers, true and false,
+    Without a slug it is the first webchat of this site. A webchat that is absent shows nothing. The launcher of one that
+    is switched off is hidden: the script shows it to those whose chat runs. `context=order` tells the agent more: a mapping of names to texts, numbers, true and false,
     signed so that the browser cannot change it (but readable there). Inline is always our own widget.
 
     Not a simple_tag, because those have the name `context` for themselves.
@@ -117,7 +117,7 @@ def launcher_hours(webchat: Webchat) -> dict[str, Any] | None:
     """What the launcher of a webchat with opening hours needs. By this machine's clock: a page view has no query, and the
     server decides again when the panel is opened."""
     now = timezone.now()
-    changes = changes_ahead(webchat, now)
+    changes = changes_ahead(webchat, now) if webchat.enabled else ""
     if not changes:
         return None
     labels = {WhenClosed.SAY: _("Closed at the moment"), WhenClosed.MESSAGE: _("Leave a message")}
@@ -161,7 +161,7 @@ class WebchatNode(template.Node):
             return ""
         if found is None and slug and settings.DEBUG:
             logger.warning("webchat_unknown", webchat=str(slug))
-        if found is None or (mode == "launcher" and not found.enabled):
+        if found is None:
             return ""
         request = context.get("request")
         if request is None:

@@ -6,16 +6,19 @@ import { Composer } from "./composer.js";
 import { ConnectionNotice } from "./connection-notice.js";
 import { Conversation } from "./conversation.js";
 import { EndDialog } from "./end-dialog.js";
+import { pastOf, saveConversation } from "./past-chat.js";
 import { People } from "./people.js";
 import { Transcript } from "./transcript.js";
 import { TwilioClient } from "./twilio-client.js";
 
 /**
- * @import {Attachment, Credentials, Entry, Status} from "#types"
+ * @import {Attachment, Credentials, Entry, Past, Status} from "#types"
  * @import {Api} from "../api.js"
  * @import {Panel} from "../panel.js"
  * @import {Alerts} from "./alerts.js"
  */
+
+export { PastChat } from "./past-chat.js";
 
 const CONNECT_MS = 15_000;
 // Our server tries for 3 s to post the question; after that its worker does, and nobody knows when.
@@ -65,7 +68,7 @@ export class Chat {
    * @param {object} on
    * @param {() => void} on.startAnother
    * @param {() => void} on.disowned it is no longer this visitor's to see
-   * @param {() => void} on.ended
+   * @param {(past: Past) => void} on.ended
    * @param {(credentials: Credentials) => void} on.renewed
    */
   constructor({ host, templates, header, frame }, view, api, credentials, question, on) {
@@ -371,11 +374,7 @@ export class Chat {
 
   async #download() {
     await this.transcript.loadAll().catch(() => {});
-    const module = await this.host.load("download").catch(() => this.#notLoaded());
-    if (!module) return;
-    const [first] = this.transcript.timeline.entries;
-    const name = `${this.host.slug}-${(first?.at ?? this.#now()).toISOString().slice(0, 10)}`;
-    module.save(module.textOf(this.transcript, this.templates, this.header.title, !this.conversation.hasOlder), name);
+    await saveConversation(this.host, this.transcript, this.header.title, !this.conversation.hasOlder);
   }
 
   #notLoaded() {
@@ -429,15 +428,13 @@ export class Chat {
         if (error instanceof ApiError && error.status === 404) this.on.disowned();
       });
     }
-    this.on.ended();
-    this.endDialog.show();
-    this.composer.forget();
+    const draft = this.composer.finish();
     this.host.remember(null, "unsent");
-    this.composer.hide(true);
+    this.endDialog.show(draft, { isNews: true });
     this.notice.clear();
     this.people.end();
     this.header.clear();
-    if (!this.host.isOpen) this.host.remember(null);
+    this.on.ended(pastOf(this.transcript, this.templates, draft, !this.conversation.hasOlder));
     this.host.emit("ended", { session_id: this.session, by });
   }
 }

@@ -1,4 +1,5 @@
-// Where the visitor writes. The draft outlives a reload of the tab, and no longer than the chat.
+// Where the visitor writes. The draft outlives a reload of the tab; what is left of it at the end of the chat can be taken
+// into another one.
 
 import { persistently } from "../api.js";
 import { followDirection, part } from "../templates.js";
@@ -69,10 +70,12 @@ export class Composer {
     this.#changed();
   }
 
-  /** The chat is over: nothing of the draft stays behind. */
-  forget() {
+  /** The chat is over. @returns {string} what was written and not sent */
+  finish() {
+    this.hide(true);
     this.host.remember(null, "draft");
     this.#outgoing?.clear();
+    return this.input.value.trim();
   }
 
   /** @param {HTMLElement} view */

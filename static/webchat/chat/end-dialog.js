@@ -35,15 +35,26 @@ export class EndDialog {
     if (asking) part(this.view, "confirm-keep").focus();
   }
 
-  /** The chat is over. */
-  show() {
+  /**
+   * The chat is over.
+   * @param {string} draft what the visitor had written and not sent
+   * @param {{isNews: boolean}} options whether it has just ended
+   */
+  show(draft, { isNews }) {
     // Safari on a Mac gives a clicked button no focus: then the page has it.
-    const had = this.view.contains(document.activeElement) || document.activeElement === document.body;
+    const { activeElement } = document;
+    const had = isNews && (this.view.contains(activeElement) || activeElement === document.body);
+    const text = part(this.view, "ended-text");
+    // What has the focus is read out by that.
+    if (had) text.removeAttribute("role");
+    text.textContent = this.templates.text("ended");
     this.view.classList.add("webchat-over");
     this.question.hidden = true;
     part(this.view, "ended").hidden = false;
-    part(this.view, "ended-text").textContent = this.templates.text("ended");
-    if (had) part(this.view, "new").focus();
+    part(this.view, "kept").hidden = !draft;
+    part(this.view, "kept-text", HTMLTextAreaElement).value = draft;
+    // Never to a button: the visitor may be typing, and the next space or Enter would press it.
+    if (had) text.focus();
   }
 
   async #confirm() {

@@ -1,0 +1,74 @@
+// A chat that has ended, as this tab remembers it for a while: to be read, and to be taken along.
+
+import { part, Templates } from "../templates.js";
+import { EndDialog } from "./end-dialog.js";
+import { Transcript } from "./transcript.js";
+
+/**
+ * @import {Past} from "#types"
+ * @import {Panel} from "../panel.js"
+ * @import {WebChatElement} from "../web-chat-element.js"
+ */
+
+export class PastChat {
+  /**
+   * @param {Panel} panel
+   * @param {HTMLElement} view
+   * @param {Past} past
+   * @param {() => void} startAnother
+   */
+  constructor({ host, templates, header }, view, past, startAnother) {
+    this.transcript = new Transcript(view, templates, {
+      now: () => new Date(),
+      nameOf: (name) => name || null,
+      resend() {},
+      older: () => null,
+      loadFiles: () => host.load("received-files"),
+    });
+    this.transcript.fill(past.entries.map((entry) => ({ ...entry, at: new Date(entry.at) })));
+    part(view, "composer").hidden = true;
+    const endDialog = new EndDialog(view, templates, { asked() {}, confirmed: () => Promise.resolve() });
+    endDialog.show(past.draft, { isNews: false });
+    part(view, "new").addEventListener("click", startAnother);
+    for (const button of view.querySelectorAll("[data-webchat-download]")) {
+      button.addEventListener("click", () => saveConversation(host, this.transcript, header.title, past.isWhole));
+    }
+  }
+}
+
+/**
+ * What a tab can remember: people by their names, and files as words, for nobody can fetch them any more.
+ * @param {Transcript} transcript
+ * @param {Templates} templates
+ * @param {string} draft
+ * @param {boolean} isWhole whether the earliest message is in the transcript
+ * @returns {Past}
+ */
+export function pastOf(transcript, templates, draft, isWhole) {
+  const entries = transcript.timeline.entries.map(({ files = [], cancel: _, ...entry }) => ({
+    ...entry,
+    author: entry.own ? "" : (transcript.on.nameOf(entry.author) ?? ""),
+    text: [transcript.wordsOf({ ...entry, files }), ...files.map(({ name }) => templates.text("attached", { name }))]
+      .filter(Boolean)
+      .join("\n"),
+    status: entry.status === "sent" ? entry.status : /** @type {const} */ ("failed"),
+  }));
+  return { entries, isWhole, draft };
+}
+
+/**
+ * @param {WebChatElement} host
+ * @param {Transcript} transcript
+ * @param {string} title
+ * @param {boolean} isWhole
+ */
+export async function saveConversation(host, transcript, title, isWhole) {
+  try {
+    const { save, textOf } = await host.load("download");
+    const [first] = transcript.timeline.entries;
+    const name = `${host.slug}-${(first?.at ?? new Date()).toISOString().slice(0, 10)}`;
+    save(textOf(transcript, new Templates(host), title, isWhole), name);
+  } catch {
+    host.emit("error", { code: "load_failed" });
+  }
+}
