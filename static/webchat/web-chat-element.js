@@ -111,13 +111,13 @@ export class WebChatElement extends HTMLElement {
   /** @param {string} name @param {string | null} before @param {string | null} now */
   attributeChangedCallback(name, before, now) {
     if (!this.#bound || before === now) return;
-    if (name === "mode") {
-      this.#draw();
-      this.#panel?.attached();
+    if (name !== "mode") {
+      this.#unload();
+      if (this.#open) this.#show({ focus: false });
       return;
     }
-    this.#unload();
-    if (this.#open) this.#show({ focus: false });
+    this.#draw();
+    this.#panel?.attached();
   }
 
   /** The page has done with it. The chat goes on with the next element of its kind, or with this one put back. */
@@ -144,7 +144,7 @@ export class WebChatElement extends HTMLElement {
       const key = `webchat:${this.slug}:${name}`;
       return sessionStorage.getItem(key) ?? localStorage.getItem(key);
     } catch {
-      return null; // A browser that forbids storage forgets.
+      return undefined; // A browser that forbids storage forgets.
     }
   }
 

@@ -66,7 +66,8 @@ def test_the_agent_ends(widget: Widget) -> None:
     assert told.value.status == 200
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
     widget.page.reload()
-    expect(widget.field("name")).to_be_visible()
+    expect(widget.log.get_by_text("Goodbye!")).to_be_visible()
+    expect(widget.panel.get_by_role("button", name="Start a new chat")).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,9 @@ test("what was typed into the form is there after a reload, until it is sent", a
   show("inline").open();
   await until(() => found("form"));
   found("form").elements.namedItem("name").value = "José";
-  found("form").elements.namedItem("name").dispatchEvent(new Event("input", { bubbles: true }));
+  found("form")
+    .elements.namedItem("name")
+    .dispatchEvent(new Event("input", { bubbles: true }));
   assert.ok(!element.recall("form").includes(found("form").elements.namedItem("csrfmiddlewaretoken").value));
   await reload();
   await until(() => found("form").elements.namedItem("name").value === "José");
