@@ -24,6 +24,7 @@ export class PastChat {
       resend() {},
       older: () => null,
       loadFiles: () => host.load("received-files"),
+      loadRichText: () => host.load("rich-text"),
     });
     this.transcript.fill(past.entries.map((entry) => ({ ...entry, at: new Date(entry.at) })));
     part(view, "composer").hidden = true;
