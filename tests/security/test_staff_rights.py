@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
+from tests.support.factories import ANSWERS, make_field, make_hours, make_user, make_webchat
 from tests.support.page_form import as_shown
 from tests.support.visitor import VisitorClient
 from webchat.fields.lookups import validate_lookup
@@ -92,6 +92,18 @@ def test_who_may_only_look_calls_nobody_at_twilio(webchat, sandbox):
     client = staff("view_webchat")
     client.post("/admin/webchat/webchat/", {"action": "test_connection", "_selected_action": [webchat.pk]})
     assert sandbox.log() == []
+
+
+@pytest.mark.parametrize(("permissions", "added"), [((), 0), (("add_specialday",), 1)])
+def test_public_holidays_need_the_permission_to_add_days(permissions, added):
+    plan = make_hours((0, "09:00", "17:00"))
+    client = staff("change_openinghours", *permissions)
+    page = client.get(f"/admin/webchat/openinghours/{plan.pk}/change/").content.decode()
+    offered = client.get("/admin/webchat/openinghours/").content.decode()
+    assert ("holidays/" in page, "add_public_holidays" in offered) == (bool(added), bool(added))
+    address = f"/admin/webchat/openinghours/{plan.pk}/holidays/?country=DE&year=2030&region=&language=de"
+    client.post(address, {"day": ["2030-01-01"]})
+    assert plan.special_days.count() == added
 
 
 def test_who_may_not_change_fields_moves_none_by_saving_the_webchat(webchat):

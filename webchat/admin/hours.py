@@ -100,7 +100,10 @@ class OpeningHoursAdmin(ConcurrentEditsMixin):
         context = {"days": next_days(plan, database_now()), "minutes": MINUTES, "plan": plan}
         return render_to_string("admin/webchat/openinghours/two_weeks.html", context)
 
-    @admin.action(description=gettext_lazy("Add public holidays of a country"), permissions=["change"])
+    def has_add_holidays_permission(self, request: HttpRequest) -> bool:
+        return self.has_change_permission(request) and request.user.has_perm("webchat.add_specialday")
+
+    @admin.action(description=gettext_lazy("Add public holidays of a country"), permissions=["add_holidays"])
     def add_public_holidays(self, request: HttpRequest, plans: QuerySet[OpeningHours]) -> HttpResponse | None:
         if len(plans) == 1:
             return redirect("admin:webchat_openinghours_holidays", plans[0].pk)
@@ -139,7 +142,7 @@ class HolidaysForm(forms.Form):
 def holidays_page(model_admin: OpeningHoursAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Shows the holidays of a country and year, and adds those that staff leave ticked."""
     plan = get_object_or_404(OpeningHours, pk=pk)
-    if not model_admin.has_change_permission(request, plan):
+    if not model_admin.has_add_holidays_permission(request):
         raise PermissionDenied
     form = HolidaysForm(request.GET or None, initial={"year": database_now().astimezone(plan.zone).year})
     found = public_holidays.holidays_of(**form.cleaned_data) if form.is_valid() else []
