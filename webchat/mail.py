@@ -19,9 +19,9 @@ from django.core.mail import BadHeaderError, EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import DatabaseError
 
+from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.models import OutgoingMail
-from webchat.models.clock import database_now
 from webchat.models.due import Stop, never, pause_after, take_due
 
 logger = structlog.get_logger(__name__)

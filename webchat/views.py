@@ -24,6 +24,7 @@ from webchat.chats.availability import availability_of
 from webchat.chats.end import end_chat
 from webchat.chats.question import post_question_after
 from webchat.chats.start import start_in_turn, submit
+from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.forms.form import FormInvalid, PreEngagementForm
 from webchat.forms.message_form import MessageForm
@@ -31,7 +32,6 @@ from webchat.forms.submit import bind_form
 from webchat.hours import state_of, takes_messages
 from webchat.messages.take import leave_message
 from webchat.models import ChatSession, Message, Webchat, WhenNobody
-from webchat.models.clock import database_now
 from webchat.models.copies import webchat_named
 from webchat.protection import form_keys, proof_of_work
 from webchat.visitors import Visitor, mark_of, page_secret, remember, visitor_of

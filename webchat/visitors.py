@@ -10,7 +10,6 @@ import ipaddress
 import re
 import secrets
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -21,12 +20,13 @@ from django.http import HttpRequest, HttpResponseBase
 from django.middleware.csrf import get_token
 from django.utils.crypto import salted_hmac
 
+from webchat.clock import database_now
 from webchat.conf import conf
 
 logger = structlog.get_logger(__name__)
 
 _SALT = "webchat.visitor"
-_AGE = timedelta(days=1)
+_AGE_SECONDS = 86_400
 # Some gateways append a port, which an IPv6 address needs brackets for: 203.0.113.1:50000, [2001:db8::1]:50000.
 _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?")
 
@@ -78,20 +78,21 @@ def visitor_of(request: HttpRequest) -> Visitor:
 
 def cookie_of(request: HttpRequest) -> Cookie | None:
     try:
-        told = signing.loads(request.COOKIES.get(cookie_name(), ""), salt=_SALT, max_age=_AGE)
+        told = signing.loads(request.COOKIES.get(cookie_name(), ""), salt=_SALT)
     except signing.BadSignature:
         return None
     match told:
-        case [str(browser), str(key), str(user)]:
+        # By the database's clock: else a machine whose own clock is wrong would take the chats of all others away.
+        case [str(browser), str(key), str(user), int(made_at)] if abs(_now() - made_at) <= _AGE_SECONDS:
             return Cookie(browser, key, user)
-    return None  # of an earlier version of the site
+    return None  # too old, or of an earlier version of the site
 
 
 def remember(response: HttpResponseBase, visitor: Visitor) -> None:
     """Sets the cookie: for this browser session, never for scripts, never to be cached by anybody."""
     response.set_cookie(
         cookie_name(),
-        signing.dumps([visitor.browser, visitor.key, _name_of(visitor.user)], salt=_SALT),
+        signing.dumps([visitor.browser, visitor.key, _name_of(visitor.user), _now()], salt=_SALT),
         secure=conf.SERVED_OVER_TLS,
         httponly=True,
         samesite="Lax",
@@ -109,6 +110,10 @@ def page_secret(request: HttpRequest) -> str:
     one is given it with the answer, which then is of this browser alone."""
     get_token(request)
     return str(request.META["CSRF_COOKIE"])
+
+
+def _now() -> int:
+    return int(database_now().timestamp())
 
 
 def _random_key() -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import re
 from datetime import timedelta
 
-import altcha
 import pytest
 import time_machine
 from django.utils import timezone
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
-from tests.support.visitor import VisitorClient
+from tests.support.visitor import VisitorClient, solution_in
 from webchat.models import ChatSession
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox")]
@@ -26,17 +24,6 @@ def refused(response, status, code):
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert not ChatSession.objects.exists()
     return response
-
-
-def solution_in(panel: str, **changes: object) -> str:
-    """What a browser makes of the puzzle of a form."""
-    puzzle = html.unescape(re.search(r'data-webchat-puzzle="([^"]+)"', panel)[1])
-    challenge = altcha.Challenge.from_dict(altcha.v2.json.loads(puzzle))
-    solution = altcha.solve_challenge(challenge)
-    assert solution
-    for name, value in changes.items():
-        setattr(solution, name, value)
-    return altcha.Payload(challenge, solution).to_base64()
 
 
 # --- Only from the form ----------------------------------------------------------------------------------------------

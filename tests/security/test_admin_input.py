@@ -11,8 +11,8 @@ from django.contrib import admin
 from django.test import Client
 
 from tests.support.factories import make_user, make_webchat
+from webchat.clock import database_now
 from webchat.models import ChatSession, PreEngagementField, Webchat
-from webchat.models.clock import database_now
 
 # Django's admin has templates with variables that are not there.
 pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]

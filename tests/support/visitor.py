@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
+import altcha
 from django.test import Client
 
 PANEL = "/webchat/{}/panel/"
@@ -61,3 +63,14 @@ class VisitorClient:
 def _first(pattern: str, text: str) -> str:
     found = re.search(pattern, text)
     return found[1] if found else ""
+
+
+def solution_in(panel: str, **changes: object) -> str:
+    """What a browser makes of the puzzle of a form."""
+    puzzle = html.unescape(re.search(r'data-webchat-puzzle="([^"]+)"', panel)[1])
+    challenge = altcha.Challenge.from_dict(altcha.v2.json.loads(puzzle))
+    solution = altcha.solve_challenge(challenge)
+    assert solution
+    for name, value in changes.items():
+        setattr(solution, name, value)
+    return altcha.Payload(challenge, solution).to_base64()

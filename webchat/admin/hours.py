@@ -23,10 +23,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.tools import UniqueRowsFormSet
+from webchat.clock import database_now
 from webchat.hours import public_holidays, state_in_words, state_of
 from webchat.hours.picture import MINUTES, next_days
 from webchat.models import OpeningHours, Span, SpecialDay, Webchat
-from webchat.models.clock import database_now
 
 
 class OpeningHoursForm(forms.ModelForm):

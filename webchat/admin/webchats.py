@@ -23,11 +23,11 @@ from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn
 from webchat.chats.connection import find_problems
+from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.flex import GATEWAYS
 from webchat.hours import state_in_words, state_of, zone_of
 from webchat.models import ChatSession, Message, Webchat
-from webchat.models.clock import database_now
 
 
 class WebchatForm(ModelForm):

@@ -11,10 +11,10 @@ from datetime import timedelta
 
 import structlog
 
+from webchat.clock import database_now
 from webchat.flex import Deadline, FlexError
 from webchat.flex.taskrouter import TaskRouter
 from webchat.models import QueueFigures, Webchat
-from webchat.models.clock import database_now
 from webchat.models.due import Stop, never, pause_after, take_due
 from webchat.protection.outage import breaker
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import structlog
 
+from webchat.clock import database_now
 from webchat.errors import ChatRefused
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
-from webchat.models.clock import database_now
 from webchat.protection.outage import passage
 
 logger = structlog.get_logger(__name__)

@@ -10,10 +10,10 @@ import structlog
 from django.db import DatabaseError
 from django.http.response import HttpResponseBase
 
+from webchat.clock import database_now
 from webchat.errors import ChatRefused
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
-from webchat.models.clock import database_now
 from webchat.models.session import LEASE
 from webchat.protection.outage import breaker, passage
 

@@ -22,13 +22,13 @@ from django.utils.translation import gettext
 from webchat.audit import note_legacy_gone
 from webchat.chats import end
 from webchat.chats.accounts import require_same_user
+from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.forms.form import Answers, PreEngagementForm
 from webchat.forms.submit import bind_form, read_key, take_answers
 from webchat.hours import closed_in_words, state_of, was_open_in_time
 from webchat.models import ChatSession, Webchat
-from webchat.models.clock import database_now
 from webchat.models.session import LEASE, account_seal, new_identity
 from webchat.protection import form_keys, limits, refusals
 from webchat.protection.outage import breaker, bulkhead

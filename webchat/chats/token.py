@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from webchat.chats.end import end_chat
+from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.flex import FlexError
 from webchat.flex.tokens import LONGEST, Token, mint
 from webchat.models import ChatSession
-from webchat.models.clock import database_now
 
 # A token is renewed for this long after the start, then the visitor starts a new chat.
 AGE_CAP = timedelta(hours=12)

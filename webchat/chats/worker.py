@@ -19,10 +19,10 @@ from webchat.chats.accounts import end_chats_of_retired_keys, end_chats_without_
 from webchat.chats.end import LOOK, close_channel, end_chat, end_if_over, note_end
 from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
+from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
 from webchat.models import ChatSession, Message, OutgoingMail, RetiredKey
-from webchat.models.clock import database_now
 from webchat.models.due import Stop, never, take_due
 from webchat.models.session import LEASE, ChatSessionQuerySet
 from webchat.protection import limits

@@ -16,11 +16,11 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.fields import lookups
 from webchat.fields.kinds import Match, Role, Type
@@ -207,7 +207,7 @@ class PreEngagementForm(forms.Form):
             digest=salted_hmac("webchat.answers", pre_engagement_json(own), algorithm="sha256").hexdigest(),
             account_matches=lookups.matching_names(self._annotated(), data),
             consents=[
-                {"name": row.name, "text": row.label, "given_at": timezone.now().isoformat(timespec="seconds")}
+                {"name": row.name, "text": row.label, "given_at": database_now().isoformat(timespec="seconds")}
                 for row in self.rows
                 if row.type == Type.CONSENT and data.get(row.name)
             ],

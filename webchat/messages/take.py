@@ -10,12 +10,12 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
+from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.forms.message_form import MessageForm
 from webchat.forms.submit import bind_form, read_key, take_answers
 from webchat.messages import mail
 from webchat.models import Message, Webchat
-from webchat.models.clock import database_now
 from webchat.protection import form_keys, limits
 from webchat.visitors import Visitor
 

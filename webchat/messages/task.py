@@ -11,12 +11,12 @@ from datetime import timedelta
 import structlog
 from django.urls import reverse
 
+from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.flex import Deadline, FlexError
 from webchat.flex.taskrouter import TaskRouter
 from webchat.hours import state_of
 from webchat.models import Message, Webchat
-from webchat.models.clock import database_now
 from webchat.models.due import Stop, never, pause_after, take_due
 from webchat.protection.outage import breaker
 

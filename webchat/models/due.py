@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from django.db.models import Model, QuerySet
 
-from webchat.models.clock import database_now
+from webchat.clock import database_now
 
 Row = TypeVar("Row", bound=Model)
 # Whether to begin with no further row.

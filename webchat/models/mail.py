@@ -7,7 +7,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from webchat.models.clock import database_now
+from webchat.clock import database_now
 
 
 class OutgoingMail(models.Model):

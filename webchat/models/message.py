@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from webchat.models.clock import database_now
+from webchat.clock import database_now
 from webchat.models.webchat import Webchat
 from webchat.visitors import Visitor
 

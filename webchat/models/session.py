@@ -19,8 +19,8 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
+from webchat.clock import database_now
 from webchat.flex import Channel, Destination, Engagement, FlexError
-from webchat.models.clock import database_now
 from webchat.models.webchat import Webchat
 from webchat.visitors import Visitor
 

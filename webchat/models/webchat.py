@@ -22,9 +22,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from webchat.attachments import KINDS, MAX_MEGABYTES, default_kinds, types_of, validate_kinds
+from webchat.clock import database_now
 from webchat.colours import ink_for, validate_colour
 from webchat.flex import GATEWAYS, Destination, credentials
-from webchat.models.clock import database_now
 from webchat.models.hours import OpeningHours
 from webchat.stylesheet import Stylesheet, stylesheet
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from django.core import signing
 
+from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
-from webchat.models.clock import database_now
 from webchat.visitors import Visitor
 
 # Nobody reads and fills a form faster.

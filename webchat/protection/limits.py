@@ -20,11 +20,11 @@ from django.db.models import F, Q
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
 from webchat.fields.lookups import normal_form
 from webchat.models import LimitCounter, Webchat
-from webchat.models.clock import database_now
 from webchat.visitors import Visitor
 
 # What a time may lose to rounding.

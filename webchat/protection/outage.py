@@ -15,11 +15,11 @@ from contextlib import contextmanager
 import structlog
 from django.db import transaction
 
+from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
 from webchat.flex import FlexError
 from webchat.models import Outage
-from webchat.models.clock import database_now
 
 logger = structlog.get_logger(__name__)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 
 import altcha
 from django.utils.crypto import salted_hmac
 
+from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 
 ALGORITHM = "PBKDF2/SHA-256"
@@ -29,8 +29,8 @@ def puzzle(key: str) -> str:
         ALGORITHM,
         ROUNDS_A_KEY,
         counter=FEWEST_KEYS + secrets.randbelow(MORE_KEYS),
-        expires_at=int(time.time()) + VALID_SECONDS,
-        data={"key": key},
+        # Its time is the database's, as a solution may come to another machine. Altcha's own goes by this one's clock.
+        data={"key": key, "made_at": int(database_now().timestamp())},
         hmac_secret=_secret(),
     )
     return json.dumps(challenge.to_dict())
@@ -38,9 +38,12 @@ def puzzle(key: str) -> str:
 
 def check(solution: str, key: str) -> None:
     """Raises ChatRefused(PROOF_NEEDED) unless it solves a puzzle that was made for this key not long ago."""
-    solved = solution and altcha.verify_solution(solution, _secret()).verified
-    if solved and altcha.Payload.from_base64(solution).challenge.parameters.data == {"key": key}:
-        return
+    if not (solution and altcha.verify_solution(solution, _secret()).verified):
+        raise ChatRefused(Code.PROOF_NEEDED)
+    match altcha.Payload.from_base64(solution).challenge.parameters.data:
+        case {"key": made_for, "made_at": int(made_at)} if made_for == key:
+            if abs(database_now().timestamp() - made_at) <= VALID_SECONDS:
+                return
     raise ChatRefused(Code.PROOF_NEEDED)
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import structlog
 
+from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.flex import FlexError
 from webchat.models import RefusedWebchat, Webchat
-from webchat.models.clock import database_now
 from webchat.models.copies import forget_copies
 
 logger = structlog.get_logger(__name__)
