@@ -12,7 +12,7 @@ from webchat.concurrent_indexes import AddIndexConcurrently
 class Migration(migrations.Migration):
     atomic = False
     dependencies = [
-        ("webchat", "0009_messages_without_their_user"),
+        ("webchat", "0010_looks_of_webchats"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
