@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import math
+import time
 from collections.abc import Generator, Iterator
+from types import SimpleNamespace
 
 import pytest
 from django.test import Client
@@ -15,6 +18,7 @@ from config import logs
 from tests.support.log import Log
 from tests.support.missing import count_skipped
 from tests.support.sandbox import SandboxServer
+from webchat.models import clock
 from webchat.models.copies import forget_copies
 from webchat.protection.outage import breaker
 
@@ -52,6 +56,13 @@ def no_language_of_another_test() -> Iterator[None]:
     """A request in French leaves its thread in French."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def the_databases_clock_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that travels in time takes a database server along. With SQLite the clock is this process' anyway."""
+    monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=time.time))
+    monkeypatch.setattr(clock, "_offset", (0.0, math.inf))
 
 
 @pytest.fixture
