@@ -201,7 +201,7 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
 def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: ChatSession | None) -> dict[str, Any]:
     hours = state_of(webchat, database_now())
     context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running, "hours": hours}
-    availability = availability_of(webchat) if hours.is_open and not running else None
+    availability = availability_of(webchat) if hours.is_open else None
     nobody_is_there = availability is not None and availability.nobody_is_there
     context["availability"] = availability
     kind: type[PreEngagementForm] | None = None

@@ -61,8 +61,12 @@ def read(clock, times=1):
 
 def panel():
     html = Client().get("/webchat/support/panel/").content.decode()
+    return re.search(r'data-webchat-state="(\w+)"', html)[1], said_in(html)
+
+
+def said_in(html):
     said = re.search(r'<p class="webchat-availability">\s*(.*?)\s*</p>', html, re.DOTALL)
-    return re.search(r'data-webchat-state="(\w+)"', html)[1], said and said[1]
+    return said and said[1]
 
 
 # --- Who reads, and when -----------------------------------------------------------------------------------------------
@@ -145,6 +149,18 @@ def test_one_reading_of_nobody_is_no_news_and_two_are_said(webchat, sandbox, clo
     switch(sandbox, available=True)
     read(clock, 1)
     assert panel() == ("form", "Somebody is there for you.")
+
+
+@pytest.mark.parametrize(("waiting", "words"), [(0, None), (1, "2 people are waiting."), (2, "3 people are waiting.")])
+def test_a_visitor_who_waits_reads_how_many_do_and_is_one_of_them(webchat, sandbox, clock, waiting, words):
+    visitor = VisitorClient()
+    visitor.start(ANSWERS)
+    for _ in range(waiting):
+        VisitorClient().start(ANSWERS)
+    read(clock)
+    html = visitor.client.get("/webchat/support/panel/").content.decode()
+    assert 'data-webchat-state="running"' in html
+    assert said_in(html) == words
 
 
 def test_staff_may_have_a_message_form_shown_instead(webchat, sandbox, clock):

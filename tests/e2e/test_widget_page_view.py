@@ -16,7 +16,16 @@ SCRIPTS, STYLES, PANEL_CSS, CHAT, SDK = 2050, 2048, 3120, 17_700, 75 * 1024
 ON_THE_WIRE = 4400
 
 
-ON_DEMAND = {"outgoing-files", "received-files", "rich-text", "alerts", "download", "refill", "proof-of-work"}
+ON_DEMAND = {
+    "outgoing-files",
+    "received-files",
+    "rich-text",
+    "alerts",
+    "download",
+    "refill",
+    "proof-of-work",
+    "figures",
+}
 
 
 PANEL = {"panel", "api", "templates"}

@@ -4,6 +4,7 @@ import type * as Sdk from "@twilio/conversations";
 import type * as Alerts from "../../static/webchat/chat/alerts.js";
 import type * as Chat from "../../static/webchat/chat/chat.js";
 import type * as Download from "../../static/webchat/chat/download.js";
+import type * as Figures from "../../static/webchat/chat/figures.js";
 import type * as Hours from "../../static/webchat/hours.js";
 import type * as OpeningTime from "../../static/webchat/opening-time.js";
 import type * as OutgoingFiles from "../../static/webchat/chat/outgoing-files.js";
@@ -27,6 +28,7 @@ export interface Modules {
   "rich-text": typeof RichText;
   alerts: typeof Alerts;
   download: typeof Download;
+  figures: typeof Figures;
 }
 
 /** What our API answers to start, renew and current. */

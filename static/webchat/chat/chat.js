@@ -137,6 +137,13 @@ export class Chat {
     }
     part(view, "options").addEventListener("toggle", () => this.#prepareAlerts());
     if (host.recall("sound") || host.recall("notify")) this.#prepareAlerts();
+    const waiting = part(view, "waiting");
+    if (waiting.querySelector("[data-webchat-figures]")) {
+      host.load("figures").then(
+        ({ tellFigures }) => tellFigures(host, waiting, signal),
+        () => {},
+      );
+    }
     header.offerEnd(() => this.#askToEnd());
     if (!host.isOpen) host.remember("minimised");
     if (question) this.#expect(question);
