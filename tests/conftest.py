@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 
 from config import logs
 from tests.support.log import Log
-from tests.support.missing import count_skipped
+from tests.support.missing import pytest_terminal_summary  # noqa: F401
 from tests.support.sandbox import SandboxServer
 from webchat.models import clock
 from webchat.models.copies import forget_copies
@@ -90,8 +90,3 @@ def pytest_runtest_makereport(
     report = yield
     report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
     return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for what, number in count_skipped(terminalreporter.getreports("skipped")).items():
-        terminalreporter.write_line(f"{number} TESTS DID NOT RUN: this machine has no {what}", red=True, bold=True)

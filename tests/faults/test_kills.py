@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.bench import kills
 from tests.faults.crash_points import POINTS
 
-KILLS = 2 * len(POINTS)
+KILLS = len(POINTS)
 
 
 def test_no_kill_loses_or_doubles_a_chat(tmp_path: Path):

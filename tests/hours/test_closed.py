@@ -8,6 +8,7 @@ from itertools import accumulate
 
 import pytest
 import time_machine
+from django.db.models import prefetch_related_objects
 from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -307,6 +308,7 @@ def test_the_instants_on_a_page_are_short_and_agree_with_the_server(weekly, clos
     webchat = make_webchat(
         hours=make_hours(*weekly, name=f"Plan {datetime.now(UTC)}"), closure=closure, closed_since=OPEN, fields=False
     )
+    prefetch_related_objects([webchat], "hours__spans", "hours__special_days")
     changes = changes_ahead(webchat, OPEN)
     assert len(f' data-webchat-hours="{changes}"') <= 150
     first, *_rest = map(int, changes.split() or [0])

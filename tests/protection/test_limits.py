@@ -70,7 +70,7 @@ def test_who_takes_several_takes_all_or_none():
 
 
 def test_four_processes_at_once_get_exactly_the_limit_each_time(tmp_path):
-    rounds, processes, threads = 20, 4, 13
+    rounds, processes, threads = 10, 4, 13
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",

@@ -73,7 +73,7 @@ def fuzz(
     command = [
         *[str(Path(sys.executable).with_name("st")), "run", f"{site.url}/api/schema/?format=json"],
         *["--max-examples", str(examples), "--seed", str(seed), "--mode", "all", "--phases", phase],
-        *["--continue-on-failure", "--no-shrink", "--checks", CHECKS, "--max-response-time", "2", "--warnings", "off"],
+        *["--continue-on-failure", "--no-shrink", "--checks", CHECKS, "--max-response-time", "10", "--warnings", "off"],
         *(["--include-operation-id", operation] if operation else []),
         *(["-H", f"X-CSRFToken: {token}", "-H", f"Cookie: {cookies}"] if with_token else []),
     ]

@@ -24,10 +24,13 @@ def skip_without(what: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def count_skipped(reports: list[pytest.TestReport]) -> Counter[str]:
-    """How many of the skipped tests lacked what."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """pytest calls it: tests/conftest.py has it, too."""
+    reports = terminalreporter.getreports("skipped")
     reasons = [report.longrepr[2] for report in reports if isinstance(report.longrepr, tuple)]
-    return Counter(reason.split(MARK, 1)[1] for reason in reasons if MARK in reason)
+    missing = Counter(reason.split(MARK, 1)[1] for reason in reasons if MARK in reason)
+    for what, number in missing.items():
+        terminalreporter.write_line(f"{number} TESTS DID NOT RUN: this machine has no {what}", red=True, bold=True)
 
 
 def apt_install(*packages: str) -> bool:
