@@ -28,7 +28,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        _require_migrations()
+        require_migrations()
     except (DatabaseError, MigrationsPending) as error:
         logger.error("not_ready", reason=type(error).__name__)
         return HttpResponse("unavailable", status=503, content_type="text/plain")
@@ -40,7 +40,7 @@ class MigrationsPending(Exception):  # noqa: N818
 
 
 @cache
-def _require_migrations() -> None:
+def require_migrations() -> None:
     """Once they are there, they are there for this process: its code does not change. Raises MigrationsPending."""
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):

@@ -72,7 +72,7 @@ def visitor_of(request: HttpRequest) -> Visitor:
     key = cookie.key if cookie and cookie.user == _name_of(user) else _random_key()
     network = network_of(request)
     if not network:
-        _name_unreadable_address()
+        name_unreadable_address()
     return Visitor(browser, key, user, network)
 
 
@@ -146,6 +146,6 @@ def network_of(request: HttpRequest) -> str:
 
 
 @cache
-def _name_unreadable_address() -> None:
+def name_unreadable_address() -> None:
     """Once in each process: this is a mistake in the set-up, and every visitor meets it."""
     logger.error("client_address_unreadable", reason="see TRUSTED_PROXY_COUNT and what the proxy writes")

@@ -539,6 +539,6 @@ def test_drips_are_cut_over_tls_too(
 
 def test_jitter_is_under_a_quarter_of_a_second() -> None:
     busy = FlexError(Reason.BUSY, retry_after=2)
-    pauses = [client_module._pause_before_retry(busy, "POST") for _ in range(50)]
+    pauses = [client_module.pause_before_retry(busy, "POST") for _ in range(50)]
     assert all(pause is not None and 2 <= pause < 2.25 for pause in pauses)
     assert len(set(pauses)) > 1

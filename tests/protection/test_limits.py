@@ -198,7 +198,7 @@ def test_the_address_is_what_a_trusted_proxy_saw(settings, proxies, remote, forw
 def test_an_address_that_cannot_be_read_is_nobodys_allowance_and_named_once(sandbox, monkeypatch, settings, caplog):
     monkeypatch.setattr(limits, "PER_ADDRESS", Limit("start:address", 1, 600))
     monkeypatch.setattr(limits, "PER_BROWSER", Limit("start:browser", 2, 600))
-    visitors._name_unreadable_address.cache_clear()
+    visitors.name_unreadable_address.cache_clear()
     settings.TRUSTED_PROXY_COUNT = 1
     make_webchat()
     browsers = [VisitorClient() for _ in range(3)]

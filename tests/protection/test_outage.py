@@ -118,7 +118,7 @@ def test_a_probe_that_fails_opens_it_again_and_one_that_died_is_forgotten(fresh)
         fail(breaker)
         assert refused(breaker) == OPEN_SECONDS
         clock.shift(OPEN_SECONDS + 1)
-        assert breaker._enter()  # and is never heard of again
+        breaker.passage().__enter__()  # and is never heard of again
         clock.shift(outage.PROBE_SECONDS + 1)
         succeed(breaker)
     assert not Outage.objects.exists()

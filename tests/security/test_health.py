@@ -13,9 +13,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def fresh_process():
-    health._require_migrations.cache_clear()
+    health.require_migrations.cache_clear()
     yield
-    health._require_migrations.cache_clear()
+    health.require_migrations.cache_clear()
 
 
 def test_a_migrated_site_is_ready_and_says_nothing_else(client, django_assert_num_queries):

@@ -95,7 +95,7 @@ class BoundedHttpClient(HttpClient):
         try:
             return self._send(*call, deadline)
         except FlexError as error:
-            pause = _pause_before_retry(error, method)
+            pause = pause_before_retry(error, method)
             # The second try needs time of its own to be more than a way to an unclear outcome.
             if pause is None or deadline.left - pause < limits.connect:
                 raise
@@ -134,7 +134,7 @@ def _refusal(answer: Answer) -> FlexError:
     return FlexError(reason, status=answer.status, twilio_code=code, retry_after=retry_after)
 
 
-def _pause_before_retry(error: FlexError, method: str) -> float | None:
+def pause_before_retry(error: FlexError, method: str) -> float | None:
     """Seconds until the one retry; None where none is made, because Twilio may have acted or will not soon.
 
     With jitter, so that those who were refused together do not come back together.
