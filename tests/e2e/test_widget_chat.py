@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Page, expect
 
+from tests.support.waiting import until
 from tests.support.widget import ANSWERS, Widget
 
 MESSAGES = "/Client/v2/Conversations/"
@@ -104,8 +105,12 @@ def test_who_reads_further_up_is_left_there(widget: Widget) -> None:
     widget.page.mouse.wheel(0, -400)
     jump = widget.panel.get_by_role("button", name="New messages")
     expect(jump).to_be_hidden()
-    widget.page.wait_for_timeout(200)
-    top = widget.log.evaluate("(e) => e.scrollTop")
+    # Until it has come to rest.
+    top = widget.log.evaluate(
+        """async (e) => { let before;
+          do { before = e.scrollTop; await new Promise((next) => setTimeout(next, 200)); } while (e.scrollTop !== before);
+          return before; }"""
+    )
     widget.agent_says("One more")
     expect(jump).to_be_visible()
     assert widget.log.evaluate("(e) => e.scrollTop") == top
@@ -127,11 +132,7 @@ def test_the_agent_sees_what_was_read(widget: Widget) -> None:
         people = widget.site.sandbox.participants(widget.channel)
         return next(one["last_read_message_index"] for one in people if one["identity"] == identity)
 
-    for _attempt in range(50):
-        if horizon() == 1:
-            break
-        widget.page.wait_for_timeout(100)
-    assert horizon() == 1
+    until(lambda: horizon() == 1)
 
 
 def test_an_attached_file_can_be_opened(widget: Widget, page: Page) -> None:
@@ -195,11 +196,7 @@ def test_the_agent_sees_the_visitor_type(widget: Widget) -> None:
     widget.start()
     widget.agent_joins()
     widget.composer.press_sequentially("typing")
-    for _attempt in range(30):
-        if widget.site.sandbox.desk(widget.channel)["typing"]:
-            return
-        widget.page.wait_for_timeout(100)
-    raise AssertionError("the agent saw no typing")
+    until(lambda: widget.site.sandbox.desk(widget.channel)["typing"])
 
 
 def test_typing_is_read_out_once_per_burst(widget: Widget) -> None:

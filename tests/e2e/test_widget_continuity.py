@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.e2e.conftest import QUIET
 from tests.support.browser import installed
 from tests.support.site import SiteServer
+from tests.support.waiting import until
 from tests.support.widget import Widget, access_token
 
 LIBRARIES = ["turbo", pytest.param("htmx-2", marks=pytest.mark.thorough), "htmx-4"]
@@ -131,11 +132,7 @@ def test_a_page_without_the_chat_lets_it_go_and_the_next_has_it_again(widget: Wi
     expect(widget.element).to_have_count(0)
     # They keep copies of pages: in memory, never on the disk.
     assert "Where is my parcel?" not in widget.page.evaluate("JSON.stringify([localStorage, sessionStorage])")
-    for _attempt in range(100):
-        if not connections:
-            break
-        widget.page.wait_for_timeout(100)
-    assert connections == []
+    until(lambda: widget.page.wait_for_timeout(20) or not connections)
     widget.agent_says("Still there?")
     go_to(widget, "two")
     expect(widget.panel).to_be_visible()

@@ -171,11 +171,12 @@ def test_a_panel_that_does_not_come_can_be_asked_for_again(widget: Widget) -> No
 
 def test_quick_submits_start_one_chat(widget: Widget) -> None:
     widget.goto().open().fill(question="Only one of these")
-    widget.site.sandbox.fault("POST", "/v2/WebChats", delay_ms=1000)
+    widget.site.sandbox.fault("POST", "/v2/WebChats", delay_ms=4500)
     submit = widget.panel.locator("[data-webchat-submit]")
     submit.dblclick()
     for _time in range(6):
         submit.click(force=True)
+    widget.site.sandbox.clear_faults()  # which ends the delay, too
     widget.expect_connected()
     bodies = [
         message["body"]

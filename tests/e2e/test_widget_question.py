@@ -11,7 +11,7 @@ from tests.support.widget import Widget
 QUESTION = "Where is my parcel?"
 POST = ("POST", "/v1/Conversations/*")
 # Less than our server waits for it.
-LATE_MS = 2500
+LATE_MS = 4500
 # Has the widget wait for the question as long as it takes.
 WAIT = """{
   const later = globalThis.setTimeout;
@@ -40,6 +40,7 @@ def test_a_question_on_its_way_is_shown_once_and_not_overtaken(widget: Widget) -
     question.evaluate("(e) => { e.shownAtOnce = true; }")
     widget.send(QUESTION)
     expect(widget.messages.last).to_contain_text("Sending…")
+    widget.site.sandbox.clear_faults()  # which ends the delay, too
     widget.expect_connected()
     expect(widget.messages.locator("[data-webchat-text]")).to_have_text([QUESTION, QUESTION])
     assert question.evaluate("(e) => e.shownAtOnce")
