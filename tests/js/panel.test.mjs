@@ -27,8 +27,10 @@ const CREDENTIALS = {
 /** As on the page, but that modules come from the disk, and Twilio's SDK never: nothing here talks to Twilio. */
 class LocalElement extends WebChatElement {
   lost = new Set(["sdk"]);
+  slow = new Set();
 
   fetchModule(name) {
+    if (this.slow.has(name)) return new Promise(() => {});
     return this.lost.has(name) ? Promise.reject(new TypeError("Failed to fetch")) : Promise.resolve(MODULES[name]);
   }
 
@@ -173,6 +175,35 @@ test("a start leads into the chat, even if Twilio's SDK does not come", async ()
   assert.equal(found("form"), null);
   assert.equal(found("end").hidden, false);
   assert.deepEqual(events.find(([name]) => name === "started")[1], { session_id: SESSION });
+});
+
+test("an attempt to connect that another has taken over says nothing any more", async (t) => {
+  await startChat();
+  const again = () => found("reconnect").querySelector("button").click();
+  const errors = () => names().filter((name) => name === "error").length;
+  const before = errors();
+  element.slow.add("sdk");
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const pass = async (ms) => {
+    t.mock.timers.tick(ms);
+    await settled();
+  };
+  again();
+  await pass(5000);
+  assert.equal(found("reconnect").hidden, true);
+  again();
+  await pass(10_000); // the patience with the first would end here
+  assert.equal(found("reconnect").hidden, true);
+  await pass(5000);
+  assert.equal(found("reconnect").hidden, false, "the patience with the second has ended");
+  again();
+  await pass(1000); // the first has failed here
+  await pass(4000); // and the second
+  assert.equal(found("reconnect").hidden, true);
+  assert.equal(errors(), before);
+  await pass(15_000);
+  assert.equal(found("reconnect").hidden, false);
+  assert.equal(errors(), before + 1, "the newest is told of");
 });
 
 const written = () =>
