@@ -199,6 +199,41 @@ def test_the_agent_sees_the_visitor_type(widget: Widget) -> None:
     until(lambda: widget.site.sandbox.desk(widget.channel)["typing"])
 
 
+def test_a_chat_goes_on_where_one_agent_leaves_and_another_joins(widget: Widget) -> None:
+    """A cold transfer. Who has left is nobody whose name Twilio tells when the page is loaded again."""
+    widget.start()
+    widget.agent_joins()
+    widget.agent_says("I ask a colleague.")
+    expect(widget.log.get_by_text("I ask a colleague.")).to_be_visible()
+    widget.agent_types()
+    expect(widget.panel.locator("[data-webchat-typing]")).to_contain_text("Robin is typing…")
+    widget.agent_leaves()
+    expect(widget.log.get_by_text("Robin has left the chat")).to_be_visible()
+    expect(widget.panel.locator("[data-webchat-typing]")).to_be_hidden()
+    expect(widget.panel.get_by_text("You are chatting with")).to_be_hidden()
+    widget.send("Is anybody there?")
+    expect(widget.messages).to_have_count(3)
+    widget.expect_connected()
+
+    widget.agent_joins("Kim")
+    widget.site.sandbox.say(widget.channel, "agent_kim", "Now I am.")
+    for first_agent in ("Robin", "Our team"):
+        expect(widget.panel.get_by_text("You are chatting with Kim", exact=True)).to_be_visible()
+        authors = widget.messages.locator("[data-webchat-author]")
+        expect(authors).to_have_text(["You", first_agent, "You", "Kim"])
+        widget.page.reload()
+    expect(widget.messages).to_have_count(4)
+    widget.send("Thank you")
+    widget.expect_connected()
+    assert widget.at_twilio() == [
+        "Where is my parcel?",
+        "I ask a colleague.",
+        "Is anybody there?",
+        "Now I am.",
+        "Thank you",
+    ]
+
+
 def test_typing_is_read_out_once_per_burst(widget: Widget) -> None:
     widget.start()
     widget.agent_joins()

@@ -6,8 +6,11 @@ import json
 import re
 
 import pytest
+import requests
 from playwright.sync_api import Page, Route, expect
 
+from tests.support.site import SiteServer
+from tests.support.waiting import until
 from tests.support.widget import ANSWERS, Widget
 
 
@@ -47,6 +50,48 @@ def test_errors_are_tied_to_their_fields(widget: Widget) -> None:
 
     widget.fill().submit()
     widget.expect_connected()
+
+
+def test_a_form_that_staff_change_comes_anew_with_what_was_typed(page: Page, site: SiteServer) -> None:
+    site.shell("""
+from tests.support.factories import Type, change, make_field, make_webchat
+webchat = make_webchat(slug="changing", name="Changing")
+make_field(webchat, "ref", label="Your reference")
+make_field(webchat, "topic", type=Type.SELECT, choices="bill\\nparcel")
+make_field(webchat, "agree", type=Type.CONSENT, label="I agree to A")
+""")
+    widget = Widget(page, site, "changing").goto("/webchat/changing/")
+    expect(widget.form).to_have_js_property("noValidate", True)
+    widget.fill(ref="A-17", question="What I wrote\nat length")
+    widget.field("topic").select_option("bill")
+    widget.field("agree").check()
+    site.shell("""
+from tests.support.factories import Type, change, make_field, make_webchat
+webchat = Webchat.objects.get(slug="changing")
+webchat.fields.get(name="ref").delete()
+change(webchat.fields.get(name="topic"), choices="parcel\\nother")
+change(webchat.fields.get(name="agree"), label="I agree to B")
+make_field(webchat, "postcode")
+""")
+    panel = f"{site.url}/webchat/changing/panel/"
+    until(lambda: "Postcode" in requests.get(panel, timeout=30).text)  # the site keeps its copy for a second
+    widget.submit()
+    expect(widget.errors).to_be_focused()
+    expect(widget.errors.get_by_role("link")).to_have_text(
+        [re.compile("^Topic"), re.compile("^I agree to B"), re.compile("^Postcode")]
+    )
+    expect_kept(widget, question="What I wrote\nat length", topic="", postcode="")
+    expect(widget.field("agree")).not_to_be_checked()
+    expect(widget.field("ref")).to_have_count(0)
+    assert not [one for one in site.sandbox.conversations() if one["friendly_name"] == "Changing"]
+    widget.field("topic").select_option("parcel")
+    widget.field("agree").check()
+    widget.field("postcode").fill("8001")
+    with page.expect_response("**/sessions/") as answer:
+        widget.submit()
+    widget.credentials = answer.value.json()
+    widget.expect_connected()
+    assert widget.at_twilio() == ["What I wrote\nat length"]
 
 
 def test_a_corrected_field_is_no_longer_marked(widget: Widget) -> None:

@@ -92,8 +92,11 @@ class Widget:
     def channel(self) -> str:
         return str(self.credentials["channel_sid"])
 
-    def agent_joins(self) -> None:
-        self.site.sandbox.desk(self.channel, "accept", author="Robin")
+    def agent_joins(self, name: str = "Robin") -> None:
+        self.site.sandbox.desk(self.channel, "accept", author=name)
+
+    def agent_leaves(self) -> None:
+        self.site.sandbox.rest("DELETE", f"/v1/Conversations/{self.channel}/Participants/{AGENT}")
 
     def agent_says(self, text: str) -> None:
         self.site.sandbox.say(self.channel, AGENT, text)
