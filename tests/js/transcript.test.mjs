@@ -268,7 +268,8 @@ test("a message without words says so, and one with a file needs none", () => {
     entry(1, { text: " \u200b\n" }),
     entry(2, { text: "", files: [{ name: "a.pdf", type: "application/pdf", url: async () => null }] }),
     entry(3, { text: "\u{1f44d}\u200d" }),
+    entry(4, { text: "\u2800\u3164\ufe0f" }), // letters that are drawn as nothing
   ]);
   const words = "This message cannot be shown here.";
-  assert.deepEqual(texts(), [words, words, "", "\u{1f44d}\u200d"]);
+  assert.deepEqual(texts(), [words, words, "", "\u{1f44d}\u200d", words]);
 });

@@ -162,7 +162,7 @@ export class Transcript {
 
   /** What stands in a message: nobody knows what an agent's tools send. @param {Entry} entry */
   wordsOf({ text, files = [] }) {
-    const isBlank = /^[\s\p{Cc}\p{Cf}]*$/u.test(text);
+    const isBlank = /^[\s\p{Cc}\p{Cf}\p{DI}\u2800]*$/u.test(text);
     return isBlank && !files.length ? this.templates.text("not-shown") : text;
   }
 
