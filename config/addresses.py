@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 import idna
 
 _PORTS = {"http": 80, "https": 443}
+# Django answers no request for any other host.
+_HOST = re.compile(r"[a-z0-9-][a-z0-9.-]*|\[[0-9a-f:.]+\]")
 
 
 def host_in_header(host: str) -> str:
@@ -18,7 +21,6 @@ def host_in_header(host: str) -> str:
         return f"[{ipaddress.IPv6Address(bare).compressed}]"
     if bare.isascii():
         return bare
-    # What a name server has, and idna would refuse, like _ in an ASCII name, is left alone above.
     dot = "." if bare.startswith(".") else ""
     return dot + idna.encode(bare.removeprefix("."), uts46=True).decode()  # its errors are ValueErrors
 
@@ -34,5 +36,7 @@ def site_address(text: str) -> tuple[str, str]:
     if parts.username is not None:
         raise ValueError("an address with a user's name")
     host = host_in_header(parts.hostname)
+    if not _HOST.fullmatch(host):
+        raise ValueError("a host with other signs than letters, digits, hyphens and dots")
     port = "" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}", host

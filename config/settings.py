@@ -54,7 +54,8 @@ try:
     PUBLIC_BASE_URL, _host = site_address(env.str("PUBLIC_BASE_URL", default="http://127.0.0.1:8000"))
 except ValueError as error:
     raise ImproperlyConfigured(
-        "PUBLIC_BASE_URL must be the site's address without a path, like https://www.example.com"
+        "PUBLIC_BASE_URL must be the site's address without a path, like https://www.example.com, with no sign in the host"
+        " but letters, digits, hyphens and dots"
     ) from error
 SERVED_OVER_TLS = PUBLIC_BASE_URL.startswith("https:")
 
