@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models import ProtectedError
 
-from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.factories import ANSWERS, change, make_user, make_webchat
 from tests.support.visitor import VisitorClient
 from tests.support.waiting import until
 from webchat.chats import worker
@@ -555,3 +555,62 @@ def test_sigterm_ends_the_process(tmp_path):
         assert worker.wait(60) == 0
     finally:
         worker.kill()
+
+
+# --- An hour without a worker ----------------------------------------------------------------------------------------
+
+
+def test_after_an_hour_without_a_worker_nothing_is_lost_doubled_or_ended_that_goes_on(
+    sandbox, settings, log, mailoutbox
+):
+    settings.WEBCHAT_LIMITS = "off"
+    webchat = make_webchat(message_recipients="staff@example.com")
+
+    def begin():
+        visitor = VisitorClient()
+        credentials = visitor.start(ANSWERS).json()
+        return visitor, ChatSession.objects.get(pk=credentials["session_id"])
+
+    _visitor, cut = cut_short(sandbox, webchat, created=True)
+    sandbox.clear_faults()
+    _visitor, running = begin()
+    _visitor, completed = begin()
+    sandbox.desk(completed.channel_sid, "complete", author="Robin")
+    leaving, left = begin()
+    sandbox.fault("POST", "/v1/*", status=503, times=2)
+    leaving.end(str(left.pk))
+    sandbox.clear_faults()
+    aged = [begin()[1] for _ in range(worker.MANY)]
+    ages = [AGE_CAP - number * timedelta(minutes=2) for number in range(worker.MANY)]
+    for session, age in zip(aged, ages, strict=True):
+        ChatSession.objects.filter(pk=session.pk).update(started_at=session.started_at - age)
+    change(webchat, closure="reopened", when_closed="message")
+    assert VisitorClient().leave(ANSWERS).status_code == 201
+    sandbox.clear_log()
+
+    with later(timedelta(minutes=59)):
+        breaker.forget()
+        call_command("webchat_worker", "--once")
+        done = len(sandbox.log())
+        call_command("webchat_worker", "--once")
+    assert len(sandbox.log()) == done, "the second pass found something to do again"
+    assert not log.lines("worker_stopped")
+    said = {session.pk: (session.status, session.ended_by) for session in ChatSession.objects.all()}
+    assert {
+        "cut short": said[cut.pk],
+        "running": said[running.pk],
+        "completed": said[completed.pk],
+        "left": said[left.pk],
+        "aged": {said[session.pk] for session in aged},
+    } == {
+        "cut short": ("failed", ""),
+        "running": ("active", ""),
+        "completed": ("ended", "agent"),
+        "left": ("ended", "visitor"),
+        "aged": {("ended", "age")},
+    }
+    assert open_channels(sandbox, running.identity) == [running.channel_sid]
+    assert [one["state"] for one in sandbox.conversations()].count("active") == 1
+    assert not ChatSession.objects.filter(close_pending=True).exists()
+    assert [len(sandbox.messages(one.channel_sid)) for one in (running, left, *aged)] == [1] * (worker.MANY + 2)
+    assert len(mailoutbox) == 1
