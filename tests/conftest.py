@@ -18,7 +18,7 @@ from config import logs
 from tests.support.log import Log
 from tests.support.missing import pytest_terminal_summary  # noqa: F401
 from tests.support.sandbox import SandboxServer
-from webchat.models import clock
+from webchat import clock
 from webchat.models.copies import forget_copies
 from webchat.protection.outage import breaker
 
