@@ -37,7 +37,8 @@ def sandbox_server() -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def sandbox(sandbox_server: SandboxServer, settings) -> SandboxServer:
-    """A running sandbox that the site talks to, without the faults and the log of other tests."""
+    """A running sandbox that the site talks to, without the faults, the log and the configuration of other tests."""
+    sandbox_server.become("new")
     sandbox_server.clear_faults()
     sandbox_server.clear_log()
     settings.TWILIO_SANDBOX_URL = sandbox_server.url

@@ -266,7 +266,7 @@ def test_two_choose_queue_and_tasks(sandbox):
     assert (webchat.task_days, webchat.task_workflow_sid) == (3, "")
     who, *what, last = ben.said
     assert who.startswith("Ada Lovelace, ")
-    assert who.endswith(": Queue and tasks")
+    assert who.endswith(": Address, queue and tasks")
     assert what[0] == f"“Task queue” is now: {account.TASK_QUEUE_SID}"
     assert "was saved as: 3. You have changed it too" in what[1]
     assert "save again" in last

@@ -13,6 +13,8 @@ from webchat.sandbox import account
 pytestmark = pytest.mark.django_db
 
 CHOICE = {
+    "address_sid": account.ADDRESS_SID,
+    "chat_service_sid": account.CHAT_SERVICE_SID,
     "queue_sid": account.TASK_QUEUE_SID,
     "when_nobody": "message",
     "task_workflow_sid": account.WORKFLOW_SID,
@@ -52,7 +54,14 @@ def test_nothing_can_be_chosen_again(admin_client, page):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"queue_sid": "WQ" + "1" * 32}, {"task_workflow_sid": "x"}, {"task_channel": "fax"}, {"task_days": "15"}],
+    [
+        {"address_sid": "IG" + "1" * 32},
+        {"chat_service_sid": ""},
+        {"queue_sid": "WQ" + "1" * 32},
+        {"task_workflow_sid": "x"},
+        {"task_channel": "fax"},
+        {"task_days": "15"},
+    ],
 )
 def test_what_is_in_no_list_is_refused(admin_client, page, wrong):
     response = send(admin_client, page, **wrong)
@@ -78,3 +87,29 @@ def test_who_may_only_look_chooses_nothing(client, page):
     staff.user_permissions.add(Permission.objects.get(codename="view_webchat"))
     client.force_login(staff)
     assert client.get(page).status_code == 403
+
+
+def test_the_address_and_the_chat_service_are_chosen_from_what_the_account_has(admin_client, page, sandbox):
+    change(Webchat.objects.get(), address_sid="IG" + "9" * 32)
+    creation = {"AutoCreation.Enabled": "true", "AutoCreation.Type": "studio"}
+    creation["AutoCreation.StudioFlowSid"] = account.STUDIO_FLOW_SID
+    path = "/v1/Configuration/Addresses"
+    sid = sandbox.rest("POST", path, Type="chat", Address="sales", FriendlyName="Sales", **creation)["sid"]
+    sandbox.rest("POST", path, Type="sms", Address="+15005550006")
+    fields = admin_client.get(page).context["form"].fields
+    assert dict(fields["address_sid"].choices) == {
+        "IG" + "9" * 32: "IG" + "9" * 32,  # what is chosen stays a choice
+        account.ADDRESS_SID: f"Sandbox webchat · {account.ADDRESS_SID}",
+        sid: f"Sales · {sid}",
+    }
+    assert set(dict(fields["chat_service_sid"].choices)) == {account.CHAT_SERVICE_SID, account.OTHER_CHAT_SERVICE_SID}
+    chosen = {"address_sid": sid, "chat_service_sid": account.OTHER_CHAT_SERVICE_SID}
+    assert send(admin_client, page, **chosen).status_code == 302
+    webchat = Webchat.objects.get()
+    assert (webchat.address_sid, webchat.chat_service_sid) == (sid, account.OTHER_CHAT_SERVICE_SID)
+
+
+def test_the_legacy_api_needs_no_address(admin_client, page):
+    change(Webchat.objects.get(), api="web_channels", flex_flow_sid=account.FLEX_FLOW_SID)
+    assert send(admin_client, page, address_sid="").status_code == 302
+    assert Webchat.objects.get().address_sid == ""

@@ -23,7 +23,7 @@ ELSEWHERE = "http://127.0.0.1:9/elsewhere/?secret=1"
 
 @pytest.fixture
 def webhooks(sandbox):
-    """Sets, and at the end clears, what the sandbox's account and service post where; reads the service's."""
+    """Sets what the sandbox's account and service post where; reads the service's."""
 
     def configure(path, url, *filters):
         sandbox.rest("POST", path, PostWebhookUrl=url, Filters=list(filters) or [EVENT])
@@ -33,8 +33,7 @@ def webhooks(sandbox):
         return found["post_webhook_url"], found["filters"]
 
     configure.of_service = of_service
-    yield configure
-    sandbox.become("new")
+    return configure
 
 
 def check(capsys, *arguments):

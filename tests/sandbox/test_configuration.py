@@ -17,13 +17,6 @@ DEFINITION = build_definition(account.WORKFLOW_SID, account.TASK_CHANNELS["chat"
 ADDRESSES = "/v1/Configuration/Addresses"
 
 
-@pytest.fixture
-def sandbox(sandbox):
-    sandbox.become("new")
-    yield sandbox
-    sandbox.become("new")
-
-
 def refusal(call):
     with pytest.raises(TwilioRestException) as raised:
         call()

@@ -1,4 +1,7 @@
-"""Where a webchat looks who is there, and where its messages go as tasks: chosen from what TaskRouter has, never typed."""
+"""Where a webchat's chats go, where it looks who is there, and where its messages go as tasks: chosen from what Twilio has.
+
+Address and chat service can be typed at the webchat too, where the account cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,8 @@ from webchat.models import Webchat
 
 
 class RoutingForm(forms.ModelForm):
+    address_sid = forms.ChoiceField(label=gettext_lazy("Chat address"))
+    chat_service_sid = forms.ChoiceField(label=gettext_lazy("Chat service"))
     queue_sid = forms.ChoiceField(
         label=gettext_lazy("Task queue"),
         required=False,
@@ -41,12 +46,26 @@ class RoutingForm(forms.ModelForm):
 
     class Meta:
         model = Webchat
-        fields = ["queue_sid", "when_nobody", "task_workflow_sid", "task_channel", "task_days"]
+        fields = [
+            "address_sid",
+            "chat_service_sid",
+            "queue_sid",
+            "when_nobody",
+            "task_workflow_sid",
+            "task_channel",
+            "task_days",
+        ]
 
     def __init__(self, targets: Targets, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.targets = targets
         row = self.instance
+        needs_address = row.api == Webchat.Api.CONVERSATIONS
+        self.fields["address_sid"].required = needs_address
+        none = () if needs_address else ("-",)
+        self._offer("address_sid", _with_sids(targets.addresses), (row.address_sid, row.address_sid), *none)
+        chosen = (row.chat_service_sid, row.chat_service_sid)
+        self._offer("chat_service_sid", _with_sids(targets.chat_services), chosen)
         self._offer("queue_sid", targets.queues, (row.queue_sid, row.queue_name), _("none: nobody looks"))
         chosen = (row.task_workflow_sid, row.task_workflow_name)
         self._offer("task_workflow_sid", targets.workflows, chosen, _("none: no tasks"))
@@ -71,6 +90,11 @@ class RoutingForm(forms.ModelForm):
         return str(names[chosen])[:200] if chosen else ""
 
 
+def _with_sids(found: Iterable[Named]) -> list[Named]:
+    """Names that tell two of the same name apart, and can be found in Twilio's Console."""
+    return [Named(one.key, f"{one.name} · {one.key}") for one in found]
+
+
 def page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     webchat = webchat_or_404(admin, request, pk)
     if not admin.has_change_permission(request, webchat):
@@ -90,7 +114,7 @@ def page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
                 form.add_error(None, edit.said)
             elif form.is_valid():
                 form.save()
-                admin.log_change(request, webchat, _("Queue and tasks"))
+                admin.log_change(request, webchat, _("Address, queue and tasks"))
                 admin.message_user(request, _("Saved."), messages.SUCCESS)
                 return redirect("admin:webchat_webchat_change", pk)
     else:
@@ -100,7 +124,7 @@ def page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
         "original": webchat,
-        "title": _("Queue and tasks"),
+        "title": _("Address, queue and tasks"),
         "subtitle": webchat.name,
         "form": form,
         "as_shown": edit.as_shown,

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from webchat.errors import ChatRefused
 from webchat.flex import Deadline, Destination, gateway_for
+from webchat.flex.provisioning import Offers
 from webchat.flex.taskrouter import Named, TaskRouter
 from webchat.protection.outage import passage
 
@@ -16,8 +17,10 @@ TEST_SECONDS = 10  # that staff wait for its calls, two to four of them
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What TaskRouter has."""
+    """What Conversations and TaskRouter have."""
 
+    addresses: list[Named]
+    chat_services: list[Named]
     queues: list[Named]
     workflows: list[Named]
     channels: list[Named]
@@ -26,8 +29,11 @@ class Targets:
 def list_targets() -> Targets:
     """Raises ChatRefused while Twilio is not asked, and FlexError."""
     with passage():
-        router = TaskRouter(Deadline(TEST_SECONDS))
-        return Targets(router.queues(), router.workflows(), router.channels())
+        deadline = Deadline(TEST_SECONDS)
+        offers, router = Offers(deadline), TaskRouter(deadline)
+        return Targets(
+            offers.addresses(), offers.chat_services(), router.queues(), router.workflows(), router.channels()
+        )
 
 
 def find_problems(destination: Destination) -> list[str]:

@@ -21,6 +21,8 @@ from webchat.conf import conf
 from webchat.flex import credentials, studio_flow
 from webchat.flex.client import bounded_http, client_on, trusted_shape
 from webchat.flex.gateway import FlexError, is_sid
+from webchat.flex.http import Deadline
+from webchat.flex.taskrouter import Named
 from webchat.flex.webhook_settings import EVENT, fetch_account_webhook, fetch_webhook, set_webhook
 
 # So few in one answer, which has 64 KiB at most.
@@ -117,6 +119,24 @@ class _Address:
 
     def __str__(self) -> str:
         return f"{self.sid} “{self.name or self.address}”"
+
+
+class Offers:
+    """What staff choose a webchat's SIDs from. Each verb raises FlexError; taken together, they end by the deadline."""
+
+    def __init__(self, deadline: Deadline | None = None) -> None:
+        self._conversations = client_on(bounded_http(deadline)).conversations.v1
+
+    def addresses(self) -> list[Named]:
+        """Those of the type chat. Twilio names no other filter of types than two of phones, so all are read."""
+        with trusted_shape():
+            found = self._conversations.address_configurations.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
+            return [Named(str(one.sid), str(one.friendly_name or one.address)) for one in found if one.type == "chat"]
+
+    def chat_services(self) -> list[Named]:
+        with trusted_shape():
+            found = self._conversations.services.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
+            return [Named(str(one.sid), str(one.friendly_name or one.sid)) for one in found]
 
 
 def find_plan(wishes: Wishes) -> Plan:
