@@ -6,7 +6,9 @@ https://www.twilio.com/docs/conversations-classic
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cached_property
+from urllib.parse import quote
 
 from twilio.rest import Client
 from twilio.rest.conversations.v1.conversation import ConversationContext, ConversationInstance
@@ -20,6 +22,8 @@ from webchat.flex.gateway import Channel, Destination, FlexError, is_sid
 WEBHOOKS = "true"
 # Answers are at most 64 KiB, and one message may have 32: so few at a time.
 MESSAGES_READ = 5
+# User, channel, conversation: not found. https://www.twilio.com/docs/api/errors
+ABSENT = {50200, 50300, 50350}
 # In a message's attributes: the sender's own id of it. The widget writes and reads it too (chat/conversation.js).
 CLIENT_ID = "client_id"
 
@@ -82,6 +86,31 @@ class ConversationsGateway:
         with trusted_shape():
             configuration = self.client.conversations.v1.configuration().fetch()
         return bool(configuration.default_chat_service_sid == self.destination.chat_service_sid)
+
+    def forget(self, channel: Channel, chat_service_sid: str) -> None:
+        """https://www.twilio.com/docs/conversations-classic/api/conversation-resource#delete-a-conversation-resource"""
+        conversations = self.client.conversations.v1
+
+        def erase(delete: Callable[[], bool]) -> None:
+            try:
+                with trusted_shape():
+                    delete()
+            except FlexError as error:
+                if not error.is_not_there and error.twilio_code not in ABSENT:
+                    raise
+                with trusted_shape():  # another account's credentials find nothing either
+                    conversations.services(chat_service_sid or self.destination.chat_service_sid).fetch()
+
+        try:
+            with trusted_shape():
+                found = conversations.participant_conversations.list(channel.identity, limit=1000, page_size=5)
+        except FlexError as error:
+            if not error.is_not_there:
+                raise
+            found = []
+        for sid in {channel.sid, *(str(one.conversation_sid) for one in found)} - {""}:
+            erase(self._conversation(sid).delete)
+        erase(conversations.users(quote(channel.identity, safe="")).delete)
 
     def diagnose(self) -> list[str]:
         return diagnose(self._http, self.destination)

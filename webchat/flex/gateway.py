@@ -126,6 +126,10 @@ class Gateway(Protocol):
         """Whether the chat is over, or its channel is absent from the account that it was opened in. Raises FlexError of
         the status 404 for one that is absent as the credentials are of another account."""
 
+    def forget(self, channel: Channel, chat_service_sid: str) -> None:
+        """Erases the visitor's conversations, with their messages and files, and the visitor. What is absent is erased,
+        if the chat service, where it was, is of this account. The channel's SID may be blank."""
+
     def diagnose(self) -> list[str]:
         """What is wrong with the configuration, in sentences for staff that say what to do. Empty: nothing."""
 

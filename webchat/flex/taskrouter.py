@@ -115,6 +115,18 @@ class TaskRouter:
         with trusted_shape():
             return bool(self._workspace.tasks.list(evaluate_task_attributes=f"{name}=='{value}'", limit=1, page_size=1))
 
+    def delete_tasks(self, name: str, value: str) -> None:
+        """Those that have this attribute, as has_task() finds them. A task that is gone meanwhile is deleted."""
+        with trusted_shape():
+            found = self._workspace.tasks.list(evaluate_task_attributes=f"{name}=='{value}'", limit=PAGE_SIZE)
+        for task in found:
+            try:
+                with trusted_shape():
+                    task.delete()
+            except FlexError as error:
+                if not error.is_not_there:
+                    raise
+
 
 def _named(fetch: Callable[..., Iterable[Any]], key_of: Callable[[Any], object]) -> list[Named]:
     with trusted_shape():

@@ -43,6 +43,7 @@ class ConversationsApi:
             ("GET", "ParticipantConversations", self.list_participant_conversations),
             ("GET", "Users/{identity}", self.fetch_user),
             ("POST", "Users/{identity}", self.update_user),
+            ("DELETE", "Users/{identity}", self.delete_user),
         ]
         return [route for method, path, handler in table for route in in_account_and_service(method, path, handler)]
 
@@ -199,6 +200,10 @@ class ConversationsApi:
         user = self._user(request)
         self.store.users.update(user, friendly_name=form.get("FriendlyName"), attributes=form.get("Attributes"))
         return web.json_response(user_view(user, request))
+
+    async def delete_user(self, request: web.Request) -> web.Response:
+        self.store.delete_user(self._user(request))
+        return deleted()
 
     # What the path names
 

@@ -266,6 +266,13 @@ class Store:
         conversation.typing[identity] = time.monotonic() + TYPING_SECONDS + 1
         self._tell(Event("Typing", conversation, sdk(identity), identity=identity))
 
+    def delete_user(self, user: User) -> None:
+        """The messages of the user stay in the conversations that are there."""
+        for conversation in user.conversations.values():
+            conversation.roster.remove(conversation.participants.pop(user.identity).sid)
+            conversation.typing.pop(user.identity, None)
+        self.users.delete(user)
+
     # Messages
 
     def add_message(

@@ -29,7 +29,7 @@ from .clock import now, seconds
 from .configuration import Configuration
 from .entities import Conversation, new_sid
 from .errors import TwilioError, invalid, not_found
-from .rest import Form, created, page, url
+from .rest import Form, created, deleted, page, url
 from .store import Store
 
 WORKSPACE = f"/v1/Workspaces/{WORKSPACE_SID}"
@@ -83,6 +83,11 @@ class TaskRouter:
         self._tell()
         return task
 
+    def delete(self, sid: str) -> None:
+        """Raises TwilioError 404."""
+        del self.tasks[self.find(sid).sid]
+        self._tell()
+
     def find(self, sid: str) -> Task:
         task = self.tasks.get(sid)
         if task is None:
@@ -126,6 +131,7 @@ class TaskRouterApi:
             web.post(f"{WORKSPACE}/Tasks", self.create_task),
             web.get(f"{WORKSPACE}/Tasks", self.list_tasks),
             web.get(f"{WORKSPACE}/Tasks/{{sid}}", self.fetch_task),
+            web.delete(f"{WORKSPACE}/Tasks/{{sid}}", self.delete_task),
         ]
 
     # What is fixed
@@ -244,6 +250,10 @@ class TaskRouterApi:
 
     async def fetch_task(self, request: web.Request) -> web.Response:
         return web.json_response(self._view(self.router.find(request.match_info["sid"]), request))
+
+    async def delete_task(self, request: web.Request) -> web.Response:
+        self.router.delete(request.match_info["sid"])
+        return deleted()
 
     def _view(self, task: Task, request: web.Request) -> dict[str, Any]:
         return {

@@ -39,6 +39,11 @@ class Users:
         user.updated = now()
         user.write_info()
 
+    def delete(self, user: User) -> None:
+        del self._users[user.identity]
+        self._sync.forget(user.info)
+        self._sync.forget(user.my_conversations)
+
     def _create(self, identity: str, friendly_name: str | None) -> User:
         if len(self._users) >= limits.USERS_KEPT:
             self._forget_one()
@@ -60,6 +65,4 @@ class Users:
         """Drops the oldest who is in no conversation and not online, if there is one."""
         unused = next((user for user in self if not user.conversations and not user.online), None)
         if unused:
-            del self._users[unused.identity]
-            self._sync.forget(unused.info)
-            self._sync.forget(unused.my_conversations)
+            self.delete(unused)
