@@ -102,6 +102,21 @@ def check_hook(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     return []
 
 
+def check_user_indexes(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """A look-up without an index reads all accounts, and its time tells whether one was found."""
+    return [
+        Warning(
+            f"Forms may look users up by “{path}”, and no index is on the upper case of that column: each look-up reads the "
+            "whole table.",
+            hint=f'Add models.Index(Upper("{path.rpartition("__")[2]}"), name="…") to Meta.indexes of '
+            f"{lookups.column_at(path).model._meta.label}, or take it out of WEBCHAT_USER_LOOKUPS.",
+            id="webchat.W005",
+        )
+        for path in lookups.offered_lookups()
+        if lookups.is_text(path) and not lookups.has_index(path)
+    ]
+
+
 def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> Sequence[CheckMessage]:
     """The rows that staff saved, against the code and the user model of today."""
     if not databases or "default" not in databases:
@@ -202,4 +217,5 @@ def register_checks() -> None:
     register(check_sandbox, Tags.security)
     register(check_limits, Tags.security)
     register(check_hook)
+    register(check_user_indexes, Tags.models)
     register(check_webchats, Tags.database)

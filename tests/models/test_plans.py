@@ -5,18 +5,14 @@ By the database's own plan of each statement that the code runs; PostgreSQL has 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import make_webchat
+from tests.support.plans import count_rows, plans
 from webchat.chats import worker
 from webchat.fields.lookups import matches_one_user, offered_lookups
 from webchat.mail import send_due
@@ -53,43 +49,6 @@ def webchat() -> Webchat:
     RetiredKey.objects.bulk_create(RetiredKey(key=str(number), retired_at=now) for number in range(ROWS))
     count_rows()
     return webchat
-
-
-def count_rows() -> None:
-    """Without it PostgreSQL thinks that the tables are empty. SQLite does without."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
-
-
-class Plans:
-    """Of the statements that were run, as the database explains them."""
-
-    def __init__(self, statements: list[str]) -> None:
-        self.texts = []
-        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
-        for statement in statements:
-            if statement.startswith(("SELECT", "UPDATE", "DELETE")):
-                with connection.cursor() as cursor:
-                    cursor.execute(f"{explain} {statement}")
-                    plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
-                self.texts.append(f"{statement}\n{plan}")
-
-    def of_whole(self, *tables: str) -> list[str]:
-        """The plans that read one of the tables from its first row to its last."""
-        whole = re.compile(rf"(Seq Scan on|SCAN) ({'|'.join(tables)})\b(?! USING INDEX)")
-        return [text for text in self.texts if whole.search(text)]
-
-    def use(self, index: str) -> bool:
-        return any(index in text for text in self.texts)
-
-
-@contextmanager
-def plans() -> Iterator[Plans]:
-    found = Plans([])
-    with CaptureQueriesContext(connection) as captured:
-        yield found
-    found.texts = Plans([query["sql"] for query in captured.captured_queries]).texts
 
 
 TABLES = [model._meta.db_table for model in (ChatSession, Message, OutgoingMail)]

@@ -11,6 +11,7 @@ from django.core.checks import run_checks
 
 from tests.support.factories import make_webchat
 from tests.support.site import ROOT
+from webchat.checks import check_user_indexes
 from webchat.models import PreEngagementField, Webchat
 
 
@@ -104,3 +105,14 @@ def test_a_database_that_is_not_there_is_said_in_words(url):
         assert "Traceback" not in output
         assert "p4ss" not in output
     assert "Traceback" in manage("webchat_worker", "--once", "--traceback", DATABASE_URL=url).stderr
+
+
+def test_a_user_model_without_indexes_for_look_ups_is_warned_of(settings):
+    assert check_user_indexes(None) == []
+    # Django's own, which has none; and no phone.
+    settings.AUTH_USER_MODEL = "auth.User"
+    settings.WEBCHAT_USER_LOOKUPS = ["email", "username", "phone", "date_joined", "password"]
+    warnings = check_user_indexes(None)
+    assert [warning.id for warning in warnings] == ["webchat.W005"] * 2
+    assert "“email”" in warnings[0].msg
+    assert 'models.Index(Upper("email"), name="…") to Meta.indexes of auth.User' in warnings[0].hint

@@ -69,6 +69,15 @@ def is_text(path: str) -> bool:
     return False
 
 
+def has_index(path: str) -> bool:
+    """Whether the column at the path has an index, or a unique constraint, on its upper case."""
+    column = column_at(path)
+    options = column.model._meta
+    uppers = [(Upper(column.name),), (Upper(models.F(column.name)),)]
+    indexes = [each for each in (*options.indexes, *options.constraints) if not getattr(each, "condition", None)]
+    return any(getattr(each, "expressions", ())[:1] in uppers for each in indexes)
+
+
 def value_of(user: AbstractBaseUser, path: str) -> str:
     """The user's value at the path as text, "" when there is none."""
     value: Any = user
@@ -102,14 +111,14 @@ def matches_one_user(answers: Mapping[str, str], user: AbstractBaseUser | None =
     if user is not None:
         users = users.filter(pk=user.pk)
     for path, value in answers.items():
-        users = users.filter(reduce(or_, (_same_but_for_case(path, spelling) for spelling in _spellings(value))))
+        users = users.filter(reduce(or_, (same_but_for_case(path, spelling) for spelling in _spellings(value))))
     return any(
         all(normal_form(_as_text(one)) == value for one, value in zip(found, wanted.values(), strict=True))
         for found in users.values_list(*wanted)
     )
 
 
-def _same_but_for_case(path: str, value: str) -> Q | Exact:
+def same_but_for_case(path: str, value: str) -> Q | Exact:
     """Of texts as UPPER(column) = UPPER(value), which an index on the upper case answers with any database."""
     if is_text(path):
         return Exact(Upper(path, output_field=models.TextField()), Upper(models.Value(value)))

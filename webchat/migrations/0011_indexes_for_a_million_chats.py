@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import django.db.models.deletion
-import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
-import webchat.models.clock
+import webchat.models.beginnings
+import webchat.clock
 from webchat.concurrent_indexes import AddIndexConcurrently
 
 
@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             model_name="chatsession",
             index=models.Index(
-                django.db.models.functions.text.Upper("customer_friendly_name"), name="webchat_session_customer"
+                webchat.models.beginnings.UpperByCodePoint("customer_friendly_name"), name="webchat_session_customer"
             ),
         ),
         AddIndexConcurrently(
@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="outgoingmail",
             name="due_at",
-            field=models.DateTimeField(default=webchat.models.clock.database_now, null=True),
+            field=models.DateTimeField(default=webchat.clock.database_now, null=True),
         ),
         migrations.AlterField(
             model_name="chatsession",

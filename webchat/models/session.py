@@ -16,11 +16,11 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
-from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from webchat.clock import database_now
 from webchat.flex import Channel, Destination, Engagement, FlexError
+from webchat.models.beginnings import UpperByCodePoint, begins_with
 from webchat.models.webchat import Webchat
 from webchat.visitors import Visitor
 
@@ -174,11 +174,16 @@ class ChatSession(models.Model):
             models.Index(fields=["created_at"], condition=~Q(answers={}), name="webchat_session_told"),
             # Staff's list of them, and their search.
             models.Index(fields=["webchat", "created_at"], name="webchat_session_webchat"),
-            models.Index(Upper("customer_friendly_name"), name="webchat_session_customer"),
+            models.Index(UpperByCodePoint("customer_friendly_name"), name="webchat_session_customer"),
         ]
 
     def __str__(self) -> str:
         return f"{self.webchat} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @staticmethod
+    def named(text: str) -> Q:
+        """Those whose customer's name begins so, in upper or lower case."""
+        return begins_with("customer_friendly_name", text)
 
     @classmethod
     def get_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
