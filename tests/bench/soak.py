@@ -55,7 +55,7 @@ def run(folder: Path, seconds: float) -> tuple[Counter[str], list[Sample]]:
             return _watch(site, worker.pid, seconds)
         finally:
             worker.terminate()
-            worker.wait(30)
+            worker.wait(120)
 
 
 def _watch(site: SiteServer, worker: int, seconds: float) -> tuple[Counter[str], list[Sample]]:

@@ -20,7 +20,7 @@ for field in fields:
     field.save()
 """
 READING = f"""
-from webchat.models.clock import database_now
+from webchat.clock import database_now
 now = database_now()
 read = {{{{"asked_at": now, "due_at": now, "taken_at": now, "available_agents": 1, "waiting": {{waiting}}}}}}
 QueueFigures.objects.update_or_create(queue_sid="{TASK_QUEUE_SID}", defaults=read)

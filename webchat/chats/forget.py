@@ -17,11 +17,11 @@ from django.core import serializers
 from django.db.models import QuerySet
 
 from webchat.chats.end import end_chat
+from webchat.clock import database_now
 from webchat.errors import ChatRefused
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.flex.taskrouter import TaskRouter
 from webchat.models import ChatSession, Message
-from webchat.models.clock import database_now
 from webchat.protection.outage import passage
 
 logger = structlog.get_logger(__name__)
