@@ -21,7 +21,7 @@ export function isOpenAt(changes, now) {
 }
 
 /**
- * Changes the launcher's label, or shows and hides the launcher where it has no other. An open panel and a running chat
+ * Changes what the launcher or the invitation says, or shows and hides a launcher that has no other words. An open panel and a running chat
  * stay.
  * @param {WebChatElement} chat
  */
@@ -30,5 +30,5 @@ export function draw(chat) {
   /** @type {NodeListOf<HTMLElement>} */
   const labels = chat.querySelectorAll("[data-webchat-when]");
   for (const label of labels) label.hidden = (label.dataset.webchatWhen === "open") !== isOpen;
-  chat.hidden = !isOpen && !labels.length && !chat.isOpen && !chat.recall();
+  if (chat.mode === "launcher") chat.hidden = !isOpen && !labels.length && !chat.isOpen && !chat.recall();
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.site import SiteServer
 from tests.support.widget import Widget
@@ -88,3 +88,18 @@ def test_a_message_is_left_without_javascript(widget: Widget, context: BrowserCo
     form.get_by_role("button", name="Send message").click()
     expect(widget.page.get_by_role("heading", name="Your message has arrived.")).to_be_visible()
     assert messages(widget.site) == before + 1
+
+
+def test_a_chat_in_the_page_takes_a_message(page: Page, site: SiteServer) -> None:
+    before = messages(site)
+    inline = Widget(page, site, "asleep").goto("/host/none/inline/?webchat=asleep")
+    expect(inline.panel.get_by_text("The chat is closed at the moment.")).to_be_visible()
+    inline.panel.get_by_role("link", name="Leave a message").click()
+    expect(inline.form).to_have_js_property("noValidate", True)
+    inline.panel.get_by_role("button", name="Send message").click()
+    expect(inline.errors).to_be_focused()
+    inline.fill().panel.get_by_role("button", name="Send message").click()
+    expect(inline.panel.get_by_role("heading", name="Your message has arrived.")).to_be_focused()
+    assert messages(site) == before + 1
+    inline.panel.get_by_role("link", name="Back to the form").click()
+    expect(inline.field("question")).to_have_value("")

@@ -272,6 +272,23 @@ def test_a_hidden_launcher_is_on_the_page_for_the_next_opening(sandbox):
     assert "data-webchat-when" not in tag_at(CLOSED)
 
 
+@pytest.mark.parametrize(
+    ("when_closed", "said"), [(WhenClosed.SAY, "Closed at the moment"), (WhenClosed.MESSAGE, "Leave a message")]
+)
+def test_a_chat_in_the_page_promises_nobody_while_closed(sandbox, when_closed, said):
+    office(when_closed=when_closed)
+
+    def invitation(when: datetime) -> list[str]:
+        with travel(when):
+            html = Client().get("/support/").content.decode()
+        html = html[html.index('class="webchat-invitation"') :]
+        shown = re.sub(r"<(\w+)[^>]* hidden>.*?</\1>", "", html[: html.index("</div>")])
+        return re.findall(r">([^<>]*\w[^<>]*)<", shown)
+
+    assert invitation(OPEN) == ["Tell us how we can help.", "Chat with us"]
+    assert invitation(CLOSED) == ["The chat is closed at the moment.", said]
+
+
 def test_one_that_takes_messages_says_so(sandbox):
     office(when_closed=WhenClosed.MESSAGE)
     assert 'data-webchat-when="closed">Leave a message<' in tag_at(CLOSED)
