@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.support.site import SiteServer
 from tests.support.widget import Widget
 
-# Opens in ten minutes, for an hour.
+# Two open in ten minutes, for an hour; one closes then.
 DUSK = """
 from datetime import UTC, datetime, time, timedelta
 opens = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=10)
@@ -17,6 +17,14 @@ hours.spans.all().delete()
 hours.spans.create(weekday=opens.weekday(), opens=opens.time(), closes=(opens + timedelta(hours=1)).time())
 for slug, when_closed in [("dusk", "hide"), ("dawn", "message")]:
     Webchat.objects.update_or_create(slug=slug, defaults={"hours": hours, "when_closed": when_closed})
+
+evening, _ = OpeningHours.objects.get_or_create(name="Evening", time_zone="UTC")
+evening.spans.all().delete()
+yesterday = opens - timedelta(days=1)
+evening.spans.create(weekday=yesterday.weekday(), opens=opens.time(), closes=opens.time())
+webchat = Webchat.objects.get(slug="support")
+webchat.pk, webchat.slug, webchat.hours, webchat.when_closed = None, "evening", evening, "hide"
+webchat.save()
 """
 HOST = "/host/none/one/?webchat="
 
@@ -57,3 +65,22 @@ def test_an_open_panel_is_not_taken_away(page: Page, site: SiteServer) -> None:
     expect(widget.panel.locator("[data-webchat-state=closed] time")).to_be_visible()
     page.clock.fast_forward("01:00:00")
     expect(widget.panel).to_be_visible()
+
+
+def test_whose_chat_runs_keeps_the_launcher_in_every_tab(page: Page, site: SiteServer) -> None:
+    first = Widget(page, site, "evening").goto(HOST + "evening").open()  # it has no form, and starts
+    expect(first.log).to_have_attribute("aria-busy", "false")
+    tab, stranger = page.context.new_page(), page.context.browser.new_page()
+    for other in (tab, stranger):
+        other.clock.install()
+        launcher = Widget(other, site, "evening").goto(HOST + "evening").launcher
+        expect(launcher).to_be_visible()
+        other.clock.fast_forward("10:00")
+        if other is stranger:
+            expect(launcher).to_be_hidden()
+    expect(Widget(tab, site, "evening").launcher).to_be_visible()
+    site.shell("Webchat.objects.filter(slug='evening').update(closure='reopened')")
+    # A page that was made while closed.
+    expect(Widget(tab, site, "evening").goto(HOST + "evening").launcher).to_be_visible()
+    expect(Widget(stranger, site, "evening").goto(HOST + "evening").element).to_be_hidden()
+    stranger.close()
