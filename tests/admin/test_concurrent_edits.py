@@ -267,7 +267,7 @@ def test_two_choose_queue_and_tasks(sandbox):
     who, *what, last = ben.said
     assert who.startswith("Ada Lovelace, ")
     assert who.endswith(": Address, queue and tasks")
-    assert what[0] == f"“Task queue” is now: {account.TASK_QUEUE_SID}"
+    assert what[0] == "“Task queue” is now: Everyone"
     assert "was saved as: 3. You have changed it too" in what[1]
     assert "save again" in last
     assert ben.save()

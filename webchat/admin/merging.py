@@ -174,12 +174,9 @@ class SentPage:
         for names, text in ((merged.theirs, _("“%(field)s” is now: %(value)s")), (merged.both, both)):
             for name in names:
                 if f"{prefix}-{name}" not in self.unannounced:
-                    label = _label_of(form, name)
-                    value = ", ".join(filter(None, theirs[name])) or "–"
+                    # A date with a time has two inputs, name_0 and name_1.
+                    field = form.fields.get(name) or form.fields[name.rpartition("_")[0]]
+                    label = str(field.label or name)
+                    words = {str(key): str(choice) for key, choice in getattr(field, "choices", ())}
+                    value = ", ".join(words.get(each, each) for each in theirs[name] if each) or "–"
                     yield text % {"field": f"{title}: {label}" if title else label, "value": value[:80]}
-
-
-def _label_of(form: BaseForm, name: str) -> str:
-    """That of an input's field: a date with a time has two inputs, name_0 and name_1."""
-    field = form.fields.get(name) or form.fields[name.rpartition("_")[0]]
-    return str(field.label or name)
