@@ -114,6 +114,16 @@ def test_one_address_with_many_keys_takes_few_turns(sandbox):
 
 
 @pytest.mark.usefixtures("few_retries")
+def test_retries_that_twilio_is_too_busy_for_take_no_more_turns_than_others(sandbox):
+    make_webchat()
+    sandbox.fault("POST", "/v2/WebChats", status=429, body=json.dumps({"code": 20429}), times=1000)
+    visitors = [visitor_at("192.0.2.1") for _ in range(4)]
+    codes = [visitor.start(ANSWERS).status_code for _ in range(5) for visitor in visitors]
+    assert codes.count(503) == 4 + 5
+    assert creates(sandbox) == 4 + 5
+
+
+@pytest.mark.usefixtures("few_retries")
 def test_a_retry_that_is_refused_at_once_is_not_counted(sandbox):
     make_webchat()
     visitor = visitor_at("192.0.2.1")

@@ -144,15 +144,15 @@ def carry_out(attempt: Attempt, webchat: Webchat, visitor: Visitor) -> None:
     except FlexError as error:
         note_failure(attempt, str(error), is_certain=error.outcome_is_known)
         if error.reason is Reason.BUSY and (error.retry_after or 0) <= WAIT_AT_MOST_SECONDS:
-            raise _busy(attempt, webchat, visitor, str(error), error.retry_after) from error
+            raise ChatRefused(Code.BUSY, retry_after=error.retry_after, reason=str(error)) from error
         raise _unavailable(webchat, str(error), error.retry_after) from error
     except ChatRefused as refused:
         if refused.code not in (Code.CHAT_UNAVAILABLE, Code.TOO_MANY, Code.BUSY):
             raise
         note_failure(attempt, str(refused), is_certain=True)
-        if refused.code is Code.BUSY:
-            raise _busy(attempt, webchat, visitor, refused.reason, refused.retry_after) from refused
-        if refused.code is Code.TOO_MANY:
+        if refused.code is Code.BUSY and session.attempts > 1:  # it only waited for its turn: Twilio was not asked
+            limits.give_retry_back(webchat, visitor)
+        if refused.code in (Code.BUSY, Code.TOO_MANY):
             raise
         raise _unavailable(webchat, refused.reason, refused.retry_after) from refused
 
@@ -287,13 +287,6 @@ def note_failure(attempt: Attempt, failure: str, *, is_certain: bool) -> None:
             changes["status"] = Status.FAILED
     session.change_attempt(**changes)
     logger.warning("chat_not_started", session=str(session.pk), reason=failure)
-
-
-def _busy(attempt: Attempt, webchat: Webchat, visitor: Visitor, reason: str, retry_after: int | None) -> ChatRefused:
-    """The refusal of an attempt that only has to wait for its turn."""
-    if attempt.session.attempts > 1:
-        limits.give_retry_back(webchat, visitor)
-    return ChatRefused(Code.BUSY, retry_after=retry_after, reason=reason)
 
 
 def _unavailable(webchat: Webchat, reason: str, retry_after: int | None = None) -> ChatRefused:
