@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 
 from tests.support.factories import ANSWERS, change, make_user, make_webchat
@@ -189,3 +190,43 @@ def test_it_asks_first(webchat, sandbox, forget, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda question: "")
     assert forget("--email", EMAIL) == (1, "Found: 1 chats, 0 messages.\nNothing was erased.")
     assert ChatSession.objects.count() == 1
+
+
+# --- In the admin ----------------------------------------------------------------------------------------------------
+
+ADMIN = "/admin/webchat/chatsession/"
+
+
+def act(client, *sessions, **more):
+    chosen = [str(session.pk) for session in sessions]
+    return client.post(ADMIN, {"action": "forget_chats", "_selected_action": chosen} | more)
+
+
+@pytest.mark.ignore_template_errors  # of Django's own templates
+def test_staff_look_export_and_erase(webchat, sandbox, admin_client):
+    theirs, others = start(webchat), start(webchat)
+    asked = act(admin_client, theirs).content.decode()
+    assert f'value="{theirs.pk}"' in asked
+    assert f'value="{others.pk}"' not in asked
+    exported = act(admin_client, theirs, export="1")
+    assert exported.headers["Content-Disposition"] == 'attachment; filename="chats.json"'
+    assert [chat["channel_sid"] for chat in exported.json()["chats"]] == [theirs.channel_sid]
+    assert ChatSession.objects.count() == 2
+    sandbox.fault("DELETE", "/v1/Users/*", status=503)
+    for left in (2, 1):
+        answer = act(admin_client, theirs, erase="1")
+        assert answer.status_code == 302
+        assert ChatSession.objects.count() == left
+    assert at_twilio(sandbox, theirs) == [False, False]
+    assert at_twilio(sandbox, others) == [True, True]
+
+
+@pytest.mark.ignore_template_errors
+def test_it_needs_the_permission_to_delete(webchat, sandbox, client):
+    user = make_user("grace", is_staff=True)
+    client.force_login(user)
+    session = start(webchat)
+    for codenames, left in ((["view_chatsession"], 1), (["view_chatsession", "delete_chatsession"], 0)):
+        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        act(client, session, erase="1")
+        assert ChatSession.objects.count() == left

@@ -135,7 +135,7 @@ def test_a_run_that_breaks_off_is_continued(twilio, setup, broken, before):
     twilio.fault("POST", broken, status=503, before=before)
     status, words = setup("--yes")
     assert status == 1
-    assert "running this again looks first" in words
+    assert "Running this again looks first" in words
     assert setup("--yes")[0] == 0
     assert len(flows(twilio)) == len(addresses(twilio)) == Webchat.objects.count() == 1
 

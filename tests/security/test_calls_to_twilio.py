@@ -301,6 +301,17 @@ class Visit:
         url = f"/admin/webchat/webchat/{legacy.pk}/move/"
         return staff.post(url, {"address_sid": account.ADDRESS_SID, **as_shown(staff, url)}).status_code
 
+    def set_up(self) -> int:
+        staff = Client()
+        staff.force_login(self.user)
+        return staff.get(f"/admin/webchat/webchat/{self.webchat.pk}/setup/").status_code
+
+    def forget(self) -> int:
+        staff = Client()
+        staff.force_login(self.user)
+        action = {"action": "forget_chats", "_selected_action": [self.id], "erase": "1"}
+        return staff.post("/admin/webchat/chatsession/", action).status_code
+
     def start_another(self) -> int:
         return visitor_at("192.0.2.2").start(ANSWERS).status_code
 
@@ -315,6 +326,8 @@ REQUESTS = {
     Visit.sign_out: 302,
     Visit.test_the_connection: 302,
     Visit.move: 200,
+    Visit.set_up: 200,
+    Visit.forget: 302,
     Visit.start_another: 503,
 }
 

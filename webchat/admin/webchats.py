@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 
 from webchat import attachments
-from webchat.admin import exchange, preview, routing
+from webchat.admin import exchange, preview, routing, setup
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn
@@ -152,6 +152,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
             "import": exchange.import_page,
             "export": exchange.export,
             "routing": routing.page,
+            "setup": setup.page,
             **self.more_pages,
         }
         urls = [
@@ -162,7 +163,10 @@ class WebchatAdmin(ConcurrentEditsMixin):
             )
             for name, view in views.items()
         ]
-        return [*urls, *super().get_urls()]
+        of_new = path(
+            "setup/", self.admin_site.admin_view(partial(setup.page_of_new, self)), name="webchat_webchat_new"
+        )
+        return [of_new, *urls, *super().get_urls()]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:
         colour = _(

@@ -139,18 +139,19 @@ class Offers:
             return [Named(str(one.sid), str(one.friendly_name or one.sid)) for one in found]
 
 
-def find_plan(wishes: Wishes) -> Plan:
-    """Asks Twilio what there is, and changes nothing. Raises HopelessError and FlexError."""
-    return _Planner(wishes).plan
+def find_plan(wishes: Wishes, deadline: Deadline | None = None) -> Plan:
+    """Asks Twilio what there is, and changes nothing. Raises HopelessError and FlexError. The deadline is for the steps too,
+    but not for the two calls about the webhook, which have bounds of their own."""
+    return _Planner(wishes, deadline).plan
 
 
 class _Planner:
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, wishes: Wishes, deadline: Deadline | None) -> None:
         self.wishes = wishes
         self.plan = Plan()
         _require_credentials(wishes)
-        http = bounded_http()
-        self.client = client_on(http, None)
+        http = bounded_http(deadline)
+        self.client = client_on(http)
         self.workspace_sid = self.default_workflow_sid = ""
         self._read_flex()
         if credentials.is_configured() and conf.TWILIO_AUTH_TOKEN:

@@ -393,6 +393,7 @@ class Webchat(models.Model):
         ordering = ["name"]
         verbose_name = _("webchat")
         verbose_name_plural = _("webchats")
+        permissions = [("setup_flex", "Can set up webchats at Twilio")]
 
     def __str__(self) -> str:
         return self.name

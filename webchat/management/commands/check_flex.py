@@ -7,9 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
+from webchat.chats.setup import plan_for
 from webchat.conf import conf
+from webchat.errors import ChatRefused
 from webchat.flex import FlexError, gateway_for
-from webchat.flex.provisioning import HopelessError, Others, Wishes, can_be_posted_to, find_plan, host_of
+from webchat.flex.provisioning import HopelessError, Others, can_be_posted_to, host_of
 from webchat.flex.taskrouter import TaskRouter
 from webchat.flex.webhook_settings import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
 from webchat.models import Webchat
@@ -78,16 +80,9 @@ def differences_from_plan(webchat: Webchat) -> list[str]:
     """What setup_flex would do to the flow and the address, or what is in its way. What is not this site's may stay so."""
     if webchat.api != Webchat.Api.CONVERSATIONS:
         return []
-    wishes = Wishes(
-        slug=webchat.slug,
-        site=conf.PUBLIC_BASE_URL,
-        webhook_url=conf.PUBLIC_BASE_URL + reverse("twilio-conversations"),
-        address_sid=webchat.address_sid,
-        others=Others.KEEP,
-    )
     try:
-        plan = find_plan(wishes)
-    except (FlexError, HopelessError) as error:
+        plan = plan_for(webchat, others=Others.KEEP)
+    except (FlexError, HopelessError, ChatRefused) as error:
         return [f"What setup_flex would find cannot be read: {error}"]
     steps = [step.words for step in plan.steps if step.about in ("flow", "address")]
     return [*plan.obstacles, *(f"{words}: setup_flex does it." for words in steps)]

@@ -8,29 +8,15 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
-from django.db import transaction
-from django.urls import reverse
 
 from webchat.chats.connection import find_problems
-from webchat.conf import conf
-from webchat.fields.kinds import Role, Type
+from webchat.chats.setup import State, carry_out, new_webchat, own_step, plan_for
+from webchat.errors import ChatRefused
 from webchat.flex import FlexError
-from webchat.flex.provisioning import HopelessError, Others, Plan, Wishes, find_plan
-from webchat.models import PreEngagementField, Webchat
+from webchat.flex.provisioning import HopelessError, Others, Plan
+from webchat.models import Webchat
 
 FIRST_SLUG = "support"
-# What a new webchat asks: staff compose the rest.
-FIRST_FIELDS: list[dict[str, Any]] = [
-    {
-        "name": "name",
-        "label": "Your name",
-        "type": Type.NAME,
-        "role": Role.CUSTOMER_NAME,
-        "autocomplete": "name",
-        "audience": PreEngagementField.Audience.ANONYMOUS,
-    },
-    {"name": "question", "label": "How can we help?", "type": Type.TEXTAREA, "role": Role.QUESTION},
-]
 
 
 class Command(BaseCommand):
@@ -69,29 +55,37 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         webchat = _webchat(options["slug"])
         try:
-            plan = find_plan(_wishes(webchat, options))
+            plan = plan_for(
+                webchat,
+                wanted_address_sid=options["address"],
+                workflow=options["workflow"],
+                others=Others.REPLACE if options["replace"] else Others.KEEP if options["keep"] else Others.STOP,
+                set_default_service=options["set_default_service"],
+                create_key=options["create_key"],
+            )
         except HopelessError as error:
             raise CommandError(str(error), returncode=1) from error
         except FlexError as error:
             raise CommandError(_explain(error), returncode=1) from error
+        except ChatRefused as refused:
+            raise CommandError(
+                f"Twilio does not answer: try again in {refused.retry_after} seconds.", returncode=1
+            ) from refused
         if options["print_flow"]:
             self.stdout.write(json.dumps(plan.definition, ensure_ascii=False, indent=2))
             return
-        own_step = _own_step(webchat, plan)
-        self._show(plan, own_step)
+        step = own_step(webchat, plan)
+        self._show(plan, step)
         if plan.obstacles:
             raise CommandError("Nothing was changed.", returncode=1)
-        if not plan.steps and not own_step:
+        if not plan.steps and not step:
             self.stdout.write("Nothing is left to do.")
         elif options["dry_run"]:
             self.stdout.write("Nothing was changed: this was a dry run.")
             return
         elif not options["yes"] and not _agrees():
             raise CommandError("Nothing was changed.", returncode=1)
-        failed = self._carry_out(plan)
-        if plan.made.address_sid:
-            self._write(webchat, plan)
-        if failed or not plan.made.address_sid:
+        if not self._carry_out(webchat, plan):
             raise CommandError(
                 "Not everything was done. Run this again when it is: it goes on from there.", returncode=1
             )
@@ -109,49 +103,28 @@ class Command(BaseCommand):
         for text in plan.obstacles:
             self.stdout.write(self.style.ERROR(f"In the way: {text}"))
 
-    def _carry_out(self, plan: Plan) -> bool:
-        """Takes the steps; whether one of them was not taken. What needs it is not tried, what does not is."""
-        failed = False
-        for step in plan.steps:
-            if step.needs and not getattr(plan.made, step.needs):
-                self.stdout.write(f"Not tried: {step.words}.")
-                failed = True
-                continue
-            try:
-                step.run()
-            except FlexError as error:
-                failed = True
-                self.stdout.write(self.style.ERROR(f"Not done: {step.words}: {error}."))
-                if error.outcome_is_known:
-                    self.stdout.write(f"  By hand: {step.by_hand}")
-                else:
-                    self.stdout.write("  Twilio may have done it: running this again looks first.")
-            else:
-                self.stdout.write(f"Done: {step.words}.")
+    def _carry_out(self, webchat: Webchat, plan: Plan) -> bool:
+        """Whether everything was done."""
+        done = True
+        try:
+            for outcome in carry_out(webchat, plan):
+                done = done and outcome.state is State.DONE
+                style = self.style.SUCCESS if outcome.state is State.DONE else self.style.ERROR
+                self.stdout.write(style(f"{outcome.state.value}: {outcome.words}."))
+                if outcome.advice:
+                    self.stdout.write(f"  {outcome.advice}")
+        except ValidationError as error:
+            raise CommandError(f"The webchat cannot be saved: {'; '.join(error.messages)}", returncode=1) from error
+        finally:
+            self._show_key(plan)
+        return done
+
+    def _show_key(self, plan: Plan) -> None:
         if plan.made.key_secret:
             self.stdout.write("Put these two into the environment now. The secret is not shown again:")
             self.stdout.write(f"TWILIO_API_KEY_SID={plan.made.key_sid}")
             self.stdout.write(f"TWILIO_API_KEY_SECRET={plan.made.key_secret}")
             plan.made.key_secret = ""
-        return failed
-
-    def _write(self, webchat: Webchat, plan: Plan) -> None:
-        own_step = _own_step(webchat, plan)
-        if not own_step:
-            return
-        is_new = webchat.pk is None
-        webchat.chat_service_sid, webchat.address_sid = plan.made.chat_service_sid, plan.made.address_sid
-        try:
-            with transaction.atomic():
-                webchat.full_clean()
-                webchat.save()
-                for position, values in enumerate(FIRST_FIELDS if is_new else ()):
-                    field = PreEngagementField(webchat=webchat, position=position, **values)
-                    field.full_clean()
-                    field.save()
-        except ValidationError as error:
-            raise CommandError(f"The webchat cannot be saved: {'; '.join(error.messages)}", returncode=1) from error
-        self.stdout.write(f"Done: {own_step}.")
 
     def _check(self, webchat: Webchat) -> None:
         problems = find_problems(webchat.destination(Webchat.Api.CONVERSATIONS))
@@ -175,32 +148,7 @@ def _webchat(slug: str | None) -> Webchat:
         validate_slug(slug)
     except ValidationError as error:
         raise CommandError("A slug is made of letters, digits, hyphens and underscores.") from error
-    return Webchat.objects.filter(slug=slug).first() or Webchat(slug=slug, name=slug.replace("-", " ").capitalize())
-
-
-def _wishes(webchat: Webchat, options: dict[str, Any]) -> Wishes:
-    return Wishes(
-        slug=webchat.slug,
-        site=conf.PUBLIC_BASE_URL,
-        webhook_url=conf.PUBLIC_BASE_URL + reverse("twilio-conversations"),
-        address_sid=webchat.address_sid,
-        wanted_address_sid=options["address"],
-        workflow=options["workflow"],
-        others=Others.REPLACE if options["replace"] else Others.KEEP if options["keep"] else Others.STOP,
-        set_default_service=options["set_default_service"],
-        create_key=options["create_key"],
-    )
-
-
-def _own_step(webchat: Webchat, plan: Plan) -> str:
-    """What is to be done on this site; "" for nothing."""
-    if webchat.pk is None:
-        return f"Add the webchat “{webchat.slug}” to this site"
-    made = (plan.made.chat_service_sid, plan.made.address_sid)
-    if (webchat.chat_service_sid, webchat.address_sid) == made:
-        return ""
-    address = made[1] or "of the new address"
-    return f"Enter the SIDs, {made[0]} and {address}, at the webchat “{webchat.slug}”"
+    return Webchat.objects.filter(slug=slug).first() or new_webchat(slug)
 
 
 def _explain(error: FlexError) -> str:
