@@ -217,6 +217,20 @@ def test_closed_by_hand_until_the_next_opening_ends_with_it_and_follows_the_plan
     assert state_of(webchat, at("2026-12-08 10:00")).is_open
 
 
+def test_a_closure_until_the_next_opening_that_was_forgotten_costs_no_more_than_a_new_one(monkeypatch):
+    def days_looked_at(since):
+        seen = []
+        webchat = make_webchat(slug=since.strftime("y%Y"), hours=hours, closure="next_opening", closed_since=since)
+        monkeypatch.setattr(
+            webchat.hours, "times_on", lambda day: seen.append(day) or OpeningHours.times_on(hours, day)
+        )
+        assert state_of(webchat, at("2026-11-30 10:00")).is_open
+        return len(seen)
+
+    hours = make_hours(*OFFICE)
+    assert days_looked_at(at("2016-11-25 10:00")) == days_looked_at(at("2026-11-25 10:00"))
+
+
 def test_closed_by_hand_until_it_is_changed():
     webchat = make_webchat(hours=make_hours(*OFFICE), closure="reopened", closed_since=at("2026-11-30 10:00"))
     assert state_of(webchat, at("2027-05-03 10:00")) == State(is_open=False, reason=Reason.BY_HAND)

@@ -102,5 +102,9 @@ def _closed_by_hand(webchat: Webchat, now: datetime) -> Interval:
 def _next_opening(webchat: Webchat, since: datetime, now: datetime) -> datetime | None:
     if webchat.hours is None or webchat.closed_since is None:
         return None
-    found = open_intervals(webchat.hours, min(since, now), max(since, now) + DAYS_AHEAD)
-    return next((interval.start for interval in found if interval.start > since), None)
+    # Mostly within days. All the time up to now is looked at only else: staff may have forgotten a closure for years.
+    for until in (since + DAYS_AHEAD, max(since, now) + DAYS_AHEAD):
+        for interval in open_intervals(webchat.hours, since, until):
+            if interval.start > since:
+                return interval.start
+    return None
