@@ -5,7 +5,7 @@ import django.db.models.deletion
 import uuid
 import webchat.attachments
 import webchat.fields.person_names
-import webchat.models.clock
+import webchat.clock
 import webchat.models.session
 from django.conf import settings
 from django.db import migrations, models
@@ -613,7 +613,7 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_index=True, default=webchat.models.clock.database_now, editable=False, verbose_name="created"
+                        db_index=True, default=webchat.clock.database_now, editable=False, verbose_name="created"
                     ),
                 ),
                 ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="ended")),

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import uuid
-import webchat.models.clock
+import webchat.clock
 import webchat.models.webchat
 from django.conf import settings
 from django.db import migrations, models
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                     "received_at",
                     models.DateTimeField(
                         db_index=True,
-                        default=webchat.models.clock.database_now,
+                        default=webchat.clock.database_now,
                         editable=False,
                         verbose_name="received",
                     ),

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 from django.db.models import F
 
-import webchat.models.clock
+import webchat.clock
 
 
 def name_browsers(apps, schema_editor):
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             name="RetiredKey",
             fields=[
                 ("key", models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ("retired_at", models.DateTimeField(default=webchat.models.clock.database_now)),
+                ("retired_at", models.DateTimeField(default=webchat.clock.database_now)),
             ],
         ),
         migrations.AddField(
