@@ -7,7 +7,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.db import DatabaseError, connection
 
+_TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
 _THIS_MACHINE = ("", "127.0.0.1", "localhost", "::1")
 
 
@@ -38,4 +40,26 @@ def check_database_tls(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage
             hint="Add ?sslmode=verify-full&sslrootcert=/path/of/ca.pem to it, or ?sslmode=disable on a network of your own.",
             id="config.W001",
         )
+    ]
+
+
+def check_database_timeouts(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> Sequence[CheckMessage]:
+    """Behind PgBouncer they are the role's, and nothing else would miss them."""
+    if "default" not in (databases or ()) or connection.vendor != "postgresql":
+        return []
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = '0'", [_TIMEOUTS])
+            missing = sorted(name for (name,) in cursor.fetchall())
+    except DatabaseError:
+        return []  # another check says so
+    return [
+        Warning(
+            f"The database's role has no {name}: a statement that hangs holds a request.",
+            hint=f"ALTER ROLE … SET {name} = '…': docs/deployment.md has the values.",
+            id="config.W002",
+        )
+        for name in missing
     ]

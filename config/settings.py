@@ -190,6 +190,16 @@ else:
         "tcp_user_timeout": 4000,
         "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000",
     }
+    # In transaction mode PgBouncer refuses such options, and cursors do not outlive a transaction. The time-outs are the
+    # database role's then: docs/deployment.md.
+    if env.bool("DATABASE_PGBOUNCER", default=False):
+        del _database_options["options"]
+        DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+    # Connections of one process. 0: each thread keeps one of its own.
+    if _pool_size := _number("DATABASE_POOL_SIZE", 0):
+        # A request waits for one so many seconds.
+        _database_options["pool"] = {"min_size": 1, "max_size": _pool_size, "timeout": 3}
+        DATABASES["default"]["CONN_MAX_AGE"] = 0  # it goes back after each request
 # What DATABASE_URL says wins, like ?sslmode=verify-full or ?conn_max_age=0.
 _database_in_url = DATABASES["default"].get("OPTIONS", {})
 if "options" in _database_in_url:  # PostgreSQL takes the last value of a parameter

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from typing import Any
 
 import pytest
+import yaml
 from django.core.checks import run_checks
+from django.core.management import get_commands
 from django.test import Client
 
 from config.addresses import host_in_header, site_address
 from tests.support.site import ROOT
+from webchat.management.commands import webchat_worker
 
 
 @pytest.fixture
@@ -146,3 +150,70 @@ def test_a_database_elsewhere_without_a_word_on_tls_is_warned_of(
 ) -> None:
     monkeypatch.setitem(settings.DATABASES, "default", settings_of(DATABASE_URL=url)["DATABASES"]["default"])
     assert ("config.W001" in found()) is warned
+
+
+# --- Files of deploy/ ------------------------------------------------------------------------------------------------
+
+
+def test_what_units_image_and_compose_file_start_is_there() -> None:
+    files = [
+        *sorted((ROOT / "deploy").glob("*.service")),
+        *(ROOT / "deploy" / each for each in ("Dockerfile", "compose.yaml")),
+    ]
+    text = "\n".join(file.read_text() for file in files)
+    # As a shell has it and as a list of words.
+    text = re.sub(r'", ?"', " ", text)
+    commands = set(re.findall(r"manage\.py (\w+)", text))
+    assert commands == {"webchat_worker", "clearsessions", "migrate", "collectstatic"}
+    assert commands <= set(get_commands())
+    assert text.count("gunicorn -c config/gunicorn.py") == 2
+    assert (ROOT / "config/gunicorn.py").exists()
+    [target] = re.findall(r"RUN make (\w+)", text)
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_a_unit_gives_requests_and_calls_in_hand_their_time() -> None:
+    def seconds(unit: str) -> int:
+        [found] = re.findall(r"^TimeoutStopSec=(\d+)$", (ROOT / "deploy" / unit).read_text(), re.MULTILINE)
+        return int(found)
+
+    assert seconds("webchat.service") > runpy.run_path(str(ROOT / "config/gunicorn.py"))["graceful_timeout"]
+    assert seconds("webchat-worker.service") > webchat_worker.LAST_SECONDS
+
+
+def test_compose_keeps_the_database_certificates_and_files_of_earlier_releases() -> None:
+    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+    services = compose["services"]
+    mounted = {name: service.get("volumes", []) for name, service in services.items()}
+    for service, volume in (
+        ("database", "database"),
+        ("proxy", "certificates"),
+        ("site", "static"),
+        ("migrate", "static"),
+    ):
+        assert any(mount.startswith(f"{volume}:") for mount in mounted[service]), service
+    assert set(compose["volumes"]) == {"database", "certificates", "static"}
+    for service in ("site", "worker"):
+        assert services[service]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+
+
+# --- Connections -----------------------------------------------------------------------------------------------------
+
+
+POSTGRES = "postgres://user:password@127.0.0.1/name"
+
+
+def test_pgbouncer_is_sent_no_options_that_it_refuses(settings_of: Any) -> None:
+    plain = settings_of(DATABASE_URL=POSTGRES)["DATABASES"]["default"]
+    assert "statement_timeout" in plain["OPTIONS"]["options"]
+    behind = settings_of(DATABASE_URL=POSTGRES, DATABASE_PGBOUNCER="on")["DATABASES"]["default"]
+    assert "options" not in behind["OPTIONS"]
+    assert behind["DISABLE_SERVER_SIDE_CURSORS"]
+
+
+def test_a_pool_is_asked_for(settings_of: Any) -> None:
+    assert "pool" not in settings_of(DATABASE_URL=POSTGRES)["DATABASES"]["default"]["OPTIONS"]
+    pooled = settings_of(DATABASE_URL=POSTGRES, DATABASE_POOL_SIZE="20")["DATABASES"]["default"]
+    assert (pooled["OPTIONS"]["pool"]["max_size"], pooled["CONN_MAX_AGE"]) == (20, 0)
+    sqlite = settings_of(DATABASE_URL="sqlite://:memory:", DATABASE_POOL_SIZE="20")["DATABASES"]["default"]
+    assert "pool" not in sqlite["OPTIONS"]
