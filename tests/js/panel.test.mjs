@@ -188,22 +188,26 @@ test("an attempt to connect that another has taken over says nothing any more", 
     t.mock.timers.tick(ms);
     await settled();
   };
-  again();
-  await pass(5000);
-  assert.equal(found("reconnect").hidden, true);
-  again();
-  await pass(10_000); // the patience with the first would end here
-  assert.equal(found("reconnect").hidden, true);
-  await pass(5000);
-  assert.equal(found("reconnect").hidden, false, "the patience with the second has ended");
-  again();
-  await pass(1000); // the first has failed here
-  await pass(4000); // and the second
-  assert.equal(found("reconnect").hidden, true);
-  assert.equal(errors(), before);
-  await pass(15_000);
-  assert.equal(found("reconnect").hidden, false);
-  assert.equal(errors(), before + 1, "the newest is told of");
+  try {
+    again();
+    await pass(5000);
+    assert.equal(found("reconnect").hidden, true);
+    again();
+    await pass(10_000); // the patience with the first would end here
+    assert.equal(found("reconnect").hidden, true);
+    await pass(5000);
+    assert.equal(found("reconnect").hidden, false, "the patience with the second has ended");
+    again();
+    await pass(1000); // the first has failed here
+    await pass(4000); // and the second
+    assert.equal(found("reconnect").hidden, true);
+    assert.equal(errors(), before);
+    await pass(15_000);
+    assert.equal(found("reconnect").hidden, false);
+    assert.equal(errors(), before + 1, "the newest is told of");
+  } finally {
+    t.mock.timers.reset(); // the element leaves the page by a timer
+  }
 });
 
 const written = () =>
