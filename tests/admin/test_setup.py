@@ -50,6 +50,8 @@ def test_what_is_anothers_is_shown_and_replaced_when_told_so(admin_client, sandb
     shown = admin_client.get(page).content.decode()
     assert "starts the flow “Chat Flow”, which is not this site" in shown
     assert 'name="save"' not in shown
+    assert "--replace joins" in shown
+    assert "Put this site in its place (--replace)" in shown
     looked = admin_client.post(page, {"others": "replace"}).content.decode()
     seen = form_of(looked)["seen"][0]
     assert "in place of the flow “Chat Flow”" in looked

@@ -15,6 +15,7 @@ from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -34,8 +35,9 @@ class SetupForm(forms.Form):
         label=gettext_lazy("What belongs to another application"),
         choices=[
             (Others.STOP.value, gettext_lazy("Say what it is, and do nothing")),
-            (Others.KEEP.value, gettext_lazy("Leave it as it is")),
-            (Others.REPLACE.value, gettext_lazy("Put this site in its place")),
+            # With the names that the plan calls them by.
+            (Others.KEEP.value, format_lazy("{} (--keep)", gettext_lazy("Leave it as it is"))),
+            (Others.REPLACE.value, format_lazy("{} (--replace)", gettext_lazy("Put this site in its place"))),
         ],
         widget=forms.RadioSelect,
         initial=Others.STOP.value,
