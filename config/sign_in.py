@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.core.exceptions import ValidationError
@@ -89,8 +90,26 @@ def counted_try(username: str, request: HttpRequest) -> Iterator[None]:
     give_back(*tries)
 
 
+def username_of(typed: str) -> str:
+    """The user name of the one account with this e-mail address; else what was typed. A user name that looks like an
+    address is a user name."""
+    users = get_user_model()._default_manager
+    email = get_user_model().get_email_field_name()
+    if "@" not in typed or users.filter(**{users.model.USERNAME_FIELD: typed}).exists():
+        return typed
+    found = list(users.filter(**{f"{email}__iexact": typed})[:2])
+    return found[0].get_username() if len(found) == 1 else typed
+
+
 class _WithinLimits:
-    """Of a form that signs in."""
+    """Of a form that signs in, by user name or by e-mail address: both count as one."""
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = _("Username or e-mail address")
+
+    def clean_username(self: Any) -> str:
+        return username_of(self.cleaned_data["username"])
 
     def clean(self: Any) -> Any:
         username = self.cleaned_data.get("username")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularAPIView
 
 from config import health, second_factor, sign_in, views
@@ -14,6 +16,9 @@ from webchat.webhooks import ConversationsWebhook
 urlpatterns = [
     path("", views.home, name="home"),
     path("support/", views.support, name="support"),
+    # No token, whose cookie each page view would need: another site could change nothing but the language, and
+    # FetchSiteMiddleware refuses it.
+    path("language/", csrf_exempt(set_language), name="language"),
     path("theme.css", views.site_theme, name="site-theme"),
     path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
     path("accounts/password_change/", sign_in.PasswordChange.as_view(), name="password_change"),

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from config.theme import theme
 from webchat.api.errors import error_response
 from webchat.errors import TRY_AGAIN_SECONDS, Code
+from webchat.models.copies import webchat_of_site
 
 # As in config/urls.py.
 _FOR_SCRIPTS = re.compile(r"/api/|/webchat/[-\w]+/flex-ui/")
@@ -34,7 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def support(request: HttpRequest) -> HttpResponse:
-    return render(request, "support.html")
+    return render(request, "support.html", {"has_webchat": webchat_of_site() is not None})
 
 
 @require_safe

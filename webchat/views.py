@@ -127,6 +127,7 @@ def _render_refused(
     form, error = bind_form(kind, request, webchat, visitor, sent), refused.detail
     if isinstance(refused, FormInvalid):
         form, error = refused.form, ""
+        form.focus_first_error()
     if refused.code is Code.FORM_CHANGED:
         form.drop_unknown()
     key = "" if refused.code.needs_new_key else sent.get("idempotency_key", "")

@@ -5,6 +5,8 @@ import { part } from "./templates.js";
 export class Header {
   #end;
   #logo;
+  /** @type {HTMLElement | undefined} */
+  #options;
   #people;
   #presence;
   #title;
@@ -27,13 +29,17 @@ export class Header {
   clear() {
     this.#end.hidden = true;
     this.#end.onclick = null;
+    this.#options?.remove();
     this.showPresence("");
   }
 
-  /** @param {() => void} end what the button does */
-  offerEnd(end) {
+  /** @param {() => void} end what the button does @param {HTMLElement} [options] of the chat, that stand before it */
+  offerEnd(end, options) {
     this.#end.onclick = end;
     this.#end.hidden = false;
+    this.#options?.remove();
+    this.#options = options;
+    if (options) this.#end.before(options);
   }
 
   focusEnd() {

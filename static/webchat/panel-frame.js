@@ -7,7 +7,8 @@ import { part } from "./templates.js";
  * @import {WebChatElement} from "./web-chat-element.js"
  */
 
-const PHONE = matchMedia("(max-width: 640px)");
+// As in launcher.css.
+const PHONE = matchMedia("(max-width: 640px), (max-height: 480px)");
 const MOST_SHOWN = 99;
 
 export class PanelFrame {
@@ -18,6 +19,8 @@ export class PanelFrame {
   #inert = [];
   /** @type {AbortController | undefined} */
   #listening;
+  /** Whether the newest entry of the tab's history is the panel's. */
+  #isInHistory = false;
 
   /** @param {WebChatElement} host @param {Templates} templates */
   constructor(host, templates) {
@@ -31,6 +34,7 @@ export class PanelFrame {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     PHONE.addEventListener("change", () => this.fit(), { signal });
+    window.addEventListener("popstate", (event) => this.#wentBack(event), { signal, capture: true });
     for (const type of ["resize", "scroll"]) {
       window.visualViewport?.addEventListener(type, () => this.#fitKeyboard(), { signal });
     }
@@ -51,7 +55,9 @@ export class PanelFrame {
   /** On a phone the open panel covers the page, so nothing behind it may take focus or scroll. */
   fit() {
     this.#release();
+    if (!this.host.isOpen && this.#isInHistory) history.back();
     if (!this.host.isOpen || !PHONE.matches || this.host.mode !== "launcher") return;
+    this.#enterHistory();
     const panel = part(this.host, "panel");
     panel.setAttribute("aria-modal", "true");
     document.documentElement.classList.add("webchat-locked");
@@ -67,6 +73,24 @@ export class PanelFrame {
       }
       inside = inside.parentElement;
     }
+  }
+
+  /** Back closes what covers the page, and leaves the page only then. */
+  #enterHistory() {
+    if (this.#isInHistory) return;
+    this.#isInHistory = true;
+    // After a reload the entry is there already.
+    if (history.state?.webchat === this.host.slug) return;
+    history.pushState({ ...history.state, webchat: this.host.slug }, "");
+  }
+
+  /** @param {PopStateEvent} event */
+  #wentBack(event) {
+    if (!this.#isInHistory || event.state?.webchat === this.host.slug) return;
+    this.#isInHistory = false;
+    // Turbo and htmx would fetch the page that is on the screen.
+    event.stopImmediatePropagation();
+    this.host.close();
   }
 
   /** @param {number} count of messages that the visitor has not seen */

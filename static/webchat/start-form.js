@@ -14,6 +14,10 @@ const REPEATABLE = new Set([0, 409, 429, 500, 502, 503, 504]);
 /** The CSRF token, or the key: used with other answers, or for a chat that has ended. */
 const STALE = new Set([403, 410, 422]);
 
+/** So many wrong answers are listed above the form; fewer are told at their fields alone (webchat/forms/form.py). */
+const LISTED_FROM = 3;
+const SENTENCE_END = /[?؟？!！.。:：…]$/;
+
 export class StartForm {
   #busy = false;
 
@@ -143,16 +147,17 @@ export class StartForm {
   #show(error) {
     this.#clear();
     const links = part(this.errors, "error-links");
-    for (const [name, messages] of Object.entries(error.fields)) {
-      const row = this.form.querySelector(`[data-webchat-field="${CSS.escape(name)}"]`);
+    for (const [field, messages] of Object.entries(error.fields)) {
+      const row = this.form.querySelector(`[data-webchat-field="${CSS.escape(field)}"]`);
       const problem = messages.join(" ");
       if (!(row instanceof HTMLElement)) {
         links.append(this.templates.clone("error-line", { text: problem }));
         continue;
       }
       this.#mark(row, problem);
+      const { webchatName: name = "" } = row.dataset;
       const line = this.templates.clone("error-link", {
-        text: this.templates.text("field-problem", { name: row.dataset.webchatName ?? "", problem }),
+        text: SENTENCE_END.test(name) ? `${name} ${problem}` : this.templates.text("field-problem", { name, problem }),
       });
       line.querySelector("a")?.setAttribute("href", `#${row.dataset.webchatTarget}`);
       links.append(line);
@@ -161,8 +166,11 @@ export class StartForm {
     detail.textContent = this.templates.problem(error);
     detail.hidden = links.childElementCount > 0;
     part(this.errors, "again").hidden = !REPEATABLE.has(error.status);
-    this.errors.hidden = false;
-    this.errors.focus();
+    const marked = this.form.querySelectorAll("[data-webchat-error]:not([hidden])").length;
+    const isListed = marked === 0 || marked >= LISTED_FROM || links.childElementCount > marked;
+    this.errors.hidden = !isListed;
+    const first = isListed ? this.errors : this.form.querySelector("[aria-invalid=true]");
+    if (first instanceof HTMLElement) first.focus();
     this.on.failed(error);
   }
 

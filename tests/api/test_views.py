@@ -320,3 +320,46 @@ def test_the_stylesheet_travels_compressed(client, accepted, encoding):
     assert int(response["Content-Length"]) == len(response.content)
     if encoding:
         assert len(response.content) < len(plain) / 3
+
+
+def test_up_to_two_problems_stand_at_their_fields_and_the_first_has_the_cursor(sandbox):
+    """Without JavaScript as with it."""
+    make_webchat()
+    html = submit(VisitorClient(), {**ANSWERS, "email": "", "question": ""}).content.decode()
+    assert re.findall(r'<(?:input|textarea)[^>]* name="(\w+)"[^>]* autofocus', html) == ["email"]
+    assert re.search(r"data-webchat-errors hidden", html)
+    assert "Please enter your e-mail address.</p>" in html
+    assert "Please fill this in.</p>" in html
+
+
+def test_from_three_problems_on_they_are_listed_and_a_question_takes_no_colon(sandbox):
+    webchat = make_webchat()
+    webchat.fields.filter(name="question").update(label="What is it about?")
+    html = submit(VisitorClient(), dict.fromkeys(ANSWERS, "")).content.decode()
+    assert re.search(r"data-webchat-errors autofocus", html)
+    assert len(re.findall("autofocus", html)) == 1
+    listed = re.search(r"data-webchat-error-links>(.*?)</ul>", html, re.DOTALL)[1]
+    assert re.findall(r"<a [^>]*>([^<]+)</a>", listed) == [
+        "Name: Please enter your name.",
+        "Email: Please enter your e-mail address.",
+        "What is it about? Please fill this in.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("name", "Please enter your name."),
+        ("phone", "Please enter your phone number."),
+        ("number", "Please enter a number."),
+        ("date", "Please enter a date."),
+        ("radio", "Please choose."),
+        ("consent", "Please tick this box."),
+        ("text", "Please fill this in."),
+    ],
+)
+def test_what_is_missing_is_said_in_a_few_words(sandbox, kind, words):
+    webchat = make_webchat(fields=False)
+    make_field(webchat, "asked", type=kind, required=True, choices="a\nb" if kind == "radio" else "")
+    html = submit(VisitorClient(), {"asked": ""}).content.decode()
+    assert f"{words}</p>" in html

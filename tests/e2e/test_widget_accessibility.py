@@ -362,3 +362,44 @@ def test_in_high_contrast_shapes_and_focus_have_lines(widget: Widget) -> None:
         assert float(outline[1].removesuffix("px")) >= 2
         widget.page.keyboard.press("Shift+Tab")
     assert widget.page.evaluate("!!document.activeElement.closest('web-chat')")
+
+
+LANDSCAPE = {**PHONE, "viewport": {"width": 812, "height": 375}}
+
+
+@pytest.mark.parametrize("context", [LANDSCAPE], indirect=True)
+def test_a_phone_on_its_side_has_the_whole_screen_a_keyboard_of_its_own_and_back(widget: Widget) -> None:
+    page = widget.page
+    page.goto(f"{widget.site.url}/support/")
+    widget.goto()
+    widget.open()
+    dialog = page.get_by_role("dialog", name="Chat with us")
+    expect(dialog).to_have_attribute("aria-modal", "true")
+    assert dialog.bounding_box() == {"x": 0, "y": 0, "width": 812, "height": 375}
+    page.go_back()
+    expect(dialog).to_be_hidden()
+    assert page.url == f"{widget.site.url}/"
+
+    widget.open().fill().panel.locator("[data-webchat-submit]").tap()
+    widget.expect_connected()
+    expect(widget.composer).to_have_attribute("enterkeyhint", "enter")
+    widget.composer.press_sequentially("one")
+    widget.composer.press("Enter")
+    widget.composer.press_sequentially("two")
+    expect(widget.composer).to_have_value("one\ntwo")
+    expect(widget.panel.get_by_text("Shift + Enter")).to_have_count(0)
+    assert violations(page, "web-chat") == []
+
+    # Closed by its button, the panel leaves nothing for Back to close; after a reload Back still closes it.
+    page.reload()
+    expect(dialog).to_be_visible()
+    widget.expect_connected()
+    page.go_back()
+    expect(dialog).to_be_hidden()
+    assert page.url == f"{widget.site.url}/"
+    widget.open()
+    widget.panel.get_by_role("button", name="Minimise chat").tap()
+    expect(dialog).to_be_hidden()
+    page.wait_for_function("history.state?.webchat === undefined")
+    page.go_back()
+    expect(page).to_have_url(f"{widget.site.url}/support/")

@@ -26,7 +26,7 @@ def test_the_conversation_can_be_taken_along_while_it_runs(widget: Widget) -> No
     widget.page.reload()
     widget.expect_connected()
     assert widget.messages.count() < 40
-    widget.panel.get_by_text("Options").click()
+    widget.panel.locator("[data-webchat-options] summary").click()
     name, text = downloaded(widget)
     assert re.fullmatch(r"support-20\d\d-\d\d-\d\d\.txt", name)
     lines = text.splitlines()

@@ -48,9 +48,8 @@ def test_a_visitor_sends_files_with_a_text(widget: Widget) -> None:
     choose(widget, file("photo.png", PNG), file("Q3.XLSX"), file("sum.pdf"), *map(file, odd))
     # Office documents are not among the kinds of this webchat.
     expect(chosen(widget)).to_have_count(6)
-    expect(problem(widget)).to_have_text(
-        "Q3.XLSX cannot be sent. You can send images (JPEG, PNG, GIF, WebP), PDF; up to 10 MB together."
-    )
+    limits = "You can send images (JPEG, PNG, GIF, WebP), PDF; up to 10 MB together."
+    expect(problem(widget).locator("p")).to_have_text(["Q3.XLSX cannot be sent.", limits])
     preview = chosen(widget).first.locator("img")
     expect(preview).to_be_visible()
     expect(preview).to_have_js_property("naturalWidth", 10)
@@ -101,13 +100,20 @@ def test_a_file_can_be_removed_before_it_is_sent(widget: Widget) -> None:
 def test_what_may_not_be_sent_is_said_with_the_limits(widget: Widget) -> None:
     widget.start()
     choose(widget, file("page.html", kind="image/png"))
-    expect(problem(widget)).to_contain_text("page.html cannot be sent. You can send images")
-    choose(widget, file("drawing.svg", b"<svg/>", "image/svg+xml"))
-    expect(problem(widget)).to_contain_text("drawing.svg cannot be sent.")
+    limits = re.compile("^You can send images")
+    expect(problem(widget).locator("p")).to_have_text(["page.html cannot be sent.", limits])
+    choose(widget, file("drawing.svg", b"<svg/>", "image/svg+xml"), file("run.exe"))
+    expect(problem(widget).locator("p")).to_have_text(
+        ["drawing.svg cannot be sent.", "run.exe cannot be sent.", limits]
+    )
+    widget.panel.get_by_role("button", name="Dismiss").click()
+    expect(problem(widget)).to_be_empty()
+    expect(widget.composer).to_be_focused()
+    expect(widget.panel.get_by_role("button", name="Dismiss")).to_be_hidden()
     choose(widget, file("empty.pdf", b""))
     expect(problem(widget)).to_have_text("empty.pdf is empty.")
     choose(widget, file("large.pdf", b"x" * 10_000_001))
-    expect(problem(widget)).to_contain_text("large.pdf is too large (10.0 MB). You can send")
+    expect(problem(widget).locator("p")).to_have_text(["large.pdf is too large (10.0 MB).", limits])
     choose(widget, *(file(f"{number}.png", PNG) for number in range(11)))
     expect(problem(widget)).to_have_text("10.png is one too many: 10 files fit into a message.")
     expect(chosen(widget)).to_have_count(10)
@@ -165,6 +171,9 @@ def test_an_upload_can_be_called_off(widget: Widget) -> None:
     widget.site.sandbox.fault("POST", MEDIA, fault="hang", times=1)
     choose(widget, file("photo.png", PNG))
     widget.send("Oh no")
+    delivery = widget.messages.last.locator("[data-webchat-delivery]")
+    expect(delivery.get_by_role("progressbar", name="Sending…")).to_be_visible()
+    expect(delivery).to_contain_text("1 kB")
     widget.messages.last.get_by_role("button", name="Cancel").click()
     expect(widget.messages).to_have_count(1)
     expect(widget.composer).to_have_value("Oh no")
@@ -192,6 +201,11 @@ def test_an_agents_image_is_shown_and_opens(widget: Widget) -> None:
     image = button.locator("img")
     expect(image).to_have_js_property("naturalWidth", 10)
     expect(image).to_have_attribute("alt", "route map.png")
+    # In its own ratio: this one is a square.
+    expect(image).to_have_class("webchat-seen")
+    box = image.bounding_box()
+    assert box
+    assert box["width"] == box["height"]
     with widget.page.context.expect_page() as opened:
         button.click()
     opened.value.wait_for_url(re.compile("/Media/ME"))

@@ -6,6 +6,7 @@ const { ConnectionNotice } = await import("../../static/webchat/chat/connection-
 const { EndDialog } = await import("../../static/webchat/chat/end-dialog.js");
 const { People } = await import("../../static/webchat/chat/people.js");
 const { Transcript } = await import("../../static/webchat/chat/transcript.js");
+const { Alerts } = await import("../../static/webchat/chat/alerts.js");
 const { Header } = await import("../../static/webchat/header.js");
 
 const NAMES = { robin: "Robin", kim: "Kim", ada: "Ada King Lovelace", jo: "Jo Ng" };
@@ -169,6 +170,46 @@ test("typing is shown at once, and read out only when it lasts", (t) => {
   people.presence("robin", true, new Date());
   people.presence("robin", false, null); // who leaves types no more
   assert.equal(found("typing").hidden, true);
+});
+
+// --- Notifications ---------------------------------------------------------------------------------------------
+
+test("notifications are offered only where they can be shown", (t) => {
+  const Works = Object.assign(function works() {}, { permission: "default" });
+  const ofWorkersAlone = () => {
+    throw new TypeError("Illegal constructor. Use ServiceWorkerRegistration.showNotification() instead.");
+  };
+  const OfWorkersAlone = Object.assign(new Proxy(class {}, { construct: ofWorkersAlone }), { permission: "default" });
+  const Denied = Object.assign(function denied() {}, { permission: "denied" });
+  t.after(() => delete globalThis.Notification);
+  for (const [Notification, offered] of [
+    [Works, true],
+    [OfWorkersAlone, false],
+    [Denied, false],
+    [undefined, false],
+  ]) {
+    if (Notification) Object.assign(globalThis, { Notification });
+    else delete globalThis.Notification;
+    const options = templates.element("options");
+    const host = { slug: "support", recall: () => null, remember() {} };
+    new Alerts(host, options, templates, "Chat with us");
+    assert.equal(!found("notify-row", options).hidden, offered, Notification?.name);
+  }
+});
+
+test("the options stand in the header while the chat runs, and close by Escape without closing the panel", () => {
+  const header = new Header(element);
+  const options = templates.element("options");
+  new Alerts({ slug: "support", recall: () => null, remember() {} }, options, templates, "Chat with us");
+  header.offerEnd(() => {}, options);
+  assert.equal(found("end", element).previousElementSibling, options);
+  options.setAttribute("open", "");
+  const pressed = new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true });
+  options.querySelector("summary").dispatchEvent(pressed);
+  assert.ok(pressed.defaultPrevented);
+  assert.equal(options.hasAttribute("open"), false);
+  header.clear();
+  assert.equal(found("options", element), null);
 });
 
 // --- The end ---------------------------------------------------------------------------------------------------

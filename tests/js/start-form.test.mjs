@@ -100,28 +100,45 @@ test("nothing is started before all is there that shows a chat", async () => {
 
 test("a problem is told at its field, in the summary, and to assistive technology", async () => {
   const { form, startForm, field, errors } = formWith(
-    refused(400, { fields: { email: ["No e-mail address.", "<b>Really</b>."], question: ["Too short."] } }),
+    refused(400, {
+      fields: { name: ["No."], email: ["No e-mail address.", "<b>Really</b>."], question: ["Too short."] },
+    }),
   );
+  form.querySelector("[data-webchat-field=question]").dataset.webchatName = "What is it about?";
   await startForm.submit();
   assert.equal(document.activeElement, errors);
   const links = [...errors.querySelectorAll("[data-webchat-error-links] a")];
   assert.deepEqual(
     links.map((link) => [link.textContent, link.getAttribute("href")]),
     [
+      ["Name: No.", `#${field("name").id}`],
       ["Email: No e-mail address. <b>Really</b>.", `#${field("email").id}`],
-      ["Question: Too short.", `#${field("question").id}`],
+      ["What is it about? Too short.", `#${field("question").id}`],
     ],
   );
   assert.equal(errors.querySelector("b"), null);
   assert.equal(errors.querySelector("[data-webchat-detail]").hidden, true);
   assert.equal(field("email").getAttribute("aria-invalid"), "true");
-  assert.equal(field("name").hasAttribute("aria-invalid"), false);
   const described = field("email").getAttribute("aria-describedby").split(" ");
   const told = described.map((id) => document.getElementById(id).textContent).join(" ");
   assert.match(told, /No e-mail address\. <b>Really<\/b>\./);
-  links[0].dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+  links[1].dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
   assert.equal(document.activeElement, field("email"));
   assert.equal(form.getAttribute("aria-busy"), "false");
+});
+
+test("up to two problems stand at their fields alone, and the first field has the focus", async () => {
+  const fields = { email: ["No e-mail address."], question: ["Too short."] };
+  const { startForm, field, errors } = formWith((count) =>
+    refused(400, { fields: count === 1 ? fields : { ...fields, __all__: ["We do not know you."] } })(),
+  );
+  await startForm.submit();
+  assert.equal(document.activeElement, field("email"));
+  assert.equal(errors.hidden, true);
+  assert.equal(field("question").getAttribute("aria-invalid"), "true");
+  await startForm.submit(); // what has no field is told above the form
+  assert.equal(errors.hidden, false);
+  assert.equal(document.activeElement, errors);
 });
 
 test("the next problem takes the place of the one before", async () => {

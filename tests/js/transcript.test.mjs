@@ -204,6 +204,23 @@ test("who came and went is told in a line", () => {
   assert.deepEqual(texts(), ["Robin Ray has joined the chat", "Robin Ray has left the chat"]);
 });
 
+test("only what happens now moves: history does not", async () => {
+  transcript.fill([entry(0)]);
+  await new Promise((resolve) => requestAnimationFrame(resolve));
+  transcript.add([entry(1)]);
+  assert.deepEqual(
+    items().map((item) => item.classList.contains("webchat-arriving")),
+    [false, true],
+  );
+});
+
+test("a file's own size stands beside the bar that shows that it is on its way", () => {
+  const file = { name: "a.png", type: "image/png", url: async () => null, size: "12 kB" };
+  transcript.add([own(null, { clientId: "1", status: "sending", files: [file] })]);
+  assert.ok(items()[0].querySelector("progress"));
+  assert.equal(shown(items()[0], "delivery"), "12 kB Cancel");
+});
+
 test("history is put in without being read out", async () => {
   transcript.fill([entry(0)]);
   assert.equal(transcript.log.getAttribute("aria-busy"), "true");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -90,6 +91,9 @@ def test_four_processes_at_once_get_exactly_the_limit_each_time(tmp_path):
 def refused(response):
     assert response.status_code == 429
     assert response.json()["code"] == "too_many"
+    assert re.fullmatch(
+        r"Too many chats were started from here\. Please try again in \d+ (minute|hour)s?\.", response.json()["detail"]
+    )
     return int(response["Retry-After"])
 
 
@@ -232,3 +236,11 @@ def test_starts_of_a_prefix_are_limited(sandbox):
             limits.take_each(*limits.by_network(limits.PER_ADDRESS, f"2001:db8:1:{number:x}::/64"))
         assert VisitorClient(client=Client(REMOTE_ADDR="2001:db8:1:ffff::1")).start(ANSWERS).status_code == 429
         assert VisitorClient(client=Client(REMOTE_ADDR="2001:db8:2:ffff::1")).start(ANSWERS).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1, "1 minute."), (61, "2 minutes."), (7200, "120 minutes."), (7201, "3 hours."), (86_400, "24 hours.")],
+)
+def test_the_wait_is_told_in_minutes_and_long_ones_in_hours(seconds: int, words: str) -> None:
+    assert limits.try_again_in(seconds) == f"Please try again in {words}"

@@ -132,3 +132,36 @@ def test_a_flood_of_sign_ins_leaves_threads_and_cores_for_the_site(admin, settin
         thread.join()
     assert sorted(statuses) == [302] * 4 + [429] * 8
     assert CountedHasher.most <= sign_in.HASHES_AT_ONCE
+
+
+# --- By e-mail address ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("typed", ["admin", "admin@example.com", "Admin@Example.COM"])
+def test_one_signs_in_by_user_name_or_e_mail_address(admin, page, typed):
+    admin.email = "admin@example.com"
+    admin.save()
+    assert "Username or e-mail address" in Client().get(page).content.decode()
+    assert attempt(page, username=typed, password="sandbox").status_code == 302
+    assert attempt(page, username=typed).status_code == 200
+
+
+def test_an_address_of_two_accounts_or_a_user_name_like_one_is_nobody_elses(admin):
+    admin.email = "shared@example.com"
+    admin.save()
+    make_user("other", email="shared@example.com", is_staff=True)
+    assert attempt(username="shared@example.com", password="sandbox").status_code == 200
+    named = make_user("shared@example.com", email="x@example.com")
+    client = Client()
+    client.post(PAGES[0], {"username": "shared@example.com", "password": "sandbox"})
+    assert client.session["_auth_user_id"] == str(named.pk)
+
+
+def test_tries_by_address_and_by_user_name_count_together(admin):
+    admin.email = "admin@example.com"
+    admin.save()
+    for number in range(sign_in.BY_ACCOUNT.allowed):
+        attempt(username=["admin", "admin@example.com"][number % 2])
+    assert attempt(username="admin").status_code == 429
+    assert attempt(username="admin@example.com").status_code == 429

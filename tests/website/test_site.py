@@ -228,7 +228,7 @@ def test_a_wrong_password_is_said_in_one_way(client, ada, wrong):
     response = sign_in(client, **wrong)
     page = Page(response)
     assert page.text("title").startswith("Error:")
-    assert "Please enter a correct username and password" in page.text("form")
+    assert "Please enter a correct username and password" in page.texts["form"][0]
     assert "sessionid" not in response.cookies
 
 
@@ -430,3 +430,70 @@ def test_a_fault_of_ours_is_told_without_the_context_processors(settings):
     settings.COMPANY_COLOUR = "no colour"
     client = Client(raise_request_exception=False)
     assert_page(client.get("/"), 500, "Something went wrong")
+
+
+# --- The language ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/support/?a=1", "/", "/no/such/page/"])
+def test_the_footer_offers_every_language_and_the_choice_lasts(path):
+    client = Client(enforce_csrf_checks=True)
+    page = client.get(path)
+    assert not page.cookies, "no cookie before a choice"
+    html = page.content.decode()
+    form = re.search(r'<form class="languages" method="post" action="/language/".*?</form>', html, re.DOTALL)[0]
+    offered = re.findall(r'<button type="submit" name="language" value="(\w+)" lang="\1" dir="auto"( aria-current)?', form)
+    assert offered == [(code, " aria-current" if code == "en" else "") for code, _name in site.LANGUAGES]
+    assert re.findall(r">([^<]+)</button>", form) == ["English", "Deutsch", "Français", "Español", "العربيّة"]
+    chosen = client.post("/language/", {"language": "ar", "next": path})
+    assert (chosen.status_code, chosen["Location"]) == (302, path)
+    cookie = chosen.cookies["django_language"]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert 'lang="ar" dir="rtl"' in client.get(path, headers={"Accept-Language": "fr"}).content.decode()
+
+
+@pytest.mark.django_db
+def test_no_other_site_chooses_the_language_or_where_one_goes(client):
+    elsewhere = client.post("/language/", {"language": "de", "next": "https://evil.example/"})
+    assert elsewhere["Location"] == "/"
+    refused = Client().post("/language/", {"language": "de"}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert refused.status_code == 403
+    assert not refused.cookies
+
+
+# --- The support page --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_the_support_page_shows_the_first_webchat_of_the_site_whatever_its_name(client, sandbox):
+    make_webchat(slug="of-all-sites")
+    make_webchat(slug="of-this-site", site_id=site.SITE_ID)
+    html = client.get("/support/").content.decode()
+    assert re.findall(r'<web-chat[^>]* slug="([\w-]+)"', html) == ["of-this-site"]
+    assert "no webchat yet" not in html
+
+
+@pytest.mark.django_db
+def test_staff_read_on_the_support_page_what_to_do_where_there_is_no_webchat(client, admin_client):
+    assert "no webchat yet" not in client.get("/support/").content.decode()
+    html = admin_client.get("/support/").content.decode()
+    assert "This website has no webchat yet" in html
+    assert '<a href="/admin/webchat/webchat/add/">Add one</a>' in html
+
+
+@pytest.mark.django_db
+def test_the_admin_has_the_websites_icon(admin_client):
+    for page in ["/admin/", "/admin/webchat/webchat/", "/admin/webchat/webchat/add/"]:
+        html = admin_client.get(page).content.decode()
+        assert '<link rel="icon" type="image/svg+xml" href="/static/site/favicon.svg">' in html, page
+
+
+def test_the_drawing_behind_the_title_is_never_cut_off_above():
+    """From 1440 px on it grows with the page, in the ratio of its own box."""
+    drawing = (site.BASE_DIR / "templates/site/_range.svg").read_text()
+    width, height = map(int, re.search(r'viewBox="0 0 (\d+) (\d+)"', drawing).groups())
+    css = (site.BASE_DIR / "static/site/site.css").read_text()
+    rule = re.search(r"\n\.range \{(.*?)\}", css, re.DOTALL)[1]
+    share = float(re.search(r"block-size: max\(9rem, ([\d.]+)vw\)", rule)[1])
+    assert share >= 100 * height / width

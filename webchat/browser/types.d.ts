@@ -100,6 +100,8 @@ export interface Attachment {
   url(): Promise<string | null>;
   /** The visitor's own, until it is sent. */
   file?: File;
+  /** Of the visitor's own, in words. */
+  size?: string;
 }
 
 export type Status = "connecting" | "connected" | "reconnecting" | "offline" | "unreachable";

@@ -168,6 +168,17 @@ class PatternValidator:
             raise ValidationError(self.message, code="pattern")
 
 
+_MISSING: dict[str, Any] = {
+    Type.NAME: gettext_lazy("Please enter your name."),
+    Type.EMAIL: gettext_lazy("Please enter your e-mail address."),
+    Type.PHONE: gettext_lazy("Please enter your phone number."),
+    Type.NUMBER: gettext_lazy("Please enter a number."),
+    Type.DATE: gettext_lazy("Please enter a date."),
+    Type.SELECT: gettext_lazy("Please choose."),
+    Type.RADIO: gettext_lazy("Please choose."),
+    Type.CHECKBOX: gettext_lazy("Please tick this box."),
+    Type.CONSENT: gettext_lazy("Please tick this box."),
+}
 _LINES: dict[str, type[forms.CharField]] = {"name": PersonNameField, "email": EmailField, "textarea": TextField}
 
 
@@ -181,6 +192,7 @@ def formfield(row: Row) -> forms.Field:
         attributes["placeholder"] = row.placeholder
     if token := autofill.token_for(row.autocomplete, row.type):
         attributes["autocomplete"] = token
+    field.error_messages["required"] = _MISSING.get(row.type, gettext_lazy("Please fill this in."))
     return field
 
 

@@ -35,6 +35,8 @@ ENVELOPE = frozenset({"csrfmiddlewaretoken", "idempotency_key", "location", "ref
 # https://www.twilio.com/docs/flex/developer/conversations/webchats-resource
 DATA_MAX_BYTES = 12 * 1024
 _ADDRESS_MAX = 500
+# So many wrong answers are listed above the form; fewer are told at their fields alone, which the visitor sees at once.
+LISTED_FROM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,17 @@ class PreEngagementForm(forms.Form):
     def asks_nothing(self) -> bool:
         """The account answers everything: the chat can start without a form."""
         return not self.fields
+
+    @property
+    def lists_errors(self) -> bool:
+        """Whether what is wrong is listed above the form: much of it, or something that has no field to stand at."""
+        return len(self.errors) >= LISTED_FROM or bool(self.errors.keys() - {one.name for one in self.visible_fields()})
+
+    def focus_first_error(self) -> None:
+        """Where the browser puts the cursor when the page comes."""
+        first = next((name for name in self.fields if name in self.errors), None)
+        if first and not self.lists_errors:
+            self.fields[first].widget.attrs["autofocus"] = True
 
     @property
     def question_name(self) -> str:

@@ -18,7 +18,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import F, Q
 from django.utils.crypto import salted_hmac
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from webchat.clock import database_now
 from webchat.conf import conf
@@ -34,6 +35,7 @@ ROUNDING_SECONDS = 1e-6
 LATE_SECONDS = 60
 DAY_SECONDS = 86_400
 UNCAPPED = 2**53
+MOST_MINUTES = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +152,36 @@ def by_place(browser: Limit, address: Limit, visitor: Visitor) -> list[tuple[Lim
     return [(browser, f"{visitor.browser} {visitor.network}"), *by_network(address, visitor.network)]
 
 
+def try_again_in(seconds: int) -> str:
+    """In minutes, and in hours where they would be many."""
+    minutes = math.ceil(seconds / 60)
+    if minutes <= MOST_MINUTES:
+        return ngettext("Please try again in %(count)d minute.", "Please try again in %(count)d minutes.", minutes) % {
+            "count": minutes
+        }
+    hours = math.ceil(minutes / 60)
+    return ngettext("Please try again in %(count)d hour.", "Please try again in %(count)d hours.", hours) % {
+        "count": hours
+    }
+
+
+def _too_many_chats(wait: int) -> ChatRefused:
+    detail = f"{_('Too many chats were started from here.')} {try_again_in(wait)}"
+    return ChatRefused(Code.TOO_MANY, detail, retry_after=wait)
+
+
 def take_start(webchat: Webchat, visitor: Visitor) -> None:
     """Counts one start. Raises ChatRefused(TOO_MANY), with the seconds after which there is room again."""
     if wait := _take_of_webchat("start", webchat, visitor):
-        raise ChatRefused(Code.TOO_MANY, retry_after=wait)
+        raise _too_many_chats(wait)
 
 
 def take_message(webchat: Webchat, visitor: Visitor) -> None:
     """Counts one message that is left, by the limits of starts: neither gets room by the other. Raises
     ChatRefused(TOO_MANY)."""
     if wait := _take_of_webchat("message", webchat, visitor):
-        text = _("Too many messages were left from here. Please try again later.")
-        raise ChatRefused(Code.TOO_MANY, text, retry_after=wait)
+        detail = f"{_('Too many messages were left from here.')} {try_again_in(wait)}"
+        raise ChatRefused(Code.TOO_MANY, detail, retry_after=wait)
 
 
 def _take_of_webchat(what: str, webchat: Webchat, visitor: Visitor) -> int | None:
@@ -177,7 +197,7 @@ def _take_of_webchat(what: str, webchat: Webchat, visitor: Visitor) -> int | Non
 def take_retry(webchat: Webchat, visitor: Visitor) -> None:
     """Counts a further attempt at a start, as many as it gets. Raises ChatRefused(TOO_MANY)."""
     if are_on() and (wait := take_each(*_retry(webchat, visitor))):
-        raise ChatRefused(Code.TOO_MANY, retry_after=wait)
+        raise _too_many_chats(wait)
 
 
 def give_retry_back(webchat: Webchat, visitor: Visitor) -> None:

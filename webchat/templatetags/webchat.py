@@ -20,6 +20,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -40,6 +41,7 @@ Launcher = Callable[[Webchat, HttpRequest, dict[str, Any], str], str]
 LAUNCHERS: dict[str, Launcher] = {}
 # Stands in the markup where a request has its nonce.
 _NONCE = "nonce-of-the-request"
+_SENTENCE_ENDS = tuple("?؟？!！.。:：…")
 _USAGE = 'webchat takes a slug, mode="launcher" or mode="inline", and context=, all optional'
 
 
@@ -93,6 +95,15 @@ def words(text: str, target: str = "") -> SafeString:
 def words_alone(text: str) -> str:
     """What staff wrote without the addresses behind its words."""
     return "".join(piece.text for piece in links.pieces(text))
+
+
+@register.simple_tag
+def named_problem(label: str, problem: str) -> str:
+    """What is wrong with a field, with its name; a name that ends like a sentence takes no colon."""
+    name = Truncator(words_alone(label)).chars(100)
+    if name.endswith(_SENTENCE_ENDS):
+        return f"{name} {problem}"
+    return _("%(name)s: %(problem)s") % {"name": name, "problem": problem}
 
 
 @register.simple_tag

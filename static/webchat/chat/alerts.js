@@ -18,6 +18,18 @@ const PAUSE_MS = 1000;
 const AWAKE_MS = 1000;
 const ON = "on";
 
+/** Phones' browsers know notifications of service workers alone, and one that was denied can only be asked for by hand. */
+function canNotify() {
+  if (!("Notification" in window) || Notification.permission === "denied") return false;
+  if (Notification.permission === "granted") return true;
+  try {
+    new Notification(""); // shown to nobody, as nobody was asked
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export class Alerts {
   /** @type {AudioContext | undefined} */
   #audio;
@@ -25,27 +37,26 @@ export class Alerts {
 
   /**
    * @param {WebChatElement} host
-   * @param {HTMLElement} view
+   * @param {HTMLElement} options
    * @param {Templates} templates
    * @param {string} title of a notification
    */
-  constructor(host, view, templates, title) {
+  constructor(host, options, templates, title) {
     this.host = host;
     this.templates = templates;
     this.title = title;
-    this.problem = part(view, "notify-problem");
-    this.sound = this.#switch(part(view, "sound", HTMLInputElement), "sound", () => this.#chime());
+    this.problem = part(options, "notify-problem");
+    this.sound = this.#switch(part(options, "sound", HTMLInputElement), "sound", () => this.#chime());
     // Safari lets only a context sound that was made or resumed in a gesture: after a reload, the first one will do.
     for (const type of ["pointerdown", "pointerup", "keydown"]) {
       document.addEventListener(type, () => this.sound.checked && this.#wakeAudio(), { once: true, capture: true });
     }
-    this.notify = this.#switch(part(view, "notify", HTMLInputElement), "notify", () => this.#askPermission());
-    part(view, "notify-row").hidden = !("Notification" in window);
-    const options = part(view, "options", HTMLDetailsElement);
+    this.notify = this.#switch(part(options, "notify", HTMLInputElement), "notify", () => this.#askPermission());
+    part(options, "notify-row").hidden = !canNotify();
     options.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !options.open) return;
+      if (event.key !== "Escape" || !options.hasAttribute("open")) return;
       event.preventDefault();
-      options.open = false;
+      options.removeAttribute("open");
       options.querySelector("summary")?.focus();
     });
   }

@@ -132,10 +132,12 @@ export class Chat {
     document.addEventListener("visibilitychange", () => this.#lookedAt(), { signal });
     this.transcript.log.addEventListener("scroll", () => this.#read(), { signal, passive: true });
     part(view, "new").addEventListener("click", on.startAnother);
-    for (const button of view.querySelectorAll("[data-webchat-download]")) {
-      button.addEventListener("click", () => this.#download());
+    this.options = templates.element("options");
+    for (const place of [view, this.options]) {
+      part(place, "download").addEventListener("click", () => this.#download());
     }
-    part(view, "options").addEventListener("toggle", () => this.#prepareAlerts());
+    this.options.addEventListener("toggle", () => this.#prepareAlerts());
+    document.addEventListener("click", ({ target }) => this.#closeOptions(target), { signal });
     if (host.recall("sound") || host.recall("notify")) this.#prepareAlerts();
     const waiting = part(view, "waiting");
     if (waiting.querySelector("[data-webchat-figures]")) {
@@ -144,7 +146,7 @@ export class Chat {
         () => {},
       );
     }
-    header.offerEnd(() => this.#askToEnd());
+    header.offerEnd(() => this.#askToEnd(), this.options);
     if (!host.isOpen) host.remember("minimised");
     if (question) this.#expect(question);
     this.#restoreUnsent();
@@ -374,9 +376,14 @@ export class Chat {
 
   #prepareAlerts() {
     this.#alerts ??= this.host.load("alerts").then(
-      ({ Alerts }) => new Alerts(this.host, this.view, this.templates, this.header.title),
+      ({ Alerts }) => new Alerts(this.host, this.options, this.templates, this.header.title),
       () => this.#notLoaded(),
     );
+  }
+
+  /** As menus do, at a click elsewhere. @param {EventTarget | null} target */
+  #closeOptions(target) {
+    if (target instanceof Node && !this.options.contains(target)) this.options.removeAttribute("open");
   }
 
   async #download() {

@@ -15,6 +15,8 @@ import { bytesOf, MESSAGE_MAX_BYTES } from "./timeline.js";
 const MAX_ROWS = 6;
 // From here on the visitor is told how much room is left.
 const NEARLY_FULL = 0.9;
+// There, Enter writes a new line as everywhere on a phone: its keyboard has no Shift + Enter.
+const TOUCH = matchMedia("(pointer: coarse)");
 
 export class Composer {
   /** @type {OutgoingFiles | undefined} */
@@ -43,7 +45,8 @@ export class Composer {
       this.#send();
     });
     this.input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      const isNewLine = event.shiftKey || (TOUCH.matches && !event.ctrlKey && !event.metaKey);
+      if (event.key !== "Enter" || isNewLine || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
       this.#send();
     });
@@ -51,6 +54,10 @@ export class Composer {
       if (this.input.value.trim()) this.on.typing();
       this.#changed();
     });
+    if (TOUCH.matches) {
+      part(this.form, "keys").remove();
+      this.input.setAttribute("aria-describedby", this.problem.id);
+    }
     this.#restore();
     if (this.form.querySelector("[data-webchat-attach]")) this.#attach(view);
   }

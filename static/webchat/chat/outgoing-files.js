@@ -10,6 +10,7 @@ import { languageOf, part } from "../templates.js";
 
 // Of one message, by the SDK's own limit.
 const MAX_FILES = 10;
+const KILOBYTE = 1000;
 const MEGABYTE = 1_000_000;
 // A longer one is refused. Its end says more than its beginning: the type.
 const NAME_LONGEST = 200;
@@ -30,15 +31,13 @@ export class OutgoingFiles {
     /** @type {Map<string, string>} extension → media type */
     this.types = new Map(types.split(" ").map((pair) => /** @type {[string, string]} */ (pair.split("="))));
     this.maxBytes = Number(maxMegabytes) * MEGABYTE;
-    this.size = new Intl.NumberFormat(languageOf(view), {
-      style: "unit",
-      unit: "megabyte",
-      minimumFractionDigits: 1,
-      maximumFractionDigits: 1,
-    });
     // Both: phones offer the camera by the type, and name a file without its extension.
     input.accept = [...[...this.types.keys()].map((extension) => `.${extension}`), ...this.types.values()].join();
     this.button.addEventListener("click", () => input.click());
+    part(view, "dismiss").addEventListener("click", () => {
+      this.#say([]);
+      part(view, "message").focus();
+    });
     input.addEventListener("change", () => {
       this.add([...(input.files ?? [])]);
       input.value = "";
@@ -56,20 +55,27 @@ export class OutgoingFiles {
 
   /** Takes those that may be sent, and says why the others may not. @param {File[]} files */
   add(files) {
-    const refused = [];
+    const lines = [];
+    let areLimits = false;
     for (const file of files) {
       const problem = this.#problemOf(file);
-      if (problem) refused.push(this.templates.text(problem, { name: file.name, size: this.#sizeOf(file) }));
-      else this.#choose(file);
+      if (!problem) {
+        this.#choose(file);
+        continue;
+      }
+      const text = this.templates.text(problem, { name: file.name, size: this.#sizeOf(file) });
+      lines.push(this.templates.clone("file-refused", { text }));
+      areLimits ||= problem === "file-type" || problem === "file-size";
     }
-    this.#say(refused.join(" "));
+    if (areLimits) lines.push(this.templates.clone("file-limits"));
+    this.#say(lines);
   }
 
   /** @returns {Attachment[]} those to send, which are no longer here */
   take() {
     const files = this.files.map((file) => {
       const url = URL.createObjectURL(file);
-      return { name: file.name, type: file.type, url: async () => url, file };
+      return { name: file.name, type: file.type, url: async () => url, file, size: this.#sizeOf(file) };
     });
     this.clear();
     return files;
@@ -77,7 +83,7 @@ export class OutgoingFiles {
 
   clear() {
     for (const file of this.files) this.#drop(file);
-    this.#say("");
+    this.#say([]);
   }
 
   /** The name of the template that says what is wrong. @param {File} file */
@@ -110,7 +116,7 @@ export class OutgoingFiles {
     part(item, "remove").addEventListener("click", () => {
       const beside = item.nextElementSibling ?? item.previousElementSibling;
       this.#drop(file);
-      this.#say("");
+      this.#say([]);
       if (beside instanceof HTMLElement) part(beside, "remove").focus();
       else this.button.focus();
     });
@@ -128,9 +134,10 @@ export class OutgoingFiles {
     this.list.hidden = !this.#chosen.size;
   }
 
-  /** @param {string} problem */
-  #say(problem) {
-    this.problem.textContent = problem;
+  /** @param {DocumentFragment[]} problems a line each */
+  #say(problems) {
+    this.problem.replaceChildren(...problems);
+    part(this.view, "dismiss").hidden = !problems.length;
     part(this.view, "files-status").textContent = this.#chosen.size
       ? this.templates.text("files-ready", { count: this.#chosen.size })
       : "";
@@ -138,7 +145,7 @@ export class OutgoingFiles {
 
   /** @param {File} file */
   #sizeOf({ size }) {
-    return this.size.format(Math.max(0.1, size / MEGABYTE));
+    return sizeInWords(size, languageOf(this.view));
   }
 
   /** Office programs put a picture of the text beside it: then the text is meant. @param {ClipboardEvent} event */
@@ -158,6 +165,18 @@ export class OutgoingFiles {
     this.view.classList.toggle("webchat-dropping", inside && event.type !== "drop");
     if (event.type === "drop") this.add([...dataTransfer.files]);
   }
+}
+
+/** In kB, and in MB with a decimal. @param {number} bytes @param {string | undefined} language */
+export function sizeInWords(bytes, language) {
+  const isSmall = bytes < MEGABYTE;
+  const digits = isSmall ? 0 : 1;
+  return new Intl.NumberFormat(language, {
+    style: "unit",
+    unit: isSmall ? "kilobyte" : "megabyte",
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(Math.max(1, bytes / KILOBYTE) / (isSmall ? 1 : KILOBYTE));
 }
 
 /**

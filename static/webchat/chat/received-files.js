@@ -37,6 +37,15 @@ export function drawFile(templates, file, log) {
     if (url) image.src = url;
     else image.classList.add("webchat-unseen");
   };
+  // In its own ratio, which nobody knows before. What is being read stays where it is.
+  image.addEventListener("load", () => {
+    const isAbove = item.getBoundingClientRect().bottom < log.getBoundingClientRect().top;
+    const before = log.scrollHeight;
+    const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    image.classList.add("webchat-seen");
+    if (isAbove) log.scrollTop += log.scrollHeight - before;
+    else if (isAtEnd) log.scrollTop = log.scrollHeight;
+  });
   image.addEventListener("error", () => image.classList.add("webchat-unseen"));
   const watcher = new IntersectionObserver(
     ([{ isIntersecting }]) => {

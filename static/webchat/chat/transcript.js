@@ -90,6 +90,8 @@ export class Transcript {
       const { entry, isNew } = this.timeline.merge(incoming);
       this.#place(entry);
       if (isNew) news.push(entry);
+      if (isNew && this.log.getAttribute("aria-busy") === "false")
+        this.#items.get(entry)?.classList.add("webchat-arriving");
     }
     this.showSeen(-1);
     if (follow) this.scrollToEnd();
@@ -307,7 +309,9 @@ export class Transcript {
     if (line.dataset.words === String(words)) return;
     line.dataset.words = String(words);
     line.hidden = !words;
-    line.replaceChildren(words ? this.templates.clone(words) : "");
+    const sizes = (files ?? []).map(({ size }) => size).filter(Boolean);
+    const size = new Intl.ListFormat(languageOf(this.log), { type: "unit" }).format(/** @type {string[]} */ (sizes));
+    line.replaceChildren(words ? this.templates.clone(words, { size }) : "");
     line.querySelector("[data-webchat-resend]")?.addEventListener("click", () => this.on.resend(entry));
     line.querySelector("[data-webchat-cancel]")?.addEventListener("click", () => entry.cancel?.());
   }
