@@ -50,6 +50,8 @@ const { Templates } = await import("../../static/webchat/templates.js");
 
 const page = new DOMParser().parseFromString(readFileSync(PAGE, "utf8"), "text/html");
 document.documentElement.lang = "en";
+// Nothing loads it here, and a chat would wait for it.
+page.querySelector("template[data-webchat-chat-stylesheet]").remove();
 
 /** The rendered page's <web-chat>, as HTML. */
 export const markup = page.querySelector("web-chat").outerHTML;
