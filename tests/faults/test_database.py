@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,7 +17,7 @@ import requests
 from tests.support.missing import skip_without
 from tests.support.postgres import NAME, PrivateServer, binaries, new_database
 from tests.support.sandbox import SandboxServer
-from tests.support.site import SiteServer
+from tests.support.site import ROOT, SiteServer
 from tests.support.site_visitor import SiteVisitor
 from tests.support.stopwatch import at_most
 from tests.support.waiting import until
@@ -117,3 +119,36 @@ def test_a_database_that_is_frozen_holds_no_request_for_as_long(site: SiteServer
     assert {"database_silent", "database_failed"} <= events
     assert "request_failed" not in events, "it is no bug"
     assert visitor.start_patiently(60).status_code == 201
+
+
+def test_the_worker_hangs_up_on_a_database_that_is_frozen_and_goes_on_after_it(
+    site: SiteServer, postgres: PrivateServer, tmp_path: Path
+):
+    log = tmp_path / "worker.log"
+    with log.open("w") as stderr:
+        worker = subprocess.Popen(
+            [sys.executable, "manage.py", "webchat_worker"], cwd=ROOT, env=site.environment, stderr=stderr
+        )
+
+    def events(of: str) -> int:
+        whole = log.read_text().split("\n")[:-1]
+        return sum(json.loads(line)["event"] == of for line in whole if line.startswith("{"))
+
+    def make_old_chat() -> None:
+        session = SiteVisitor(site.url).start_patiently(60).json()["session_id"]
+        site.shell(f"ChatSession.objects.filter(pk='{session}').update(started_at='2020-01-01T00:00Z')")
+
+    try:
+        make_old_chat()
+        until(lambda: events("chat_ended") == 1)  # on a connection that it keeps
+        with postgres.frozen():
+            until(lambda: events("database_silent") and events("database_failed"))
+        make_old_chat()
+        until(lambda: events("chat_ended") == 2)
+        worker.terminate()
+        assert worker.wait(60) == 0
+        assert not events("job_failed")
+    finally:
+        worker.kill()
+        worker.wait()
+    postgres.stop()

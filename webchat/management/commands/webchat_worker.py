@@ -94,9 +94,9 @@ def keep_doing(jobs: Jobs, pause: float, stopping: threading.Event) -> None:
 
 
 def _do(name: str, job: Callable[[Stop], int], stop: Stop) -> int:
-    close_old_connections()
     try:
         with watched_database():
+            close_old_connections()
             return job(stop)
     except DatabaseError as error:
         # It comes back; so does the worker.
