@@ -13,17 +13,20 @@ from typing import Any
 
 import structlog
 from django import forms
+from django.contrib import messages
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
+from webchat.chats.accounts import has_chat_to_end
 from webchat.conf import conf
 from webchat.fields.lookups import normal_form
 from webchat.protection.limits import Limit, by_network, give_back, take_each
@@ -154,6 +157,19 @@ class SignIn(LoginView):
 
     def form_invalid(self, form: Any) -> HttpResponse:
         return tell_limit(super().form_invalid(form), form)
+
+
+class SignOut(LogoutView):
+    """Asks first where a chat runs, which the sign-out would end, and says so afterwards."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        ends_chat = has_chat_to_end(request)
+        if ends_chat and "end_chat" not in request.POST:
+            return TemplateResponse(request, "registration/sign_out.html")
+        response = super().post(request, *args, **kwargs)
+        if ends_chat:
+            messages.info(request, _("You are signed out, and your chat has ended."))
+        return response
 
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")

@@ -21,6 +21,7 @@ urlpatterns = [
     path("language/", csrf_exempt(set_language), name="language"),
     path("theme.css", views.site_theme, name="site-theme"),
     path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
+    path("accounts/logout/", sign_in.SignOut.as_view(), name="logout"),
     path("accounts/password_change/", sign_in.PasswordChange.as_view(), name="password_change"),
     path("accounts/second-factor/", second_factor.page, name="second-factor"),
     path("accounts/password_reset/", PasswordReset.as_view(), name="password_reset"),

@@ -13,5 +13,6 @@ urlpatterns = [
     path("<slug:slug>/panel/", views.panel, name="panel"),
     path("<slug:slug>/message/", views.message, name="message"),
     path("<slug:slug>/end/", views.end, name="end"),
+    path("<slug:slug>/offer/", views.offer, name="offer"),
     path("<slug:slug>/launcher.css", views.stylesheet, name="stylesheet"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,8 +21,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webchat.audit import note_refusal
+from webchat.chats.accounts import decline_offered_chat, take_offered_chat
 from webchat.chats.availability import availability_of
 from webchat.chats.end import end_chat
+from webchat.chats.note import post_note_after
 from webchat.chats.question import post_question_after
 from webchat.chats.start import start_in_turn, submit
 from webchat.clock import database_now
@@ -188,12 +191,34 @@ def webchat_or_404(slug: str) -> Webchat:
         raise Http404 from error
 
 
+@require_POST
+@never_cache
+@csrf_protect
+def offer(request: HttpRequest, slug: str) -> HttpResponse:
+    """Takes the answer whether the chat goes on that this browser began before its user signed in: `answer` yes or no.
+    Whatever else it says changes nothing. With `panel` the answer is the panel, for the script."""
+    webchat, visitor = webchat_or_404(slug), visitor_of(request)
+    session = ChatSession.offered_of(visitor, webchat)
+    answer = request.POST.get("answer") if session else ""
+    told = ""
+    if session and answer == "no":
+        decline_offered_chat(session)
+        told = "?ended=1"
+    response = redirect(reverse("webchat:panel" if "panel" in request.POST else "webchat:page", args=[slug]) + told)
+    remember(response, visitor)
+    if session and answer == "yes":
+        with suppress(ChatRefused):
+            if take_offered_chat(session, visitor):
+                post_note_after(response, session)
+    return response
+
+
 def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse:
     visitor = visitor_of(request)
     begun = ChatSession.begun_by(visitor)
     running = next((one for one in begun if one.is_active and one.webchat_id == webchat.pk), None)
     context = _context(request, webchat, visitor, running)
-    if context["state"] == "form" and not begun:
+    if context["state"] == "form" and not begun and not context["offered"]:
         # Whoever sat here before may have kept a copy of the cookie.
         visitor = visitor.with_new_key()
     return _render(request, template, visitor, context)
@@ -202,12 +227,16 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
 def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: ChatSession | None) -> dict[str, Any]:
     hours = state_of(webchat, database_now())
     context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running, "hours": hours}
+    offered = None if running else ChatSession.offered_of(visitor, webchat)
+    context["offered"], context["has_ended"] = offered, "ended" in request.GET
     availability = availability_of(webchat) if hours.is_open else None
     nobody_is_there = availability is not None and availability.nobody_is_there
     context["availability"] = availability
     kind: type[PreEngagementForm] | None = None
     if running:
         context["state"] = "running"
+    elif offered:
+        context["state"] = "offered"
     elif _has_left_message(request, webchat, visitor):
         context["state"] = "left"
     elif takes_messages(webchat, hours):

@@ -56,7 +56,9 @@ export class Panel {
     this.frame = new PanelFrame(host, this.templates);
     this.frame.attach();
     this.tabs = new BroadcastChannel(`webchat:${host.slug}`);
-    this.tabs.onmessage = ({ data: { started, ended, renewed } }) => {
+    this.tabs.onmessage = ({ data: { started, ended, renewed, offered, answered } }) => {
+      if (offered && this.isRunning) this.#disown();
+      if (answered && this.#body.dataset.webchatState === "offered") this.#reload();
       if (renewed) this.#chat?.renewedElsewhere(renewed);
       if (ended) this.#chat?.endedElsewhere(ended);
       if (started && !this.isRunning && !this.#form?.isBusy) this.#join(started);
@@ -156,6 +158,10 @@ export class Panel {
       this.#resume();
       return this.#api;
     }
+    if (state === "offered") {
+      this.#ask(part(body, "offer", HTMLFormElement));
+      return this.#api;
+    }
     this.#markBrowser(null);
     const past = this.#recallPast();
     this.#refill();
@@ -167,6 +173,28 @@ export class Panel {
 
   get #view() {
     return part(this.#body, "view");
+  }
+
+  /** Whether the chat from before the sign-in goes on, while the server would take a yes. @param {HTMLFormElement} form */
+  #ask(form) {
+    this.tabs.postMessage({ offered: true });
+    this.host.hidden = false;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const { value } = /** @type {HTMLButtonElement} */ (event.submitter);
+      const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
+      body.set("answer", value);
+      body.set("panel", "1");
+      try {
+        const answer = bodyOf(await markupOf(fetch(form.action, { method: "POST", body })));
+        this.tabs.postMessage({ answered: true });
+        this.#show(answer);
+        part(this.host, "title").focus();
+      } catch (error) {
+        part(form, "offer-problem").textContent = this.templates.problem(error);
+      }
+    });
+    this.host.open({ focus: false });
   }
 
   /** Another form, with a fresh key and CSRF token, in the place of one that the server no longer takes. */
@@ -346,7 +374,8 @@ export class Panel {
 
   /** Somebody else sits here now: nothing stays of what was shown. */
   #disown() {
-    this.#kept = this.#over = undefined;
+    this.#chat?.dispose();
+    this.#chat = this.#kept = this.#over = undefined;
     this.#draft = "";
     for (const name of ["form", "past"]) this.host.remember(null, name);
     this.#reload();
@@ -379,7 +408,7 @@ export class Panel {
       disowned: () => this.#disown(),
       ended: (past) => {
         this.tabs.postMessage({ ended: credentials.session_id });
-        this.#ended(past);
+        if (this.#chat?.session === credentials.session_id) this.#ended(past);
       },
       renewed: (renewed) => this.tabs.postMessage({ renewed }),
     });
@@ -402,8 +431,11 @@ export class Panel {
 }
 
 async function fetchBody(/** @type {WebChatElement} */ host) {
-  const page = new DOMParser().parseFromString(await markupOf(host.takeRequest()), "text/html");
-  return document.adoptNode(part(page, "state"));
+  return bodyOf(await markupOf(host.takeRequest()));
+}
+
+function bodyOf(/** @type {string} */ markup) {
+  return document.adoptNode(part(new DOMParser().parseFromString(markup, "text/html"), "state"));
 }
 
 /** Resolves when the panel's styles are there, or after 3 s without them: unstyled is better than nothing. */

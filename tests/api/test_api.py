@@ -308,7 +308,10 @@ def test_sign_out_ends_the_users_chat_for_this_browser(webchat, sandbox):
     visitor.open_panel()
     credentials = visitor.start(ANSWERS).json()
     session_id = credentials["session_id"]
-    assert visitor.client.post("/accounts/logout/", {"csrfmiddlewaretoken": visitor.csrf}).status_code == 302
+    assert (
+        visitor.client.post("/accounts/logout/", {"csrfmiddlewaretoken": visitor.csrf, "end_chat": "yes"}).status_code
+        == 302
+    )
     assert ChatSession.objects.get().ended_by == "logout"
     assert sandbox.desk(credentials["channel_sid"])["state"] == "closed"
     error_of(visitor.renew(session_id), 404, "not_found")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.test_journey import sign_in
 from tests.support.site import SiteServer
-from tests.support.widget import Widget
+from tests.support.widget import Widget, violations
 
 MAKE = """
 from webchat.sandbox import account
@@ -156,6 +156,7 @@ def test_signing_out_in_one_tab_leaves_nothing_to_read_in_another(page: Page, si
     other.goto(site.url)
     other.get_by_text("Ada", exact=True).click()
     other.get_by_role("button", name="Sign out").click()
+    other.get_by_role("button", name="End the chat and sign out").click()
     expect(other.get_by_role("link", name="Sign in").first).to_be_visible()
     worker_closes_chats(site)
     expect(page.get_by_text("My secret question")).to_have_count(0)
@@ -163,14 +164,19 @@ def test_signing_out_in_one_tab_leaves_nothing_to_read_in_another(page: Page, si
     expect(widget.field("email")).to_have_value("")
 
 
-@pytest.mark.parametrize("late", [0, 700])
-def test_signing_in_in_one_tab_leaves_nothing_to_read_in_another(page: Page, site: SiteServer, late: int) -> None:
-    widget = Widget(page, site).start(question="An anonymous secret")
-    answers_late(site, widget.channel, late)
-    sign_in(page.context.new_page(), site)
-    worker_closes_chats(site)
-    expect(page.get_by_text("An anonymous secret")).to_have_count(0)
-    expect(widget.form).to_be_visible()
+ASKED = "Go on with the chat you began before signing in?"
+
+
+def test_signing_in_in_one_tab_leaves_nothing_to_read_in_another(page: Page, site: SiteServer) -> None:
+    Widget(page, site).start(question="An anonymous secret")
+    other = page.context.new_page()
+    sign_in(other, site)
+    for tab in (other, page):
+        expect(tab.get_by_role("heading", name=ASKED)).to_be_visible()
+        expect(tab.get_by_text("An anonymous secret")).to_have_count(0)
+    other.get_by_role("button", name="Go on with it").click()
+    for tab in (other, page):
+        expect(tab.get_by_text("An anonymous secret")).to_be_visible()
 
 
 COMES_BACK = "window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
@@ -215,9 +221,19 @@ def test_signing_in_over_another_user_leaves_nothing_to_read_in_another_tab(page
     assert site.sandbox.rest("GET", f"/v1/Conversations/{widget.channel}")["state"] == "closed"
 
 
-def test_signing_in_leaves_nothing_of_the_chat_before(page: Page, site: SiteServer) -> None:
+def test_signing_in_asks_whether_the_chat_before_goes_on(page: Page, site: SiteServer) -> None:
     widget = Widget(page, site).start(question="An anonymous secret")
+    widget.composer.fill("half a sent")
     sign_in(page, site)
-    expect(widget.form).to_be_visible()  # the panel was open, and is again
+    expect(page.get_by_role("heading", name=ASKED)).to_be_visible()  # the panel was open, and is again
     expect(page.get_by_text("An anonymous secret")).to_have_count(0)
-    assert site.sandbox.rest("GET", f"/v1/Conversations/{widget.channel}")["state"] == "closed"
+    assert violations(page, "web-chat") == []
+    page.get_by_role("button", name="Go on with it").click()
+    widget.expect_connected()
+    expect(widget.log.get_by_text("You have signed in. Our team knows who you are.")).to_have_count(1)
+    expect(widget.composer).to_have_value("half a sent")
+    page.reload()
+    widget.expect_connected()
+    expect(widget.log.get_by_text("You have signed in. Our team knows who you are.")).to_have_count(1)
+    [note] = [one for one in site.sandbox.messages(widget.channel) if one["author"] == "Website"]
+    assert "ada@example.com" in note["body"]

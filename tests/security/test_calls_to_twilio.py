@@ -284,8 +284,12 @@ class Visit:
     def sign_in(self) -> int:
         return self.post("/accounts/login/", username="ada", password="sandbox")
 
+    def sign_in_over(self) -> int:
+        make_user("bob")
+        return self.post("/accounts/login/", username="bob", password="sandbox")
+
     def sign_out(self) -> int:
-        return self.post("/accounts/logout/")
+        return self.post("/accounts/logout/", end_chat="yes")
 
     def test_the_connection(self) -> int:
         staff = Client()
@@ -322,7 +326,7 @@ REQUESTS = {
     Visit.end_by_age: 410,
     Visit.renew_with_a_lost_question: 200,
     Visit.come_back_with_a_lost_question: 200,
-    Visit.sign_in: 302,
+    Visit.sign_in_over: 302,
     Visit.sign_out: 302,
     Visit.test_the_connection: 302,
     Visit.move: 200,
@@ -335,7 +339,7 @@ REQUESTS = {
 @pytest.mark.parametrize("gate", GATES.values(), ids=GATES)
 @pytest.mark.parametrize(("ask", "status"), REQUESTS.items(), ids=lambda given: getattr(given, "__name__", None))
 def test_no_request_calls_twilio_past_a_gate_that_is_shut(sandbox, settings, gate, ask, status):
-    visit = Visit(signed_in=ask is Visit.sign_out)
+    visit = Visit(signed_in=ask in (Visit.sign_out, Visit.sign_in_over))
     with gate(settings):
         sandbox.clear_log()
         assert ask(visit) == status
@@ -345,7 +349,7 @@ def test_no_request_calls_twilio_past_a_gate_that_is_shut(sandbox, settings, gat
 @pytest.mark.parametrize(("ask", "status"), REQUESTS.items(), ids=lambda given: getattr(given, "__name__", None))
 def test_the_same_requests_do_call_twilio_when_the_gates_are_open(sandbox, ask, status):
     """Else the test above would prove nothing."""
-    visit = Visit(signed_in=ask is Visit.sign_out)
+    visit = Visit(signed_in=ask in (Visit.sign_out, Visit.sign_in_over))
     sandbox.clear_log()
     ask(visit)
     assert sandbox.log()
@@ -379,12 +383,12 @@ def test_ending_an_ended_chat_calls_nobody(sandbox):
 
 def test_the_chats_of_one_sign_out_wait_for_twilio_together(sandbox):
     """One after the other they would hold a thread for a second each."""
-    visit = Visit()
+    visit = Visit(signed_in=True)
     for number in range(4):
         visit.visitor.start(ANSWERS, key=f"another-chat-{number}")
     assert ChatSession.objects.running().count() == 5
     sandbox.clear_log()
     sandbox.fault("*", "/v*", fault="hang", times=100)
-    visit.sign_in()
+    visit.sign_out()
     assert ChatSession.objects.filter(close_pending=True).count() == 5
     assert len(sandbox.log()) == 1

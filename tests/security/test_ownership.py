@@ -20,6 +20,7 @@ CHAT_URLS = {
     "webchat/<slug:slug>/panel/",
     "webchat/<slug:slug>/message/",
     "webchat/<slug:slug>/end/",
+    "webchat/<slug:slug>/offer/",
     "webchat/<slug:slug>/launcher.css",
     "webchat/<slug:slug>/flex-ui/token",
     "webchat/<slug:slug>/flex-ui/token/refresh",
@@ -96,12 +97,17 @@ def test_who_signs_in_finds_no_earlier_chat_of_the_browser_nor_does_anybody_afte
     begun = visitor.start(ANSWERS).json()
     login = {"username": "ada", "password": "sandbox", "csrfmiddlewaretoken": visitor.csrf}
     assert visitor.client.post("/accounts/login/", login).status_code == 302
+    # Until the user says that it is theirs, it is nobody's. They say no.
+    assert 'data-webchat-state="offered"' in visitor.open_panel()
+    assert visitor.renew(begun["session_id"]).status_code == 404
+    answer = {"csrfmiddlewaretoken": visitor.csrf, "answer": "no"}
+    assert visitor.client.post("/webchat/support/offer/", answer).status_code == 302
     assert ChatSession.objects.get().ended_by == "sign_in"
     assert sandbox.desk(begun["channel_sid"])["state"] == "closed"
     visitor.open_panel()
     own = visitor.start(ANSWERS, key="the-key-of-ada").json()
     assert ChatSession.objects.get(pk=own["session_id"]).user_id == ada.pk
-    visitor.client.post("/accounts/logout/", {"csrfmiddlewaretoken": visitor.csrf})
+    visitor.client.post("/accounts/logout/", {"csrfmiddlewaretoken": visitor.csrf, "end_chat": "yes"})
     html = visitor.open_panel()
     assert 'data-webchat-state="form"' in html
     assert visitor.renew(own["session_id"]).status_code == 404
@@ -119,7 +125,7 @@ def test_a_cookie_alone_shows_no_chat_of_another_user(sandbox, of_somebody_else)
         ChatSession.objects.update(user=make_user())
     else:
         visitor.client.force_login(make_user(), backend="django.contrib.auth.backends.ModelBackend")
-        ChatSession.objects.update(status="active", ended_by="", ended_at=None)  # the sign-in has ended it
+        ChatSession.objects.update(offered_to="", offered_until=None)  # the sign-in has offered it
     for html in (visitor.open_panel(), visitor.client.get("/webchat/support/").content.decode()):
         assert started["session_id"] not in html
         assert 'data-webchat-state="form"' in html

@@ -27,7 +27,7 @@ class Browser(VisitorClient):
         self._send("/accounts/login/", username=username, password="sandbox")
 
     def sign_out(self) -> None:
-        self._send("/accounts/logout/")
+        self._send("/accounts/logout/", end_chat="yes")
 
     def _send(self, path: str, **values: str) -> None:
         csrf = self.client.get("/accounts/login/").cookies["csrftoken"].value

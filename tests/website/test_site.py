@@ -19,9 +19,11 @@ from config.urls import urlpatterns as site_urls
 from tests.support.factories import make_user, make_webchat
 from webchat.colours import contrast
 from webchat.mail import send_due
+from webchat.models import Webchat
+from webchat.models.copies import forget_copies
 
 WITH_CHAT = {"/": "Gear for long days outside.", "/support/": "How can we help?", "/legacy/": "Chat by Web Channels"}
-WITHOUT_CHAT = {
+WHERE_PEOPLE_ARE_STUCK = {
     "/accounts/login/": "Sign in",
     "/accounts/password_reset/": "Forgot your password?",
     "/accounts/password_reset/done/": "Look at your e-mail",
@@ -92,7 +94,7 @@ def pages(db):
 
 def everything(client):
     """(address, its heading, the response) of each page of the site, for a visitor and for a member."""
-    for address, heading in {**WITH_CHAT, **WITHOUT_CHAT}.items():
+    for address, heading in {**WITH_CHAT, **WHERE_PEOPLE_ARE_STUCK}.items():
         yield address, heading, client.get(address)
     client.force_login(make_user())
     for address, heading in {**WITH_CHAT, **FOR_MEMBERS}.items():
@@ -149,13 +151,22 @@ def test_nothing_comes_from_another_site(pages):
         assert all(link.startswith("/") and not link.startswith("//") for link in loaded), address
 
 
-def test_the_chat_is_on_the_companys_pages_and_nowhere_else(pages):
-    for address in WITH_CHAT:
+def test_the_chat_is_on_every_page_and_where_people_are_stuck_too(pages):
+    for address in {**WITH_CHAT, **WHERE_PEOPLE_ARE_STUCK}:
         assert len(Page(pages.get(address)).all("web-chat")) == 1, address
-    for address in WITHOUT_CHAT:
-        assert not Page(pages.get(address)).all("web-chat"), address
     assert Page(pages.get("/support/")).all("web-chat")[0]["mode"] == "inline"
     assert Page(pages.get("/legacy/")).all("web-chat")[0]["slug"] == "legacy"
+
+
+def test_no_page_on_which_passwords_are_typed_carries_flex_webchat_ui(pages):
+    """It needs a policy that trusts more."""
+    Webchat.objects.filter(slug="support").update(api="web_channels", widget="flex_ui", flex_flow_sid="FO" + "0" * 32)
+    forget_copies()
+    assert "unsafe-eval" in pages.get("/").headers["Content-Security-Policy"]
+    for address in ("/accounts/login/", "/accounts/password_reset/"):
+        response = pages.get(address)
+        assert "unsafe-eval" not in response.headers["Content-Security-Policy"], address
+        assert len(Page(response).all("web-chat")) == 1, address
 
 
 @pytest.mark.django_db
@@ -365,16 +376,18 @@ def assert_contract(response, status: int, code: str) -> None:
     assert body["request_id"] == response.headers["X-Request-Id"]
 
 
-def assert_page(response, status: int, heading: str) -> None:
+def assert_page(response, status: int, heading: str, *, chats: int = 1) -> None:
     assert response.status_code == status
     page = Page(response)
     assert page.text("h1") == heading
     assert {"href": "/", "class": "button"} in page.all("a")
-    assert not page.all("web-chat", "script", "style")
+    assert len(page.all("web-chat")) == chats
+    assert not page.all("style")
 
 
 @pytest.mark.django_db
 def test_an_unknown_address(client):
+    make_webchat()
     assert_page(client.get("/nowhere/"), 404, "This page is not here")
     assert_contract(client.get("/api/nowhere/"), 404, "not_found")
     assert_contract(client.post("/api/webchat/support/sessions/not-there/"), 404, "not_found")
@@ -383,13 +396,15 @@ def test_an_unknown_address(client):
 @pytest.mark.django_db
 @pytest.mark.urls(__name__)
 def test_what_is_refused(client):
+    make_webchat()
     assert_page(client.get("/refused/"), 403, "You may not see this")
     assert_contract(client.get("/api/refused/"), 403, "forbidden")
 
 
 @pytest.mark.django_db
 def test_a_foreign_host(client):
-    assert_page(client.get("/", headers={"host": "evil.example"}), 400, "We did not understand that")
+    make_webchat()
+    assert_page(client.get("/", headers={"host": "evil.example"}), 400, "We did not understand that", chats=0)
     assert_contract(client.get("/api/schema/", headers={"host": "evil.example"}), 400, "invalid")
 
 
@@ -421,7 +436,7 @@ def test_a_browser_without_cookies_is_told_what_to_allow():
 def test_a_fault_of_ours_is_told_without_the_database():
     """This test may not use the database: each query raises."""
     client = Client(raise_request_exception=False)
-    assert_page(client.get("/"), 500, "Something went wrong")
+    assert_page(client.get("/"), 500, "Something went wrong", chats=0)
     assert_contract(client.get("/api/webchat/support/sessions/current/"), 500, "server_error")
 
 
@@ -429,7 +444,7 @@ def test_a_fault_of_ours_is_told_without_the_database():
 def test_a_fault_of_ours_is_told_without_the_context_processors(settings):
     settings.COMPANY_COLOUR = "no colour"
     client = Client(raise_request_exception=False)
-    assert_page(client.get("/"), 500, "Something went wrong")
+    assert_page(client.get("/"), 500, "Something went wrong", chats=0)
 
 
 # --- The language ------------------------------------------------------------------------------------------------

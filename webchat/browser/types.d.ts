@@ -66,7 +66,7 @@ export interface Urls {
 /** One item of the transcript. */
 export interface Entry {
   kind: "message" | "event";
-  /** Twilio's index of the message; null while it is only ours, and for events. */
+  /** Twilio's index of the message; null while it is only ours, and for events of our own making. */
   index: number | null;
   /** Our own id, carried in the message's attributes. */
   clientId: string | null;
@@ -80,7 +80,7 @@ export interface Entry {
   /** Calls off the sending. */
   cancel?(): void;
   /** The template of an event. */
-  event?: "joined" | "left";
+  event?: "joined" | "left" | "signed-in";
 }
 
 /** What a tab remembers of a chat that has ended. */

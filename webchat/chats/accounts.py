@@ -6,30 +6,43 @@ many rows or one by SQL, the worker notices.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Q
 from django.http import HttpRequest
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from webchat.chats.end import CLOSE_SECONDS, end_chat
+from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
-from webchat.flex import Deadline
-from webchat.models import ChatSession, Message, RetiredKey
-from webchat.models.session import ChatSessionQuerySet
-from webchat.visitors import Visitor, cookie_of
+from webchat.flex import Deadline, FlexError, gateway_for
+from webchat.forms.form import PreEngagementForm
+from webchat.models import ChatSession, Message, RetiredKey, Webchat
+from webchat.models.session import ChatSessionQuerySet, account_seal
+from webchat.protection.outage import passage
+from webchat.visitors import Visitor, cookie_of, visitor_of
 
 logger = structlog.get_logger(__name__)
 
 EndedBy = ChatSession.EndedBy
+
+# How long after a sign-in the user may still go on with the chat that this browser began before.
+OFFER = timedelta(minutes=5)
 
 
 # --- In one browser --------------------------------------------------------------------------------------------------
 
 
 def end_chats_at_sign_in(sender: object, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
-    """Ends every chat of this browser that is not this user's: an anonymous visitor's, and another user's."""
+    """Ends every chat of this browser that is not this user's. The running ones that it began while nobody was signed in
+    are offered to the user: nothing of them is theirs, or anybody's, before they say so."""
     cookie = cookie_of(request)
     if cookie is None:
         return
@@ -39,11 +52,16 @@ def end_chats_at_sign_in(sender: object, request: HttpRequest, user: AbstractBas
         RetiredKey.objects.filter(key=cookie.key).delete()
     else:
         RetiredKey.objects.get_or_create(key=cookie.key)
-    _end_now(others, EndedBy.SIGN_IN)
+        if not cookie.user:
+            own = others.running().filter(owner=cookie.key, user=None, account="", offered_until=None)
+            # Flex Webchat UI cannot ask.
+            asked = own.filter(webchat__widget=Webchat.Widget.OWN)
+            asked.update(offered_to=str(user.pk), offered_until=database_now() + OFFER)
+    _end_now(others.exclude(pk__in=others.offered(user).values("pk")), EndedBy.SIGN_IN)
 
 
 def end_chats_at_sign_out(sender: object, request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
-    """Ends the user's chats in this browser.
+    """Ends the user's chats in this browser, and those that were offered to them.
 
     Signs the user out before Twilio closes the chat: other tabs hear of that at once, and ask whose form to show.
     """
@@ -53,7 +71,63 @@ def end_chats_at_sign_out(sender: object, request: HttpRequest, user: AbstractBa
     request.session.pop(SESSION_KEY, None)
     request.session.save()
     RetiredKey.objects.get_or_create(key=cookie.key)
-    _end_now(ChatSession.objects.filter(browser=cookie.browser, user_id=user.pk), EndedBy.LOGOUT)
+    theirs = ChatSession.objects.filter(Q(user_id=user.pk) | Q(offered_to=str(user.pk)), browser=cookie.browser)
+    _end_now(theirs, EndedBy.LOGOUT)
+
+
+def has_chat_to_end(request: HttpRequest) -> bool:
+    """Whether a chat runs that a sign-out in this browser would end."""
+    visitor = visitor_of(request)
+    mine = ChatSession.objects.owned_by(visitor).unfinished()
+    return visitor.user is not None and (
+        mine.exists() or ChatSession.objects.offered(visitor.user).filter(browser=visitor.browser).exists()
+    )
+
+
+def take_offered_chat(session: ChatSession, visitor: Visitor) -> bool:
+    """Makes an offered chat the user's, and leaves word for the agent of what is verified now; whether it was still to be
+    had. Compare-and-set. Raises ChatRefused(SESSION_ENDED) when somebody signed in or out meanwhile."""
+    user = visitor.user
+    if user is None:
+        return False
+    form = PreEngagementForm(session.webchat, user=user)
+    verified = {**form.account_answers, "verified": sorted(form.account_answers)}
+    taken = ChatSession.objects.offered(user).filter(pk=session.pk, browser=visitor.browser)
+    answers = ChatSession.objects.values_list("answers", flat=True).get(pk=session.pk)
+    changes = {
+        "user_id": user.pk,
+        "account": account_seal(user),
+        "owner": visitor.key,
+        "offered_to": "",
+        "offered_until": None,
+        "answers": {**answers, **verified},
+        "note": _words_of(form),
+    }
+    if not taken.update(**changes):
+        return False
+    session.refresh_from_db()
+    require_same_user(session, visitor)
+    logger.info("chat_taken_along", session=str(session.pk))
+    return True
+
+
+def decline_offered_chat(session: ChatSession) -> None:
+    """Ends an offered chat, and tells the agent why before Twilio closes it, if it can be told in time."""
+    with translation.override(settings.LANGUAGE_CODE):
+        words = _("The visitor has signed in and does not go on with this chat. It has ended.")
+    with suppress(FlexError, ChatRefused), passage():
+        gateway_for(session.destination, Deadline(CLOSE_SECONDS)).post_note(session.channel_sid, words)
+    end_chat(session, EndedBy.SIGN_IN)
+
+
+def _words_of(form: PreEngagementForm) -> str:
+    """For the agent, in the site's language."""
+    labels = {row.name: row.label for row in form.rows}
+    with translation.override(settings.LANGUAGE_CODE):
+        lines = [_("The visitor has signed in and goes on with this chat. Verified by the account:")]
+        name = getattr(form.user, "get_full_name", str)().strip() or str(form.user)
+        facts = {_("Name"): name} | {labels[key]: value for key, value in form.account_answers.items()}
+    return "\n".join(lines + [f"{label}: {value}" for label, value in facts.items()])
 
 
 def _end_now(sessions: ChatSessionQuerySet, by: EndedBy) -> None:
@@ -98,9 +172,11 @@ def end_chats_without_account(sessions: ChatSessionQuerySet) -> int:
 
 
 def end_chats_of_retired_keys() -> int:
-    """Ends what a start began when a sign-in or sign-out could not see it, nor the start that."""
-    retired = ChatSession.objects.filter(owner__in=RetiredKey.objects.values("key"))
-    return _log(retired.end(EndedBy.LOGOUT))
+    """Ends what a start began when a sign-in or sign-out could not see it, nor the start that; and what was offered after
+    a sign-in and not taken in time."""
+    not_taken = ChatSession.objects.filter(offered_until__lte=database_now())
+    retired = ChatSession.objects.filter(owner__in=RetiredKey.objects.values("key"), offered_until=None)
+    return _log(not_taken.end(EndedBy.SIGN_IN) + retired.end(EndedBy.LOGOUT))
 
 
 def _log(ended: int) -> int:

@@ -17,6 +17,7 @@ from django.db.models import Count, Min, QuerySet
 from webchat.audit import note_implausible_work
 from webchat.chats.accounts import end_chats_of_retired_keys, end_chats_without_account
 from webchat.chats.end import LOOK, close_channel, end_chat, end_if_over, note_end
+from webchat.chats.note import post_note
 from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
 from webchat.clock import database_now
@@ -57,6 +58,7 @@ def jobs(*, allow_most: bool = False) -> dict[str, Callable[[Stop], int]]:
         "retired keys": lambda _stop: end_chats_of_retired_keys(),
         "starts": settle_starts,
         "questions": send_questions,
+        "notes": send_notes,
         "age": lambda stop: end_old_chats(stop, allow_most=allow_most),
         "closes": close_channels,
         "looks": lambda stop: end_chats_over(stop, allow_most=allow_most),
@@ -98,6 +100,11 @@ def _send_question(session: ChatSession) -> None:
     post_question(session, look_first=True)
     if not session.question_sent_at:
         end_if_over(session)
+
+
+def send_notes(stop: Stop = never) -> int:
+    """What agents are still to be told."""
+    return _each(ChatSession.objects.running().exclude(note=""), post_note, stop)
 
 
 def end_old_chats(stop: Stop = never, *, allow_most: bool = False) -> int:

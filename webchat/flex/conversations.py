@@ -26,6 +26,9 @@ MESSAGES_READ = 5
 ABSENT = {50200, 50300, 50350}
 # In a message's attributes: the sender's own id of it. The widget writes and reads it too (chat/conversation.js).
 CLIENT_ID = "client_id"
+# Who says what the site itself says, and the id of it. The widget knows it by the same (chat/conversation.js).
+NOTE_AUTHOR = "Website"
+NOTE = "note"
 
 
 class ConversationsGateway:
@@ -45,6 +48,16 @@ class ConversationsGateway:
         with trusted_shape():
             message = self._conversation(channel.sid).messages.create(
                 author=channel.identity, body=body, attributes=attributes, x_twilio_webhook_enabled=WEBHOOKS
+            )
+        if not is_sid(message.sid, "IM"):
+            raise FlexError(FlexError.Reason.UNCLEAR)
+
+    def post_note(self, channel_sid: str, body: str) -> None:
+        attributes = json.dumps({CLIENT_ID: NOTE})
+        with trusted_shape():
+            # Fires no webhook, so that no flow takes it for the visitor's.
+            message = self._conversation(channel_sid).messages.create(
+                author=NOTE_AUTHOR, body=body, attributes=attributes
             )
         if not is_sid(message.sid, "IM"):
             raise FlexError(FlexError.Reason.UNCLEAR)

@@ -116,6 +116,9 @@ class Gateway(Protocol):
         """Says something as the visitor, so that Studio starts and an agent is found. Not idempotent: `client_id` is what
         the message can be found by."""
 
+    def post_note(self, channel_sid: str, body: str) -> None:
+        """Says something to the agent as the website, which no visitor can. Starts nothing at Twilio. Not idempotent."""
+
     def has_message(self, channel: Channel, client_id: str) -> bool:
         """Whether the visitor's message of that id is there."""
 

@@ -45,7 +45,13 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def owned_by(self, visitor: Visitor) -> ChatSessionQuerySet:
         """The sessions of this browser and user. A chat begun anonymously is nobody's after a sign-in, and the other
         way round."""
-        return self.filter(owner=visitor.key, user_id=visitor.user_id)
+        return self.filter(owner=visitor.key, user_id=visitor.user_id, offered_until=None)
+
+    def offered(self, user: AbstractBaseUser | None) -> ChatSessionQuerySet:
+        """The running chats that wait for this user's word whether they go on."""
+        if user is None:
+            return self.none()
+        return self.running().filter(offered_to=str(user.pk), offered_until__gt=database_now())
 
     def running(self) -> ChatSessionQuerySet:
         return self.filter(status=ChatSession.Status.ACTIVE)
@@ -66,7 +72,13 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def forget_answers(self) -> int:
         """Blanks what people told the form."""
         return self.update(
-            answers={}, answers_digest="", question="", consents=[], account_matches=[], customer_friendly_name=""
+            answers={},
+            answers_digest="",
+            question="",
+            note="",
+            consents=[],
+            account_matches=[],
+            customer_friendly_name="",
         )
 
     def closed(self) -> ChatSessionQuerySet:
@@ -128,6 +140,11 @@ class ChatSession(models.Model):
     )
     # That of the user when the chat began, "" for nobody: see account_seal().
     account = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    # After a sign-in: the key of the user who is asked whether this chat goes on, and until when. Nobody owns it meanwhile.
+    offered_to = models.CharField(max_length=64, blank=True, db_default="", editable=False)
+    offered_until = models.DateTimeField(null=True, editable=False)
+    # What the agent is still to be told, by the site and not by the visitor. Empty: nothing.
+    note = models.TextField(blank=True, db_default="", editable=False)
     # Of the visitor: see Visitor.
     browser = models.CharField(max_length=32, db_default="", editable=False)
     owner = models.CharField(max_length=32, editable=False)
@@ -196,6 +213,14 @@ class ChatSession(models.Model):
     def running_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
         """The latest running chat of this visitor with this webchat."""
         session = cls.objects.without_answers().owned_by(visitor).running().filter(webchat=webchat).first()
+        if session is not None:
+            session.webchat = webchat
+        return session
+
+    @classmethod
+    def offered_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
+        """The latest chat with this webchat that this browser began before its user signed in, while they are asked."""
+        session = cls.objects.offered(visitor.user).filter(browser=visitor.browser, webchat=webchat).first()
         if session is not None:
             session.webchat = webchat
         return session

@@ -42,7 +42,7 @@ LAUNCHERS: dict[str, Launcher] = {}
 # Stands in the markup where a request has its nonce.
 _NONCE = "nonce-of-the-request"
 _SENTENCE_ENDS = tuple("?؟？!！.。:：…")
-_USAGE = 'webchat takes a slug, mode="launcher" or mode="inline", and context=, all optional'
+_USAGE = 'webchat takes a slug, mode="launcher" or mode="inline", widget="own", and context=, all optional'
 
 
 @register.tag
@@ -51,16 +51,17 @@ def webchat(parser: Parser, token: Token) -> WebchatNode:
 
     Without a slug it is the first webchat of this site. A webchat that is absent shows nothing. The launcher of one that
     is switched off is hidden: the script shows it to those whose chat runs. `context=order` tells the agent more: a mapping of names to texts, numbers, true and false,
-    signed so that the browser cannot change it (but readable there). Inline is always our own widget.
+    signed so that the browser cannot change it (but readable there). Inline is always our own widget, and so is a launcher
+    with widget="own", for pages on which passwords are typed: Flex Webchat UI needs a weaker Content-Security-Policy.
 
     Not a simple_tag, because those have the name `context` for themselves.
     """
     bits = token.split_contents()[1:]
     slug = parser.compile_filter(bits.pop(0)) if bits and "=" not in bits[0] else None
     options = token_kwargs(bits, parser)
-    if bits or options.keys() - {"mode", "context"}:
+    if bits or options.keys() - {"mode", "widget", "context"}:
         raise template.TemplateSyntaxError(_USAGE)
-    return WebchatNode(slug, options.get("mode"), options.get("context"))
+    return WebchatNode(slug, options.get("mode"), options.get("widget"), options.get("context"))
 
 
 def _find(slug: str) -> Webchat | None:
@@ -155,14 +156,19 @@ def _other_launcher(webchat: Webchat) -> Launcher | None:
 
 class WebchatNode(template.Node):
     def __init__(
-        self, slug: FilterExpression | None, mode: FilterExpression | None, context: FilterExpression | None
+        self,
+        slug: FilterExpression | None,
+        mode: FilterExpression | None,
+        widget: FilterExpression | None,
+        context: FilterExpression | None,
     ) -> None:
-        self.slug, self.mode, self.context = slug, mode, context
+        self.slug, self.mode, self.widget, self.context = slug, mode, widget, context
 
     def render(self, context: Context) -> str:
-        slug, mode, told = (part and part.resolve(context) for part in (self.slug, self.mode, self.context))
+        parts = (self.slug, self.mode, self.widget, self.context)
+        slug, mode, widget, told = (part and part.resolve(context) for part in parts)
         mode = mode or "launcher"
-        if mode not in _TEMPLATES:
+        if mode not in _TEMPLATES or widget not in (None, "own"):
             raise template.TemplateSyntaxError(_USAGE)
         try:
             found = _find(str(slug or ""))
@@ -186,7 +192,8 @@ class WebchatNode(template.Node):
         signed = sign_context(told, _reader(found, request)) if told else ""
         query = "?" + urlencode({"context": signed}) if signed else ""
         values: dict[str, Any] = {"webchat": found, "mode": mode, "query": query}
-        render = _other_launcher(found) if mode == "launcher" and found.is_configured else None
+        is_own = mode != "launcher" or widget == "own" or not found.is_configured
+        render = None if is_own else _other_launcher(found)
         if render and state_of(found, timezone.now()).is_open:
             return render(found, request, values, signed)
         values["request"] = SimpleNamespace(csp_nonce=_NONCE)

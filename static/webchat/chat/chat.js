@@ -331,8 +331,8 @@ export class Chat {
   /** @param {Entry[]} entries @param {boolean} live */
   #arrived(entries, live) {
     if (live) {
-      for (const { own, author } of this.transcript.add(entries)) {
-        if (own) continue;
+      for (const { own, author, kind } of this.transcript.add(entries)) {
+        if (own || kind === "event") continue;
         this.host.emit("message", { from: "agent" });
         this.#alerts?.then((alerts) => alerts?.call(this.transcript.label(author)));
       }

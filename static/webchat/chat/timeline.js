@@ -16,8 +16,8 @@ export function compare(a, b) {
 
 /** @param {Entry} a known @param {Entry} b incoming */
 function isSame(a, b) {
-  if (a.kind !== "message" || b.kind !== "message") return false;
   if (a.index !== null && a.index === b.index) return true;
+  if (a.kind !== "message" || b.kind !== "message") return false;
   return a.clientId !== null && a.clientId === b.clientId && a.author === b.author;
 }
 

@@ -1,0 +1,48 @@
+"""What the site itself tells the agent of a running chat: the visitor cannot say it, nor keep it back.
+
+The row is the outbox: it remembers the note until Twilio has it, and the worker posts what a request could not. An outcome
+that is unclear is repeated: an agent who reads it twice knows no more.
+"""
+
+from __future__ import annotations
+
+import structlog
+from django.db import DatabaseError
+from django.http.response import HttpResponseBase
+
+from webchat.errors import ChatRefused
+from webchat.flex import Deadline, FlexError, gateway_for
+from webchat.models import ChatSession
+from webchat.protection.outage import passage
+
+logger = structlog.get_logger(__name__)
+
+NOTE_SECONDS = 3  # that a request may take for it; what takes longer is left to the worker
+
+
+def post_note(session: ChatSession, deadline: Deadline | None = None) -> None:
+    """Raises FlexError, after which it remains to be done."""
+    note = session.note
+    if not note:
+        return
+    gateway_for(session.destination, deadline).post_note(session.channel_sid, note)
+    if session.change({"note": note}, note=""):
+        logger.info("note_sent", session=str(session.pk))
+
+
+def post_note_after(response: HttpResponseBase, session: ChatSession) -> None:
+    """Posts the note when the server closes the response, so that the visitor does not wait for it."""
+    close = response.close
+
+    def post_and_close() -> None:
+        try:
+            with passage():
+                post_note(session, Deadline(NOTE_SECONDS))
+        except (FlexError, ChatRefused) as error:
+            logger.warning("note_not_sent", session=str(session.pk), reason=str(error))
+        except DatabaseError as error:
+            logger.error("note_left_to_worker", session=str(session.pk), error=type(error).__name__)
+        finally:
+            close()
+
+    response.close = post_and_close  # type: ignore[method-assign]
