@@ -457,13 +457,13 @@ def test_the_footer_offers_every_language_and_the_choice_lasts(path):
     page = client.get(path)
     assert not page.cookies, "no cookie before a choice"
     html = page.content.decode()
-    form = re.search(r'<form class="languages" method="post" action="/language/".*?</form>', html, re.DOTALL)[0]
+    form = re.search(r'<form class="languages" method="post" action="/language/\?next=.*?</form>', html, re.DOTALL)[0]
     offered = re.findall(
         r'<button type="submit" name="language" value="(\w+)" lang="\1" dir="auto"( aria-current)?', form
     )
     assert offered == [(code, " aria-current" if code == "en" else "") for code, _name in site.LANGUAGES]
     assert re.findall(r">([^<]+)</button>", form) == ["English", "Deutsch", "Français", "Español", "العربيّة"]
-    chosen = client.post("/language/", {"language": "ar", "next": path})
+    chosen = client.post(re.search(r'action="([^"]+)"', form)[1], {"language": "ar"})
     assert (chosen.status_code, chosen["Location"]) == (302, path)
     cookie = chosen.cookies["django_language"]
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
