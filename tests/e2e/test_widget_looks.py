@@ -222,7 +222,7 @@ def test_the_keyboard_scrolls_the_conversation_and_never_the_panel(engine: Engin
 
 def test_no_box_of_the_panel_is_longer_than_it_looks(widget: Widget) -> None:
     """What only screen readers get lies in the boxes that scroll, and not below the panel."""
-    widget.page.set_viewport_size({"width": 700, "height": 480})
+    widget.page.set_viewport_size({"width": 700, "height": 520})
     widget.goto("/host/none/one/")
     for state in states(widget):
         if state == "launcher":
