@@ -377,7 +377,7 @@ export class Panel {
     this.#chat?.dispose();
     this.#chat = this.#kept = this.#over = undefined;
     this.#draft = "";
-    for (const name of ["form", "past"]) this.host.remember(null, name);
+    for (const name of ["form", "past", "draft", "unsent"]) this.host.remember(null, name);
     this.#reload();
     this.#body.hidden = false;
   }

@@ -151,6 +151,7 @@ def test_signing_out_in_one_tab_leaves_nothing_to_read_in_another(page: Page, si
         widget.submit()
     widget.credentials = answer.value.json()
     widget.expect_connected()
+    widget.composer.fill("Half a secret")
     answers_late(site, widget.channel, late)
     other = page.context.new_page()
     other.goto(site.url)
@@ -160,6 +161,7 @@ def test_signing_out_in_one_tab_leaves_nothing_to_read_in_another(page: Page, si
     expect(other.get_by_role("link", name="Sign in").first).to_be_visible()
     worker_closes_chats(site)
     expect(page.get_by_text("My secret question")).to_have_count(0)
+    assert "secret" not in page.evaluate("JSON.stringify([sessionStorage, localStorage])")
     expect(widget.field("question")).to_have_value("")
     expect(widget.field("email")).to_have_value("")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from tests.support.missing import skip_without
+from tests.support.postgres import PGBOUNCER, pgbouncer_program
 from tests.support.sandbox import SandboxServer
 from tests.support.site import ROOT, SiteServer, free_port
 from tests.support.site_visitor import SiteVisitor
@@ -28,9 +28,9 @@ TIMEOUTS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transactio
 @contextmanager
 def pgbouncer(url: str) -> Iterator[str]:
     """The URL of the same database through PgBouncer, in transaction mode, with two connections for everybody."""
-    program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
-    if not Path(program).exists():
-        skip_without("PgBouncer (apt-get install pgbouncer)")
+    program = pgbouncer_program()
+    if program is None:
+        skip_without(PGBOUNCER)
     server, port = urlsplit(url), free_port()
     with tempfile.TemporaryDirectory(prefix="webchat-pgbouncer-") as folder:
         Path(folder).chmod(0o755)

@@ -1,6 +1,6 @@
 """PostgreSQL for tests: the server that TEST_POSTGRES_URL names, or a private one in a temporary folder.
 
-`python -m tests.support.postgres` installs it where it is missing and apt may be used.
+`python -m tests.support.postgres` installs it and PgBouncer where they are missing and apt may be used.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tests.support.missing import apt_install
 from tests.support.site import free_port
 
 NAME = "PostgreSQL (apt-get install postgresql, or TEST_POSTGRES_URL)"
+PGBOUNCER = "PgBouncer (apt-get install pgbouncer)"
 
 
 def binaries() -> Path | None:
@@ -32,6 +33,11 @@ def binaries() -> Path | None:
     found = [Path(path) for path in [shutil.which("postgres")] if path]
     folders = [path.resolve().parent for path in [*found, *debian]]
     return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "pg_ctl").exists()), None)
+
+
+def pgbouncer_program() -> str | None:
+    # Debian keeps it off the PATH of users.
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
 
 def is_there() -> bool:
@@ -137,3 +143,5 @@ def new_database(server_url: str) -> Iterator[str]:
 if __name__ == "__main__":
     if not is_there():
         apt_install("postgresql")
+    if not pgbouncer_program():
+        apt_install("pgbouncer")
