@@ -45,6 +45,6 @@ def test_from_the_question_to_the_end(engine: Engine, site: SiteServer) -> None:
     engine.click("[data-webchat-end]")
     engine.wait("document.activeElement.matches('[data-webchat-confirm-keep]')")
     engine.click("[data-webchat-confirm-end]")
-    engine.wait("document.activeElement.matches('[data-webchat-new]')")
+    engine.wait("document.activeElement.matches('[data-webchat-ended-text]')")
     states = {conversation["sid"]: conversation["state"] for conversation in site.sandbox.conversations()}
     assert states[channel] == "closed"

@@ -305,7 +305,8 @@ def test_what_only_the_server_checks_is_shown_by_our_own_form(ui: GenuineUi) -> 
     [line] = ui.log("flex_ui_refused")[-1:]
     assert line["reason"] == "the form refuses: name"
     ui.own.submit()
-    expect(ui.own.errors).to_be_focused()
+    expect(ui.own.field("name")).to_be_focused()
+    expect(ui.own.field("name")).to_have_attribute("aria-invalid", "true")
     assert "<b>" not in json.dumps(ui.log("flex_ui_refused"))
 
 

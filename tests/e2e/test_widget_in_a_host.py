@@ -69,6 +69,7 @@ def measure_each_state(widget: Widget, library: str) -> dict[str, Any]:
     widget.expect_connected()
     widget.site.sandbox.say(running_channel(widget), "agent_robin", "See https://example.com/")
     expect(widget.messages).to_have_count(2)
+    expect(widget.log.get_by_role("link", name="https://example.com/")).to_be_visible()
     look("chat")
     widget.panel.get_by_role("button", name="End chat").first.click()
     expect(widget.panel.get_by_role("button", name="Keep chatting")).to_be_visible()
@@ -100,6 +101,5 @@ def test_the_hosts_styles_change_nothing(widget: Widget, plain: dict[str, Any], 
         if found[state].get(place, {}).get(name) != value
     ]
     assert changed == [], "\n".join(changed[:80])
-    assert {state: list(places) for state, places in found.items()} == {
-        state: list(places) for state, places in plain.items()
-    }
+    for state, places in plain.items():
+        assert list(found[state]) == list(places), state

@@ -212,12 +212,23 @@ def test_the_keyboard_scrolls_the_conversation_and_never_the_panel(engine: Engin
     for number in range(30):
         site.sandbox.say(channel, AGENT, f"Line {number}, see https://example.com/{number}")
     wait_for_message(engine, "Line 29")
+    engine.wait(f"{LOG}.querySelectorAll('a').length === 30")
     engine.evaluate(f"{LOG}.querySelector('a').focus()")
     for _link in range(12):
         engine.press(TAB)
         assert engine.evaluate(f"return {PANEL}.scrollTop") == 0
     assert engine.evaluate(f"const p = {PANEL}; return p.scrollHeight - p.clientHeight") <= 0
     assert engine.evaluate(f"{PANEL}.scrollTop = 99; return {PANEL}.scrollTop") == 0
+
+
+@pytest.mark.parametrize("context", [{"viewport": {"width": 375, "height": 700}}], indirect=True)
+def test_the_head_of_the_chat_does_not_grow_when_agents_join(widget: Widget) -> None:
+    widget.start()
+    header = widget.panel.locator(".webchat-header")
+    before = header.bounding_box()
+    widget.agent_joins()
+    expect(widget.panel.get_by_text("You are chatting with Robin")).to_be_visible()
+    assert header.bounding_box() == before
 
 
 def test_no_box_of_the_panel_is_longer_than_it_looks(widget: Widget) -> None:
