@@ -89,6 +89,7 @@ def test_a_members_form_says_the_same_for_every_mistake_and_lets_members_in(page
     said = set()
     for email, number in [("nobody@example.com", "C-1001"), ("ada@example.com", "C-9999")]:
         page.goto(site.url + path)
+        expect(widget.form).to_have_js_property("noValidate", True)  # the script is there
         for name, value in {"email": email, "number": number, "question": "Hello"}.items():
             widget.field(name).fill(value)
         widget.submit()

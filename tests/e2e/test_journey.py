@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.site import SiteServer
+from tests.support.waiting import until
 from tests.support.widget import Widget
 
 
@@ -38,7 +39,7 @@ def test_from_the_question_to_the_end(widget: Widget) -> None:
 
     widget.send("Thank you,\nRobin")
     expect(widget.messages).to_have_count(3)
-    assert widget.at_twilio() == ["Where is my parcel?", "On its way!", "Thank you,\nRobin"]
+    until(lambda: widget.at_twilio() == ["Where is my parcel?", "On its way!", "Thank you,\nRobin"])
 
     widget.end()
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()

@@ -69,7 +69,8 @@ async function ask(path, data) {
 async function act(verb, data = {}) {
   try {
     const answer = await ask(`conversations/${chosen}/${verb}`, { author: agent.value.trim(), ...data });
-    by("failed").hidden = true;
+    // That the agent types says nothing of what was not sent.
+    if (verb !== "typing") by("failed").hidden = true;
     return answer ?? true;
   } catch (error) {
     console.error(error);
