@@ -13,6 +13,7 @@ import pytest
 from tests.support.sandbox import SandboxServer
 from tests.support.stopwatch import at_most
 from tests.support.twilio_clients import Browser, access_token, run
+from tests.support.waiting import until
 from webchat.sandbox import account, limits, twilsock
 from webchat.sandbox.frames import encode
 
@@ -456,7 +457,7 @@ def test_close_frame_ends_it_and_presence_follows(sandbox: SandboxServer) -> Non
             assert (await browser.socket.receive()).type.name in {"CLOSE", "CLOSING", "CLOSED"}
 
     run(scenario())
-    assert sandbox.desk(sid)["customer"]["online"] is False
+    until(lambda: sandbox.desk(sid)["customer"]["online"] is False)
 
 
 def test_client_that_does_not_read_is_dropped(sandbox: SandboxServer) -> None:
