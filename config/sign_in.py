@@ -28,7 +28,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from webchat.chats.accounts import has_chat_to_end
 from webchat.conf import conf
-from webchat.fields.lookups import normal_form
+from webchat.fields.lookups import normal_form, same_but_for_case
 from webchat.protection.limits import Limit, by_network, give_back, take_each
 from webchat.visitors import network_of
 
@@ -100,7 +100,7 @@ def username_of(typed: str) -> str:
     email = get_user_model().get_email_field_name()
     if "@" not in typed or users.filter(**{users.model.USERNAME_FIELD: typed}).exists():
         return typed
-    found = list(users.filter(**{f"{email}__iexact": typed})[:2])
+    found = list(users.filter(same_but_for_case(email, typed))[:2])
     return found[0].get_username() if len(found) == 1 else typed
 
 

@@ -7,9 +7,9 @@ that is unclear is repeated: an agent who reads it twice knows no more.
 from __future__ import annotations
 
 import structlog
-from django.db import DatabaseError
 from django.http.response import HttpResponseBase
 
+from webchat.chats.afterwards import do_after
 from webchat.errors import ChatRefused
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
@@ -31,18 +31,13 @@ def post_note(session: ChatSession, deadline: Deadline | None = None) -> None:
 
 
 def post_note_after(response: HttpResponseBase, session: ChatSession) -> None:
-    """Posts the note when the server closes the response, so that the visitor does not wait for it."""
-    close = response.close
+    """Posts the note after the answer, so that the visitor does not wait for it."""
 
-    def post_and_close() -> None:
+    def post() -> None:
         try:
             with passage():
                 post_note(session, Deadline(NOTE_SECONDS))
         except (FlexError, ChatRefused) as error:
             logger.warning("note_not_sent", session=str(session.pk), reason=str(error))
-        except DatabaseError as error:
-            logger.error("note_left_to_worker", session=str(session.pk), error=type(error).__name__)
-        finally:
-            close()
 
-    response.close = post_and_close  # type: ignore[method-assign]
+    do_after(response, session, post, "note_left_to_worker")

@@ -7,9 +7,9 @@ remembers the question until Twilio has it, and the worker posts what a request 
 from __future__ import annotations
 
 import structlog
-from django.db import DatabaseError
 from django.http.response import HttpResponseBase
 
+from webchat.chats.afterwards import do_after
 from webchat.clock import database_now
 from webchat.errors import ChatRefused
 from webchat.flex import Deadline, FlexError, gateway_for
@@ -44,22 +44,15 @@ def post_question(session: ChatSession, *, look_first: bool = False, even_if_ful
 
 
 def post_question_after(response: HttpResponseBase, session: ChatSession, *, is_new: bool) -> None:
-    """Posts the question of a running chat when the server closes the response: gunicorn's threads do that once the body
-    is sent. `is_new`: no earlier request has tried it."""
-    close = response.close
+    """Posts the question of a running chat after its answer. `is_new`: no earlier request has tried it."""
 
-    def post_and_close() -> None:
-        try:
-            if is_new:
-                post_question(session, even_if_full=True)
-            else:
-                post_lost_question(session)
-        except DatabaseError as error:
-            logger.error("question_left_to_worker", session=str(session.pk), error=type(error).__name__)
-        finally:
-            close()
+    def post() -> None:
+        if is_new:
+            post_question(session, even_if_full=True)
+        else:
+            post_lost_question(session)
 
-    response.close = post_and_close  # type: ignore[method-assign]
+    do_after(response, session, post, "question_left_to_worker")
 
 
 def post_lost_question(session: ChatSession) -> None:

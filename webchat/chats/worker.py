@@ -200,7 +200,6 @@ def prune(stop: Stop = never, *, allow_most: bool = False) -> int:
     rows_end = now - timedelta(days=conf.WEBCHAT_KEEP_SESSIONS_DAYS)
     sessions, left = ChatSession.objects.order_by(), Message.objects.order_by()
     told, texts = sessions.exclude(answers={}), left.exclude(text="")
-    blank = {"answers": {}, "consents": [], "account_matches": [], "customer_friendly_name": "", "answers_digest": ""}
     old_told = told.exclude(status=Status.ACTIVE).filter(created_at__lt=answers_end)
     old_texts = texts.filter(received_at__lt=answers_end)
     # A channel is closed before its row goes.
@@ -218,7 +217,7 @@ def prune(stop: Stop = never, *, allow_most: bool = False) -> int:
         return 0
     done = {
         "answers": _in_batches(old_told, lambda rows: rows.forget_answers(), stop),
-        "texts": _in_batches(old_texts, lambda rows: rows.update(**blank, text="", email=""), stop),
+        "texts": _in_batches(old_texts, lambda rows: rows.forget_texts(), stop),
         "sessions": _in_batches(old, _delete, stop),
         "messages": _in_batches(old_left, _delete, stop),
         "mails": _in_batches(old_mail, _delete, stop),

@@ -22,11 +22,9 @@ from webchat.flex import credentials, studio_flow
 from webchat.flex.client import bounded_http, client_on, trusted_shape
 from webchat.flex.gateway import FlexError, is_sid
 from webchat.flex.http import Deadline
-from webchat.flex.taskrouter import Named
+from webchat.flex.taskrouter import PAGE_SIZE, Named
 from webchat.flex.webhook_settings import EVENT, fetch_account_webhook, fetch_webhook, set_webhook
 
-# So few in one answer, which has 64 KiB at most.
-PAGE_SIZE = 20
 MOST_LISTED = 1000
 # Twilio's most, and the Console's default.
 STUDIO_RETRIES = 3
@@ -130,12 +128,12 @@ class Offers:
     def addresses(self) -> list[Named]:
         """Those of the type chat. Twilio names no other filter of types than two of phones, so all are read."""
         with trusted_shape():
-            found = self._conversations.address_configurations.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
+            found = _all(self._conversations.address_configurations)
             return [Named(str(one.sid), str(one.friendly_name or one.address)) for one in found if one.type == "chat"]
 
     def chat_services(self) -> list[Named]:
         with trusted_shape():
-            found = self._conversations.services.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
+            found = _all(self._conversations.services)
             return [Named(str(one.sid), str(one.friendly_name or one.sid)) for one in found]
 
 
@@ -232,19 +230,10 @@ class _Planner:
         """Reads all pages of all lists: what is looked for may be on the last one, and Twilio has no filter by name."""
         with trusted_shape():
             workspace = self.client.taskrouter.v1.workspaces(self.workspace_sid)
-            self.workflows = {
-                str(one.sid): str(one.friendly_name)
-                for one in workspace.workflows.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
-            }
-            self.task_channels = {
-                str(one.unique_name): str(one.sid)
-                for one in workspace.task_channels.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
-            }
-            self.flows = {
-                str(one.sid): str(one.friendly_name)
-                for one in self.client.studio.v2.flows.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
-            }
-            addresses = self.client.conversations.v1.address_configurations.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
+            self.workflows = {str(one.sid): str(one.friendly_name) for one in _all(workspace.workflows)}
+            self.task_channels = {str(one.unique_name): str(one.sid) for one in _all(workspace.task_channels)}
+            self.flows = {str(one.sid): str(one.friendly_name) for one in _all(self.client.studio.v2.flows)}
+            addresses = _all(self.client.conversations.v1.address_configurations)
             self.addresses = [
                 _Address(str(one.sid), str(one.address), str(one.friendly_name or ""), one.auto_creation or {})
                 for one in addresses
@@ -259,7 +248,7 @@ class _Planner:
             return
         name = self.wishes.owner[:LONGEST_KEY_NAME]
         with trusted_shape():
-            keys = self.client.keys.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
+            keys = _all(self.client.keys)
             found = next((str(one.sid) for one in keys if one.friendly_name == name), "")
         if found:
             self.plan.found.append(
@@ -531,6 +520,12 @@ def _require_credentials(wishes: Wishes) -> None:
             f"The environment lacks {', '.join(missing)}. An API key is made in the Console, at Account, API keys, with the "
             "type Standard; or by --create-key, where TWILIO_AUTH_TOKEN is set."
         )
+
+
+def _all(resources: Any) -> list[Any]:
+    """All pages of a list of Twilio's."""
+    found: list[Any] = resources.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
+    return found
 
 
 def _require(holds: bool) -> None:

@@ -19,6 +19,18 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def owned_by(self, visitor: Visitor) -> MessageQuerySet:
         return self.filter(owner=visitor.browser, user_id=visitor.user_id)
 
+    def forget_texts(self) -> int:
+        """Blanks what people wrote, and who they were."""
+        return self.update(
+            answers={},
+            answers_digest="",
+            consents=[],
+            account_matches=[],
+            customer_friendly_name="",
+            text="",
+            email="",
+        )
+
     def mark_answered(self, staff_id: Any) -> int:
         """Those that nobody has answered yet; how many."""
         return self.filter(answered_at=None).update(answered_at=database_now(), answered_by=staff_id)

@@ -160,8 +160,7 @@ class TaskRouterApi:
 
     async def fetch_channel(self, request: web.Request) -> web.Response:
         """By its SID or its unique name."""
-        wanted = request.match_info["name"]
-        name = next((name for name, sid in TASK_CHANNELS.items() if wanted in (name, sid)), None)
+        name = _channel_named(request.match_info["name"])
         if name is None:
             raise not_found(request.path)
         return web.json_response(self._channel(request, name))
@@ -225,7 +224,7 @@ class TaskRouterApi:
         if workflow not in (None, WORKFLOW_SID):
             raise invalid(f"Workflow {workflow} does not exist")
         channel = form.get("TaskChannel", limits.NAME) or "default"
-        name = next((name for name, sid in TASK_CHANNELS.items() if channel in (name, sid)), None)
+        name = _channel_named(channel)
         if name is None:
             raise invalid(f"TaskChannel {channel} does not exist")
         task = Task(
@@ -282,6 +281,11 @@ class TaskRouterApi:
             "url": url(request, f"{WORKSPACE}/Tasks/{task.sid}"),
             "links": {},
         }
+
+
+def _channel_named(text: str) -> str | None:
+    """The unique name of a task channel, by that or by its SID."""
+    return next((name for name, sid in TASK_CHANNELS.items() if text in (name, sid)), None)
 
 
 def _page(request: web.Request, key: str, found: list[dict[str, Any]]) -> web.Response:

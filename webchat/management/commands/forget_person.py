@@ -13,6 +13,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from webchat.chats.forget import Traces, export, forget, traces_of_channel, traces_of_email, traces_of_user
 from webchat.flex.gateway import is_sid
+from webchat.management.confirm import agrees
 
 WHAT_STAYS = (
     "What stays: Twilio erases within 30 days of this. Flex Insights keeps the segments of finished chats, with the names and "
@@ -46,7 +47,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Written: {options['export']}.")
         if not traces or options["dry_run"]:
             return
-        if not options["yes"] and not _agrees():
+        if not options["yes"] and not agrees("Erase this? It cannot be undone."):
             raise CommandError("Nothing was erased.", returncode=1)
         if left := forget(traces):
             raise CommandError(
@@ -82,10 +83,3 @@ def _write(path: Path, traces: Traces) -> None:
         raise CommandError(f"{path} cannot be written: {error.strerror}. Nothing was erased.") from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(export(traces), file, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
-
-
-def _agrees() -> bool:
-    try:
-        return input("Erase this? It cannot be undone. [y/N] ").strip().lower() in {"y", "yes"}
-    except EOFError:
-        return False

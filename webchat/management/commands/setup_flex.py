@@ -14,6 +14,7 @@ from webchat.chats.setup import State, carry_out, new_webchat, own_step, plan_fo
 from webchat.errors import ChatRefused
 from webchat.flex import FlexError
 from webchat.flex.provisioning import HopelessError, Others, Plan
+from webchat.management.confirm import agrees
 from webchat.models import Webchat
 
 FIRST_SLUG = "support"
@@ -83,7 +84,7 @@ class Command(BaseCommand):
         elif options["dry_run"]:
             self.stdout.write("Nothing was changed: this was a dry run.")
             return
-        elif not options["yes"] and not _agrees():
+        elif not options["yes"] and not agrees("Do this?"):
             raise CommandError("Nothing was changed.", returncode=1)
         if not self._carry_out(webchat, plan):
             raise CommandError(
@@ -160,10 +161,3 @@ def _explain(error: FlexError) -> str:
         case _:
             hint = "Try again in a minute."
     return f"Twilio's configuration could not be read: {error}. {hint}"
-
-
-def _agrees() -> bool:
-    try:
-        return input("Do this? [y/N] ").strip().lower() in {"y", "yes"}
-    except EOFError:
-        return False

@@ -1,0 +1,29 @@
+"""Calls to Twilio for which the visitor does not wait: made by the same request after its answer has left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from django.db import DatabaseError
+from django.http.response import HttpResponseBase
+
+from webchat.models import ChatSession
+
+logger = structlog.get_logger(__name__)
+
+
+def do_after(response: HttpResponseBase, session: ChatSession, work: Callable[[], None], left_event: str) -> None:
+    """Does the work when the server closes the response: gunicorn's threads do that once the body is sent. The row is its
+    outbox. Where the database fails, the log has `left_event`, and the work is the worker's."""
+    close = response.close
+
+    def work_and_close() -> None:
+        try:
+            work()
+        except DatabaseError as error:
+            logger.error(left_event, session=str(session.pk), error=type(error).__name__)
+        finally:
+            close()
+
+    response.close = work_and_close  # type: ignore[method-assign]
