@@ -406,8 +406,9 @@ export class Panel {
     this.#chat = new Chat(this, this.#view, this.#api, credentials, question, {
       startAnother: () => this.#startAnother(),
       disowned: () => this.#disown(),
-      ended: (past) => {
-        this.tabs.postMessage({ ended: credentials.session_id });
+      ended: (past, here) => {
+        // Of any other end each tab asks the server for itself, which says whether the chat is still its visitor's.
+        if (here) this.tabs.postMessage({ ended: credentials.session_id });
         if (this.#chat?.session === credentials.session_id) this.#ended(past);
       },
       renewed: (renewed) => this.tabs.postMessage({ renewed }),

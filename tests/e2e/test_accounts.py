@@ -210,7 +210,10 @@ def test_a_chat_that_is_shown_again_to_the_same_visitor_stays(page: Page, site: 
     expect(widget.messages.filter(has_text="Still here.")).to_be_visible()
 
 
-def test_signing_in_over_another_user_leaves_nothing_to_read_in_another_tab(page: Page, site: SiteServer) -> None:
+@pytest.mark.parametrize("late", [0, 700])
+def test_signing_in_over_another_user_leaves_nothing_to_read_in_other_tabs(
+    page: Page, site: SiteServer, late: int
+) -> None:
     sign_in(page, site)
     widget = Widget(page, site).goto().open()
     widget.field("question").fill("Ada's secret question")
@@ -218,10 +221,18 @@ def test_signing_in_over_another_user_leaves_nothing_to_read_in_another_tab(page
         widget.submit()
     widget.credentials = answer.value.json()
     widget.expect_connected()
-    sign_in(page.context.new_page(), site, "admin")
+    second = Widget(page.context.new_page(), site).goto().open()
+    second.expect_connected()
+    answers_late(site, widget.channel, late)
+    third = page.context.new_page()
+    sign_in(third, site, "admin")
     worker_closes_chats(site)
-    expect(page.get_by_text("Ada's secret question")).to_have_count(0)
+    for tab in (page, second.page):
+        expect(tab.get_by_text("Ada's secret question")).to_have_count(0)
     assert site.sandbox.rest("GET", f"/v1/Conversations/{widget.channel}")["state"] == "closed"
+    # What the other tabs asked the site meanwhile did not cost the new user their sign-in.
+    third.reload()
+    expect(third.get_by_text("admin", exact=True)).to_be_visible()
 
 
 def test_signing_in_asks_whether_the_chat_before_goes_on(page: Page, site: SiteServer) -> None:

@@ -19,7 +19,8 @@ from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from webchat.chats.end import CLOSE_SECONDS, end_chat
+from webchat.chats.afterwards import do_after_request
+from webchat.chats.end import CLOSE_SECONDS, close_all, end_chat, end_here
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Deadline, FlexError, gateway_for
@@ -42,7 +43,11 @@ OFFER = timedelta(minutes=5)
 
 def end_chats_at_sign_in(sender: object, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> None:
     """Ends every chat of this browser that is not this user's. The running ones that it began while nobody was signed in
-    are offered to the user: nothing of them is theirs, or anybody's, before they say so."""
+    are offered to the user: nothing of them is theirs, or anybody's, before they say so.
+
+    Twilio closes them after the answer: other tabs hear of that at once. Before this browser has its new session cookie
+    they would ask the site with the old one, and Django's answer to that deletes the cookie, and the sign-in with it.
+    """
     cookie = cookie_of(request)
     if cookie is None:
         return
@@ -57,7 +62,9 @@ def end_chats_at_sign_in(sender: object, request: HttpRequest, user: AbstractBas
             # Flex Webchat UI cannot ask.
             asked = own.filter(webchat__widget=Webchat.Widget.OWN)
             asked.update(offered_to=str(user.pk), offered_until=database_now() + OFFER)
-    _end_now(others.exclude(pk__in=others.offered(user).values("pk")), EndedBy.SIGN_IN)
+    lost = others.exclude(pk__in=others.offered(user).values("pk")).unfinished()
+    if to_close := [session for session in lost if end_here(session, EndedBy.SIGN_IN)]:
+        do_after_request(lambda: close_all(to_close))
 
 
 def end_chats_at_sign_out(sender: object, request: HttpRequest, user: AbstractBaseUser | None, **kwargs: Any) -> None:
@@ -72,7 +79,7 @@ def end_chats_at_sign_out(sender: object, request: HttpRequest, user: AbstractBa
     request.session.save()
     RetiredKey.objects.get_or_create(key=cookie.key)
     theirs = ChatSession.objects.filter(Q(user_id=user.pk) | Q(offered_to=str(user.pk)), browser=cookie.browser)
-    _end_now(theirs, EndedBy.LOGOUT)
+    close_all([session for session in theirs.unfinished() if end_here(session, EndedBy.LOGOUT)])
 
 
 def has_chat_to_end(request: HttpRequest) -> bool:
@@ -128,12 +135,6 @@ def _words_of(form: PreEngagementForm) -> str:
         name = getattr(form.user, "get_full_name", str)().strip() or str(form.user)
         facts = {_("Name"): name} | {labels[key]: value for key, value in form.account_answers.items()}
     return "\n".join(lines + [f"{label}: {value}" for label, value in facts.items()])
-
-
-def _end_now(sessions: ChatSessionQuerySet, by: EndedBy) -> None:
-    deadline = Deadline(CLOSE_SECONDS)  # of them all
-    for session in sessions.unfinished():
-        end_chat(session, by, deadline)
 
 
 def require_same_user(session: ChatSession, visitor: Visitor) -> None:

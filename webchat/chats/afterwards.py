@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import structlog
+from django.core.signals import request_finished
 from django.db import DatabaseError
 from django.http.response import HttpResponseBase
 
@@ -27,3 +29,20 @@ def do_after(response: HttpResponseBase, session: ChatSession, work: Callable[[]
             close()
 
     response.close = work_and_close  # type: ignore[method-assign]
+
+
+def do_after_request(work: Callable[[], None]) -> None:
+    """The same for who has no response at hand, as receivers of signals: at Django's request_finished. A thread serves
+    one request at a time. What the work leaves is the worker's."""
+    thread = threading.get_ident()
+
+    def work_once(**kwargs: object) -> None:
+        if threading.get_ident() != thread:
+            return
+        request_finished.disconnect(work_once)
+        try:
+            work()
+        except DatabaseError as error:
+            logger.error("left_to_worker", error=type(error).__name__)
+
+    request_finished.connect(work_once, weak=False)

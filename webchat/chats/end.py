@@ -24,9 +24,16 @@ OTHER_ACCOUNT = timedelta(days=1)
 CLOSE_SECONDS = 1  # that a visitor waits for the close at Twilio; what takes longer is left to the worker
 
 
-def end_chat(session: ChatSession, by: EndedBy, deadline: Deadline | None = None) -> None:
+def end_chat(session: ChatSession, by: EndedBy) -> None:
     """Ends the session here at once, then closes the channel at Twilio. Ending twice is no error, and calls nobody: what
     the first end could not close, the worker does."""
+    if end_here(session, by):
+        close_all([session])
+
+
+def end_here(session: ChatSession, by: EndedBy) -> bool:
+    """Whether there is a channel to close now: not where it had ended already, and not while an attempt to start it runs,
+    which closes what it opens."""
     unfinished = ChatSession.objects.unfinished().filter(pk=session.pk)
     ends_now = unfinished.update(status=Status.ENDED, ended_at=database_now(), ended_by=by, close_pending=True)
     if ends_now:
@@ -35,17 +42,18 @@ def end_chat(session: ChatSession, by: EndedBy, deadline: Deadline | None = None
         fields=["status", "identity", "channel_sid", "lease_until", "ended_at", "ended_by", "close_pending"]
     )
     is_being_started = not session.channel_sid and session.lease_until > database_now()
-    if ends_now and not is_being_started:  # that attempt closes what it opens
-        try_to_close(session, deadline or Deadline(CLOSE_SECONDS))
+    return bool(ends_now) and not is_being_started
 
 
-def try_to_close(session: ChatSession, deadline: Deadline) -> None:
-    """Closes the channel now if Twilio takes it in time. The worker closes it otherwise: it stays pending."""
-    try:
-        with passage():
-            close_channel(session, deadline)
-    except (FlexError, ChatRefused) as error:
-        logger.warning("channel_not_closed", session=str(session.pk), reason=str(error))
+def close_all(sessions: list[ChatSession]) -> None:
+    """Closes the channels now as far as Twilio takes them in time. The worker closes the others: they stay pending."""
+    deadline = Deadline(CLOSE_SECONDS)  # of them all
+    for session in sessions:
+        try:
+            with passage():
+                close_channel(session, deadline)
+        except (FlexError, ChatRefused) as error:
+            logger.warning("channel_not_closed", session=str(session.pk), reason=str(error))
 
 
 def close_channel(session: ChatSession, deadline: Deadline | None = None) -> None:

@@ -270,7 +270,7 @@ def give_up(session: ChatSession, channel: Channel) -> NoReturn:
     logger.warning("chat_overtaken", session=str(session.pk), state=session.status)
     if session.status == Status.ENDED and not session.channel_sid:
         session.change(channel_sid=channel.sid, close_pending=True)
-        end.try_to_close(session, Deadline(end.CLOSE_SECONDS))
+        end.close_all([session])
     elif session.status != Status.STARTING and session.channel_sid != channel.sid:
         end.close_extra(session, channel)
     raise ChatRefused(Code.SESSION_ENDED if session.status == Status.ENDED else Code.IN_PROGRESS)

@@ -68,7 +68,7 @@ export class Chat {
    * @param {object} on
    * @param {() => void} on.startAnother
    * @param {() => void} on.disowned it is no longer this visitor's to see
-   * @param {(past: Past) => void} on.ended
+   * @param {(past: Past, here: boolean) => void} on.ended `here`: by the visitor in this tab
    * @param {(credentials: Credentials) => void} on.renewed
    */
   constructor({ host, templates, header, frame }, view, api, credentials, question, on) {
@@ -448,7 +448,8 @@ export class Chat {
     this.notice.clear();
     this.people.end();
     this.header.clear();
-    this.on.ended(pastOf(this.transcript, this.templates, draft, !this.conversation.hasOlder));
+    const past = pastOf(this.transcript, this.templates, draft, !this.conversation.hasOlder);
+    this.on.ended(past, cause === "visitor");
     this.host.emit("ended", { session_id: this.session, by });
   }
 }
