@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.engines import Engine
 from tests.support.site import SiteServer
-from tests.support.widget import Widget
+from tests.support.widget import ANSWERS, Widget
 from webchat.sandbox.account import TASK_QUEUE_SID
 
 # The demo's webchat with a queue.
@@ -47,3 +48,17 @@ def test_how_many_wait_is_told_before_the_chat_and_while_it_waits(page: Page, si
     expect(line).to_have_text("An agent will be with you shortly. Many people are waiting.")
     widget.agent_joins()
     expect(line).to_be_hidden()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("engine", ["firefox", "webkit"], indirect=True)
+def test_how_many_wait_in_the_other_engines(engine: Engine, site: SiteServer) -> None:
+    site.shell(READING.format(waiting=3))
+    engine.goto(f"{site.url}/host/none/one/?webchat=busy")
+    engine.click("[data-webchat-launcher]")
+    engine.wait("document.querySelector('[data-webchat-form]')?.innerText.includes('3 people are waiting.')")
+    engine.wait("document.activeElement.name === 'name'")
+    for name, value in ANSWERS.items():
+        engine.fill(f"[data-webchat-form] [name={name}]", value)
+    engine.click("[data-webchat-submit]")
+    engine.wait("document.querySelector('[data-webchat-waiting]')?.innerText.includes('3 people are waiting.')")

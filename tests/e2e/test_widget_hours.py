@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.engines import Engine
 from tests.support.site import SiteServer
 from tests.support.widget import Widget
 
@@ -17,6 +18,11 @@ hours.spans.all().delete()
 hours.spans.create(weekday=opens.weekday(), opens=opens.time(), closes=(opens + timedelta(hours=1)).time())
 for slug, when_closed in [("dusk", "hide"), ("dawn", "message")]:
     Webchat.objects.update_or_create(slug=slug, defaults={"hours": hours, "when_closed": when_closed})
+
+tokyo, _ = OpeningHours.objects.get_or_create(name="Tokyo", time_zone="Asia/Tokyo")
+tokyo.spans.all().delete()
+tokyo.spans.create(weekday=0, opens=time(9), closes=time(9, 1))
+Webchat.objects.update_or_create(slug="tokyo", defaults={"hours": tokyo, "when_closed": "say"})
 
 evening, _ = OpeningHours.objects.get_or_create(name="Evening", time_zone="UTC")
 evening.spans.all().delete()
@@ -84,3 +90,40 @@ def test_whose_chat_runs_keeps_the_launcher_in_every_tab(page: Page, site: SiteS
     expect(Widget(tab, site, "evening").goto(HOST + "evening").launcher).to_be_visible()
     expect(Widget(stranger, site, "evening").goto(HOST + "evening").element).to_be_hidden()
     stranger.close()
+
+
+# Puts the element back into the page as a framework does, when another hour has come by the device's clock.
+ATTACH_LATER = """
+const now = Date.now() + 11 * 60_000;
+Date.now = () => now;
+document.body.append(document.querySelector("web-chat"));
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("engine", ["firefox", "webkit"], indirect=True)
+@pytest.mark.parametrize(
+    ("slug", "before", "after"), [("dusk", None, "Chat with us"), ("dawn", "Leave a message", "Chat with us")]
+)
+def test_the_launcher_at_its_hours_in_the_other_engines(
+    engine: Engine, site: SiteServer, slug: str, before: str | None, after: str
+) -> None:
+    engine.goto(f"{site.url}{HOST}{slug}")
+    launcher = "document.querySelector('[data-webchat-launcher]')"
+    if before:
+        engine.wait(f"{launcher}.innerText.trim() === '{before}'")
+    else:
+        engine.wait(f"customElements.get('web-chat') && !{launcher}.getClientRects().length")
+    engine.evaluate(ATTACH_LATER)
+    engine.wait(f"{launcher}.getClientRects().length && {launcher}.innerText.trim() === '{after}'")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("engine", ["firefox", "webkit"], indirect=True)
+def test_when_somebody_is_back_in_the_other_engines(engine: Engine, site: SiteServer) -> None:
+    """In the business's time and in the visitor's."""
+    engine.goto(f"{site.url}{HOST}tokyo")
+    engine.click("[data-webchat-launcher]")
+    engine.wait("document.querySelector('[data-webchat-state=closed] time[datetime]')?.getClientRects().length")
+    engine.wait("document.querySelector('[data-webchat-own-time]')?.innerText.startsWith('By your clock: ')")
+    engine.wait("/\\d:00/.test(document.querySelector('[data-webchat-own-words]').innerText)")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.support.engines import Engine
 from tests.support.site import SiteServer
-from tests.support.widget import Widget
+from tests.support.widget import ANSWERS, Widget
 
 # Of the demo's form, beside the answers.
 CLOSED = """
@@ -103,3 +104,22 @@ def test_a_chat_in_the_page_takes_a_message(page: Page, site: SiteServer) -> Non
     assert messages(site) == before + 1
     inline.panel.get_by_role("link", name="Back to the form").click()
     expect(inline.field("question")).to_have_value("")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("engine", ["firefox", "webkit"], indirect=True)
+def test_a_message_in_the_other_engines(engine: Engine, site: SiteServer) -> None:
+    before = messages(site)
+    engine.goto(f"{site.url}/host/none/one/?webchat=asleep")
+    engine.wait("document.querySelector('[data-webchat-launcher]').innerText.includes('Leave a message')")
+    engine.click("[data-webchat-launcher]")
+    engine.wait("document.activeElement.name === 'name'")
+    engine.click("[data-webchat-submit]")
+    engine.wait("document.activeElement.matches('[data-webchat-errors]')")
+    for name, value in ANSWERS.items():
+        engine.fill(f"[data-webchat-form] [name={name}]", value)
+    engine.click("[data-webchat-submit]")
+    engine.wait("document.activeElement.innerText === 'Your message has arrived.'")
+    assert messages(site) == before + 1
+    engine.click("[data-webchat-panel] [data-webchat-state] a")
+    engine.wait("document.querySelector('[data-webchat-form] [name=question]')?.value === ''")
