@@ -1,9 +1,18 @@
 # make run    the site, with the sandbox in place of Twilio, on http://127.0.0.1:8000
 # make test   everything that must hold
 # make check  the quick part of it
+# make lint, types, unit, browser  parts of make test
 # make thorough  what is like something in make test, in another browser window or library, and more random input: once before a release
+# make cluster  two machines behind nginx on one PostgreSQL: a deploy and what breaks, while visitors come
+# make kills  servers killed at every point of a start
+# make fuzz  a thousand and more requests for each operation of the API
+# make soak  an hour of visits: memory and open files
+# make bench  what starts, renewals and page views cost
+# make bench-widget  what the chat weighs, and how long a visitor waits
 # make build  what the browser gets, for a machine without Node: the SDK bundle, and our own scripts minified
 # make flex-ui  Twilio's Flex Webchat UI 2.x, to be served by the site itself
+# make lock  the newest versions of all requirements
+# make clean  removes what the others made
 #
 # Each sets up what it needs: a virtual environment, Node unless there is one, the browser SDK, a browser for the tests.
 
@@ -23,11 +32,11 @@ WITH_NODE = PATH="$$(cat .venv/.node):$$PATH"
 FLEX_UI := static/webchat/flex-ui/twilio-flex-webchat.js
 
 # Nothing of a developer's own environment leaks into the tests.
-unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG DJANGO_SETTINGS_MODULE DJANGO_ALLOW_ASYNC_UNSAFE
+unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG DJANGO_SETTINGS_MODULE DJANGO_ALLOW_ASYNC_UNSAFE WEBCHAT_STAGING
 TEST_VARIABLES = DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 TEST_ENV = env $(TEST_VARIABLES)
 
-.PHONY: help run test check lint types unit browser bench bench-widget thorough fuzz kills soak lock clean build flex-ui
+.PHONY: help run test check lint types unit browser bench bench-widget thorough fuzz kills soak cluster lock clean build flex-ui
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -81,6 +90,7 @@ thorough: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 	$(PYTEST) tests/e2e -m thorough
 	BROWSER=firefox $(PYTEST) $(FIREFOX_TESTS)
 	$(PYTEST) --ignore tests/e2e -m hypothesis --hypothesis-profile thorough
+	$(MAKE) cluster
 
 # What starts, renewals and page views cost, in one run with what they are compared to.
 bench: .venv/.dev static/webchat/sdk/conversations.js
@@ -102,6 +112,12 @@ kills: .venv/.dev static/webchat/sdk/conversations.js
 # An hour of visits: whether memory and open files of the site and its worker stay level.
 soak: .venv/.dev static/webchat/sdk/conversations.js
 	@$(TEST_ENV) $(BIN)/python -m tests.bench.soak --minutes 60
+
+# Two machines behind nginx on one PostgreSQL: a deploy of another release and what breaks, while visitors come.
+cluster: .venv/.dev static/webchat/sdk/conversations.js
+	@$(BIN)/python -m tests.support.postgres
+	$(BIN)/python -m tests.support.proxies
+	$(TEST_ENV) $(BIN)/python -m tests.bench.cluster
 
 # The locks hold hashes and no address of any package index.
 lock:

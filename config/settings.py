@@ -89,6 +89,8 @@ TWILIO_API_KEY_SECRET = env.str("TWILIO_API_KEY_SECRET", default="")
 TWILIO_REGION = env.str("TWILIO_REGION", default="us1")
 # The local emulation of Twilio. It decides who receives the visitors' tokens, so it is never a default.
 TWILIO_SANDBOX_URL = env.str("TWILIO_SANDBOX_URL", default="").rstrip("/")
+# A staging site may use it over TLS.
+WEBCHAT_STAGING = env.bool("WEBCHAT_STAGING", default=False)
 
 # WebChannels v1 and Flex Webchat UI 2.x, which Twilio ended on 2026-06-01. Off: nothing of them is loaded.
 WEBCHAT_LEGACY = env.bool("WEBCHAT_LEGACY", default=False)

@@ -59,14 +59,14 @@ def check_sandbox(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
                 id="webchat.E002",
             )
         )
-    if conf.SERVED_OVER_TLS:
+    text = "TWILIO_SANDBOX_URL is set on a site that is served over TLS: no chat will reach your contact centre."
+    if conf.SERVED_OVER_TLS and conf.WEBCHAT_STAGING:
         messages.append(
-            Error(
-                "TWILIO_SANDBOX_URL is set on a site that is served over TLS: no chat will reach your contact centre.",
-                hint="Unset TWILIO_SANDBOX_URL in production.",
-                id="webchat.E003",
-            )
+            Warning(text, hint="As WEBCHAT_STAGING=on wants it. Unset both in production.", id="webchat.W006")
         )
+    elif conf.SERVED_OVER_TLS:
+        hint = "Unset TWILIO_SANDBOX_URL in production; set WEBCHAT_STAGING=on for a staging site."
+        messages.append(Error(text, hint=hint, id="webchat.E003"))
     return messages
 
 

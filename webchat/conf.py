@@ -32,6 +32,8 @@ class _Conf:
     TWILIO_REGION = _Setting("us1")
     # The address of the sandbox in place of Twilio's.
     TWILIO_SANDBOX_URL = _Setting("")
+    # A site over TLS on which nobody awaits a real agent: the sandbox may be in use there.
+    WEBCHAT_STAGING = _Setting(default=False)
 
     # "off" lifts the limits on starts, for load tests against the sandbox.
     WEBCHAT_LIMITS = _Setting("on")

@@ -114,7 +114,7 @@ def _measure(sandbox: SandboxServer, url: str, orders: Path, kills: int) -> Outc
     created = Counter(str(call["created"]) for call in sandbox.log() if call["created"] and call["path"] in CREATES)
     outcome.lost += len(channels) - len(set(channels)) + len(set(channels) - created.keys())
     outcome.duplicates = len(created.keys() - set(channels))
-    asked = _questions(sandbox, channels)
+    asked = questions_at_twilio(sandbox, channels)
     outcome.unasked = sum(count == 0 for count in asked.values())
     outcome.asked_twice = sum(count > 1 for count in asked.values())
     return outcome
@@ -131,7 +131,7 @@ def _open_panel(url: str, slug: str) -> SiteVisitor:
             time.sleep(0.2)
 
 
-def _questions(sandbox: SandboxServer, channels: list[str]) -> dict[str, int]:
+def questions_at_twilio(sandbox: SandboxServer, channels: list[str]) -> dict[str, int]:
     deadline = time.monotonic() + QUESTIONS_WITHIN
     while True:
         asked = {channel: len(sandbox.messages(channel)) for channel in channels}

@@ -67,7 +67,7 @@ def _watch(site: SiteServer, worker: int, seconds: float) -> tuple[Counter[str],
             for what, status in one_visit(site.url):
                 answers[f"{what} {status}"] += 1
 
-    (server,) = Path(f"/proc/{site.process.pid}/task/{site.process.pid}/children").read_text().split()
+    (server,) = site.processes()
     samples = []
     with ThreadPoolExecutor(VISITORS) as visitors:
         running = [visitors.submit(visit) for _ in range(VISITORS)]
@@ -75,7 +75,7 @@ def _watch(site: SiteServer, worker: int, seconds: float) -> tuple[Counter[str],
             ends_at = time.monotonic() + seconds
             while time.monotonic() < ends_at and not any(each.done() for each in running):
                 time.sleep(EACH_SECONDS)
-                samples.append({"site": state_of(int(server)), "worker": state_of(worker)})
+                samples.append({"site": state_of(server), "worker": state_of(worker)})
                 print(json.dumps({"answers": sum(answers.values()), **samples[-1]}), flush=True)
         finally:
             stopping.set()

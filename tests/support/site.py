@@ -101,7 +101,7 @@ class SiteServer:
     """`with SiteServer(folder, sandbox) as site:` gives `site.url`, with the demo's webchats and users.
 
     `environment` overrides variables of the process; a value of None unsets one. `folder` keeps its database and
-    log.
+    log. `root` is the release that it runs.
     """
 
     def __init__(
@@ -111,8 +111,9 @@ class SiteServer:
         *,
         workers: int = 1,
         environment: dict[str, str | None] | None = None,
+        root: Path = ROOT,
     ) -> None:
-        self.folder, self.sandbox = folder, sandbox
+        self.folder, self.sandbox, self.root = folder, sandbox, root
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "site.log"
@@ -145,7 +146,7 @@ class SiteServer:
     def manage(self, *arguments: str) -> str:
         """Runs a management command of the site and returns what it printed."""
         command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -167,20 +168,30 @@ class SiteServer:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py"],
-                cwd=ROOT,
+                cwd=self.root,
                 env=self.environment,
                 stdout=log,
                 stderr=log,
             )
+        self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self) -> None:
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             try:
                 if requests.get(f"{self.url}/health/ready", timeout=2).status_code == 200:
-                    return self
+                    return
             except requests.RequestException:  # not there yet, or slow on a busy machine
                 time.sleep(0.1)
         self.stop()
         raise RuntimeError(f"the site did not start:\n{self.log.read_text()}")
+
+    def processes(self) -> list[int]:
+        """Those that serve, without the first one, which looks after them."""
+        return [
+            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        ]
 
     def stop(self) -> None:
         self.process.terminate()

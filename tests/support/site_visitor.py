@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
 ANSWERS = {"name": "José Müller", "email": "jose@example.com", "question": "Where is my parcel?"}
 AGAIN = {409, 429, 500, 502, 503, 504}
@@ -15,11 +16,15 @@ AGAIN = {409, 429, 500, 502, 503, 504}
 class SiteVisitor:
     """Opens the panel of one of the demo's webchats; `start()` submits its form, under the same key each time."""
 
-    def __init__(self, site: str, slug: str = "support", certificate: str = "") -> None:
+    def __init__(
+        self, site: str, slug: str = "support", certificate: str = "", adapter: HTTPAdapter | None = None
+    ) -> None:
         self.site, self.slug = site, slug
         self.http = requests.Session()
         self.http.trust_env = False
         self.http.verify = certificate or True
+        if adapter:
+            self.http.mount("https://", adapter)
         panel = self.http.get(f"{site}/webchat/{slug}/panel/", timeout=60)
         panel.raise_for_status()
         self.csrf = _value("csrfmiddlewaretoken", panel.text)

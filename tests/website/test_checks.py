@@ -35,6 +35,8 @@ def test_a_sound_configuration_has_no_complaint():
         ({"TWILIO_SANDBOX_URL": "http://sandbox.example:8001"}, ["webchat.E002"]),
         ({"SERVED_OVER_TLS": True}, ["webchat.E003"]),
         ({"SERVED_OVER_TLS": True, "TWILIO_SANDBOX_URL": ""}, []),
+        ({"SERVED_OVER_TLS": True, "WEBCHAT_STAGING": True}, ["webchat.W006"]),
+        ({"WEBCHAT_STAGING": True, "TWILIO_SANDBOX_URL": "https://sandbox.example"}, ["webchat.E002"]),
         ({"WEBCHAT_LIMITS": "none"}, ["webchat.E004"]),
         ({"WEBCHAT_LIMITS": "off"}, []),
         ({"WEBCHAT_LIMITS": "off", "TWILIO_SANDBOX_URL": ""}, ["webchat.E005"]),

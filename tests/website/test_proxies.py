@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +49,28 @@ def running(name: str, folder: Path, *upstreams: str) -> Iterator[Proxy]:
         skip_without({"nginx": "nginx (apt-get install nginx-light)", "caddy": "Caddy (requirements-dev.txt)"}[name])
     with proxies.running(name, folder, list(upstreams)) as port:
         yield Proxy(f"https://localhost:{port}", str(folder / "localhost.pem"))
+
+
+class NothingThere(BaseHTTPRequestHandler):
+    """The release that has not got the file."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 each_proxy = pytest.mark.parametrize("name", proxies.PROGRAMS)
@@ -93,6 +117,20 @@ def test_who_reads_is_answered_by_another_server_when_one_dies(name: str, site: 
         for _turn in range(2):
             requests.get(proxy.url, verify=proxy.certificate, timeout=30).raise_for_status()
         assert dying.requests
+
+
+@each_proxy
+def test_a_file_of_one_release_is_found_while_the_other_one_is_served_too(
+    name: str, site: SiteServer, tmp_path: Path
+) -> None:
+    other = HTTPServer(("127.0.0.1", 0), NothingThere)
+    address = f"127.0.0.1:{other.server_port}"
+    with serving(other), running(name, tmp_path, address, address_of(site)) as proxy:
+        file = site.hashed_static()["webchat/web-chat.js"]
+        for _turn in range(4):
+            requests.get(proxy.url + file, verify=proxy.certificate, timeout=30).raise_for_status()
+        gone = requests.get(f"{proxy.url}/static/no.js", verify=proxy.certificate, timeout=30)
+        assert gone.status_code == 404
 
 
 def test_nginx_repeats_a_start_and_no_other_form(site: SiteServer, tmp_path: Path) -> None:
