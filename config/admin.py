@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import structlog
 from csp.constants import SELF
 from csp.decorators import csp_replace
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import BadRequest, ValidationError
@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config import second_factor
 from config.sign_in import AdminSignInForm, tell_limit_of_admin
+from webchat.statistics.standstill import find_standstill
 
 logger = structlog.get_logger("config.security")
 
@@ -110,6 +111,11 @@ class SiteAdmin(admin.AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return super().has_permission(request) and not second_factor.is_missing(request)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if request.user.has_module_perms("webchat") and (standstill := find_standstill()):
+            messages.warning(request, standstill.words)
+        return super().index(request, extra_context)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return redirect("password_change")  # one page, with one set of limits

@@ -108,6 +108,9 @@ WEBCHAT_KEEP_SESSIONS_DAYS = _number("WEBCHAT_KEEP_SESSIONS_DAYS", 90, 1)
 # Threads of one server process: the size of the connection pool to Twilio.
 WEBCHAT_THREADS = _number("WEBCHAT_THREADS", 32, 1)
 
+# Of the company's monitoring, which reads /metrics. Without it there is no such address.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 # --- Django ---------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

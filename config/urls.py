@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularAPIView
 
-from config import health, second_factor, sign_in, views
+from config import health, metrics, second_factor, sign_in, views
 from config.password_reset import PasswordReset
 from webchat.webhooks import ConversationsWebhook
 
@@ -33,6 +33,7 @@ urlpatterns = [
     path("webhooks/twilio/conversations/", ConversationsWebhook.as_view(), name="twilio-conversations"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]
 
 if settings.WEBCHAT_LEGACY:

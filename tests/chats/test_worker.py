@@ -25,7 +25,7 @@ from webchat.chats.start import activate
 from webchat.chats.token import AGE_CAP
 from webchat.flex import gateway_for
 from webchat.management.commands import webchat_worker
-from webchat.models import ChatSession, LimitCounter
+from webchat.models import ChatSession, LimitCounter, Work
 from webchat.models.session import LEASE
 from webchat.protection import limits
 from webchat.protection.outage import FAILURES_TO_OPEN, breaker
@@ -519,7 +519,7 @@ def test_a_job_that_fails_stops_no_other(sandbox, settings, log):
 
     jobs = {"database": database_fails, "bug": has_a_bug, **worker.jobs(), "stops": stops}
     with later(LEASE + HALT):
-        webchat_worker.keep_doing(jobs, 60, stopping)
+        webchat_worker.keep_doing(Work.CHATS, jobs, 60, stopping)
     assert [line["kind"] for line in log.lines("database_failed")] == ["database"]
     assert [(line["level"], line["kind"]) for line in log.lines("job_failed")] == [("error", "bug")]
     assert ANSWERS["email"] not in log.text

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 
 from tests.support.factories import make_webchat
 from webchat.flex.provisioning import can_be_posted_to
 from webchat.flex.webhook_settings import EVENT
-from webchat.models import Webchat
+from webchat.models import Webchat, Work, WorkerPass
 from webchat.sandbox import account
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +35,7 @@ def webhooks(sandbox):
         return found["post_webhook_url"], found["filters"]
 
     configure.of_service = of_service
+    WorkerPass.note(Work.CHATS)
     return configure
 
 
@@ -193,3 +196,15 @@ def test_a_task_channel_that_is_gone_is_in_the_way(made, sandbox, capsys):
     sandbox.fault("GET", path, status=200, body=body)
     status, words = check(capsys)
     assert (status, "TaskRouter has no task channel “chat”" in words) == (1, True)
+
+
+def test_a_worker_that_never_ran_is_said_and_one_that_stands_still_is_a_problem(made, capsys):
+    WorkerPass.objects.all().delete()
+    status, words = check(capsys)
+    assert status == 0
+    assert "The worker has not run yet" in words
+    WorkerPass.note(Work.CHATS)
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=11)):
+        status, words = check(capsys)
+    assert status == 1
+    assert "The worker stands still (chats) since" in words

@@ -257,6 +257,7 @@ METHODS = [
         "/webchat/support/end/": ["POST"],
         "/health/live": ["GET", "HEAD"],
         "/health/ready": ["GET", "HEAD"],
+        "/metrics": ["GET", "HEAD"],
         "/": ["GET", "HEAD"],
     }.items()
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "X" * 300)
@@ -377,6 +378,7 @@ OTHERS = [
     Case("schema as json", "GET", "/api/schema/?format=json", 200),
     Case("live", "GET", "/health/live", 200),
     Case("ready", "GET", "/health/ready", 200),
+    Case("metrics without a token", "GET", "/metrics", 404),
     Case("head of ready", "HEAD", "/health/ready", 200),
 ]
 

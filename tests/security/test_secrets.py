@@ -22,7 +22,8 @@ from webchat.sandbox import account
 pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]
 
 SECRET_KEY = "canary-of-the-secret-key-" + "Zq7" * 20
-SECRETS = [SECRET_KEY, account.AUTH_TOKEN, account.API_KEY_SECRET]
+METRICS_TOKEN = "canary-of-the-metrics-" + "Zq7" * 10
+SECRETS = [SECRET_KEY, METRICS_TOKEN, account.AUTH_TOKEN, account.API_KEY_SECRET]
 ANSWERS = {
     "name": "Canarina Nightingale",
     "email": "canary@birds.example",
@@ -32,7 +33,7 @@ ANSWERS = {
 
 @pytest.fixture
 def site(settings, sandbox):
-    settings.SECRET_KEY = SECRET_KEY
+    settings.SECRET_KEY, settings.METRICS_TOKEN = SECRET_KEY, METRICS_TOKEN
     make_webchat()
     return settings
 

@@ -73,9 +73,12 @@ def pass_once(*, allow_most: bool = False) -> int:
 def settle_starts(stop: Stop = never) -> int:
     """Starts that ended without a certain outcome: their channel, if there is one, is closed. It is never handed to
     anybody: an agent would be called to a visitor who has left. A visitor who comes back after all starts anew."""
-    abandoned = ChatSession.objects.filter(status=Status.STARTING, lease_until__lte=database_now() - ABANDONED)
     # As ChatSession.begin_attempt(): whoever comes back meanwhile waits for this attempt.
-    return _each(abandoned, settle, stop, hold=LEASE, counter="attempts")
+    return _each(abandoned_starts(), settle, stop, hold=LEASE, counter="attempts")
+
+
+def abandoned_starts() -> ChatSessionQuerySet:
+    return ChatSession.objects.filter(status=Status.STARTING, lease_until__lte=database_now() - ABANDONED)
 
 
 def settle(session: ChatSession) -> None:
@@ -91,9 +94,11 @@ def settle(session: ChatSession) -> None:
 
 def send_questions(stop: Stop = never) -> int:
     """Chats that no agent hears of, since their first message did not get through."""
-    running = ChatSession.objects.running()
-    unsent = running.filter(question_sent_at=None, started_at__gt=database_now() - QUESTION_TRIES)
-    return _each(unsent.exclude(question=""), _send_question, stop)
+    return _each(questions_to_send(), _send_question, stop)
+
+
+def questions_to_send() -> ChatSessionQuerySet:
+    return ChatSession.objects.with_unsent_question().filter(started_at__gt=database_now() - QUESTION_TRIES)
 
 
 def _send_question(session: ChatSession) -> None:
@@ -118,13 +123,16 @@ def end_old_chats(stop: Stop = never, *, allow_most: bool = False) -> int:
 
 def close_channels(stop: Stop = never) -> int:
     """Chats that have ended here and not yet at Twilio."""
-    return _each(ChatSession.objects.filter(status=Status.ENDED, close_pending=True), close_channel, stop)
+    return _each(ChatSession.objects.to_close(), close_channel, stop)
 
 
 def end_chats_over(stop: Stop = never, *, allow_most: bool = False) -> int:
     """Chats that have ended at Twilio, and no webhook came or it came too early."""
-    unheard = ChatSession.objects.running().filter(lease_until__lte=database_now() - LOOK)
-    return _each(unheard, lambda session: _look(session, allow_most=allow_most), stop)
+    return _each(unheard_chats(), lambda session: _look(session, allow_most=allow_most), stop)
+
+
+def unheard_chats() -> ChatSessionQuerySet:
+    return ChatSession.objects.running().filter(lease_until__lte=database_now() - LOOK)
 
 
 def _look(session: ChatSession, *, allow_most: bool) -> None:

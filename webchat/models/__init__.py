@@ -10,6 +10,7 @@ from webchat.models.protection import LimitCounter, Outage, RefusedWebchat
 from webchat.models.queue import QueueFigures
 from webchat.models.session import ChatSession, RetiredKey
 from webchat.models.webchat import Closure, Webchat, WhenClosed, WhenNobody
+from webchat.models.worker import Work, WorkerPass
 
 __all__ = [
     "ChatSession",
@@ -28,4 +29,6 @@ __all__ = [
     "Webchat",
     "WhenClosed",
     "WhenNobody",
+    "Work",
+    "WorkerPass",
 ]

@@ -56,6 +56,14 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def running(self) -> ChatSessionQuerySet:
         return self.filter(status=ChatSession.Status.ACTIVE)
 
+    def with_unsent_question(self) -> ChatSessionQuerySet:
+        """Running chats that no agent hears of yet."""
+        return self.running().filter(question_sent_at=None).exclude(question="")
+
+    def to_close(self) -> ChatSessionQuerySet:
+        """Those that have ended here and not yet at Twilio."""
+        return self.filter(status=ChatSession.Status.ENDED, close_pending=True)
+
     def unfinished(self) -> ChatSessionQuerySet:
         """The running ones, and those that are being started."""
         return self.filter(status__in=(ChatSession.Status.STARTING, ChatSession.Status.ACTIVE))

@@ -15,10 +15,14 @@ from webchat.flex.provisioning import HopelessError, Others, can_be_posted_to, h
 from webchat.flex.taskrouter import TaskRouter
 from webchat.flex.webhook_settings import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
 from webchat.models import Webchat
+from webchat.statistics.standstill import find_standstill
 
 
 class Command(BaseCommand):
-    help = "Asks Twilio whether it has what each webchat needs, and says in words what is wrong. Exit status 1: something is."
+    help = (
+        "Asks Twilio whether it has what each webchat needs, looks whether the worker stands still, and says in words what is "
+        "wrong. Exit status 1: something is."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", nargs="?", help="of one webchat; without it, all that are enabled")
@@ -52,6 +56,10 @@ class Command(BaseCommand):
             if not problems:
                 self.stdout.write(self.style.SUCCESS(f"{webchat.slug}: everything that a chat needs is there."))
             found += len(problems)
+        if standstill := find_standstill():
+            style = self.style.ERROR if standstill.has_run else self.style.WARNING
+            self.stdout.write(style(standstill.words))
+            found += standstill.has_run
         if found:
             raise CommandError(f"{found} problem{'s' if found > 1 else ''} found.", returncode=1)
 

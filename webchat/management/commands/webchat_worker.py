@@ -15,6 +15,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from webchat import mail
 from webchat.chats import availability, worker
 from webchat.messages import task
+from webchat.models import Work, WorkerPass
 from webchat.models.due import BATCH, Stop
 from webchat.silent_database import watched_database
 
@@ -24,17 +25,19 @@ Jobs = Mapping[str, Callable[[Stop], int]]
 
 PAUSE = 5  # seconds between two passes
 PRUNE_EVERY = 3600
+# How often each thread writes down that it lives, at most.
+NOTE_EVERY = 10
 # That the end waits for what is just being done.
 LAST_SECONDS = 5
 
 
-def jobs_by_thread() -> list[tuple[Jobs, float]]:
+def jobs_by_thread() -> list[tuple[Work, Jobs, float]]:
     """With the seconds between two passes. What hangs holds no chat: mail, figures and retention have a thread each."""
     return [
-        ({**worker.jobs(), "tasks": task.make_due_tasks}, PAUSE),
-        ({"mail": mail.send_due}, PAUSE),
-        ({"figures": availability.read_due_queues}, PAUSE),
-        ({"retention": worker.prune}, PRUNE_EVERY),
+        (Work.CHATS, {**worker.jobs(), "tasks": task.make_due_tasks}, PAUSE),
+        (Work.MAIL, {"mail": mail.send_due}, PAUSE),
+        (Work.QUEUES, {"figures": availability.read_due_queues}, PAUSE),
+        (Work.RETENTION, {"retention": worker.prune}, PRUNE_EVERY),
     ]
 
 
@@ -62,8 +65,8 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         threads = [
-            threading.Thread(target=keep_doing, args=(jobs, pause, stopping), daemon=True)
-            for jobs, pause in jobs_by_thread()
+            threading.Thread(target=keep_doing, args=(work, jobs, pause, stopping), daemon=True)
+            for work, jobs, pause in jobs_by_thread()
         ]
         for thread in threads:
             thread.start()
@@ -82,15 +85,29 @@ def do_once(*, allow_most: bool) -> None:
     for work in (task.make_due_tasks, mail.send_due, availability.read_due_queues):
         work()
     worker.prune(allow_most=allow_most)
+    for done in Work:
+        WorkerPass.note(done)
 
 
-def keep_doing(jobs: Jobs, pause: float, stopping: threading.Event) -> None:
+def keep_doing(work: Work, jobs: Jobs, pause: float, stopping: threading.Event) -> None:
     """Does the jobs by turns, each for itself: one that fails is logged, and stops no other."""
     stop = stopping.is_set
+    noted_at = float("-inf")
     while not stop():
-        done = [_do(name, job, stop) for name, job in jobs.items() if not stop()]
+        done = []
+        for name, job in jobs.items():
+            if not stop():
+                done.append(_do(name, job, stop))
+            if time.monotonic() - noted_at >= NOTE_EVERY:
+                _do("pass", lambda _stop: _note(work), stop)
+                noted_at = time.monotonic()
         stopping.wait(0 if max(done, default=0) >= BATCH else pause)
     connection.close()
+
+
+def _note(work: Work) -> int:
+    WorkerPass.note(work)
+    return 0
 
 
 def _do(name: str, job: Callable[[Stop], int], stop: Stop) -> int:
