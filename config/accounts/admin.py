@@ -16,6 +16,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from config import second_factor
 from config.accounts.models import User
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
+from webchat.admin.tools import BoundedPaginator
 
 
 @admin.register(User)
@@ -24,6 +25,8 @@ class UserAdmin(ConcurrentEditsMixin, DjangoUserAdmin):
     unannounced_inputs = frozenset({"-last_login_0", "-last_login_1"})
     actions = ["remove_second_factor"]
     list_display = ["username", "email", "first_name", "last_name", "customer_number", "is_active", "is_staff"]
+    paginator = BoundedPaginator
+    show_full_result_count = False
     search_fields = [*DjangoUserAdmin.search_fields, "phone", "customer_number"]
     fieldsets = [*(DjangoUserAdmin.fieldsets or ()), (_("Customer"), {"fields": ["phone", "customer_number"]})]
     add_fieldsets = [

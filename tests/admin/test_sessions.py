@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.plans import count_rows, plans
 from tests.support.visitor import VisitorClient
-from webchat.admin import sessions
+from webchat.admin.tools import BoundedPaginator
 from webchat.models import ChatSession, Message, Webchat
 from webchat.models.session import new_identity
 
@@ -82,7 +82,7 @@ def names(page) -> list[str]:
 
 
 def test_the_list_counts_and_reads_no_more_than_it_shows(admin_client, many, monkeypatch):
-    monkeypatch.setattr(sessions, "MOST_COUNTED", 300)
+    monkeypatch.setattr(BoundedPaginator, "MOST", 300)
     count_rows()
     with plans() as found:
         pages = [admin_client.get(LIST, {"p": number}) for number in (1, 3)]
@@ -94,6 +94,15 @@ def test_the_list_counts_and_reads_no_more_than_it_shows(admin_client, many, mon
     assert len(counts) == 4
     assert all("LIMIT 300" in text for text in counts)
     assert len([text for text in found.of_whole("webchat_chatsession") if text not in counts]) == 0
+
+
+@pytest.mark.parametrize("table", ["webchat_message", "accounts_user"])
+def test_other_long_lists_count_no_more_than_that_either(admin_client, table):
+    with plans() as found:
+        admin_client.get(f"/admin/{table.replace('_', '/')}/")
+    counts = [text for text in found.texts if text.startswith("SELECT COUNT") and table in text]
+    assert len(counts) == 1
+    assert "LIMIT 10001" in counts[0]
 
 
 @pytest.mark.parametrize(

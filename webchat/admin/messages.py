@@ -14,6 +14,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from webchat.admin.tools import BoundedPaginator
 from webchat.models import Message
 
 # Mail programs cut longer addresses off, or refuse them.
@@ -58,7 +59,8 @@ class MessageAdmin(admin.ModelAdmin):
     list_filter = [AnsweredFilter, "webchat", "received_at", ("answered_by", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["webchat", "answered_by"]
     search_fields = ["customer_friendly_name", "email", "text", "=user__email"]
-    date_hierarchy = "received_at"
+    paginator = BoundedPaginator
+    show_full_result_count = False
     actions = ["mark_answered", "mark_unanswered"]
     readonly_fields = [
         "received_at", "webchat", "customer_friendly_name", "user", "reply", "whole_text", "told", "account_matches",

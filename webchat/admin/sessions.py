@@ -6,31 +6,21 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from webchat.admin.tools import BoundedPaginator
 from webchat.chats.forget import Traces, export, forget
 from webchat.fields.lookups import same_but_for_case
 from webchat.models import ChatSession
 
-# Rows that a list counts, and pages back to, at most.
-MOST_COUNTED = 10_001
 # That are erased at once: each takes some calls to Twilio, for which the member of staff waits.
 MOST_FORGOTTEN = 20
 # Accounts with one e-mail address: Django does not keep it unique.
 MOST_ACCOUNTS = 20
-
-
-class BoundedPaginator(Paginator):
-    @cached_property
-    def count(self) -> int:
-        rows: QuerySet[ChatSession] = self.object_list  # type: ignore[assignment]
-        return rows[:MOST_COUNTED].count()
 
 
 @admin.register(ChatSession)

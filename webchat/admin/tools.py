@@ -8,10 +8,12 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.db.models import UniqueConstraint
+from django.core.paginator import Paginator
+from django.db.models import QuerySet, UniqueConstraint
 from django.forms import BaseInlineFormSet
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.http import Http404, HttpRequest
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +23,17 @@ from webchat.models import Webchat
 
 # What has advice on a webchat for staff.
 ADVISERS: list[Callable[[Webchat], list[Advice]]] = [advice]
+
+
+class BoundedPaginator(Paginator):
+    """Of a list that may be long: it counts, and pages back to, no more rows than this."""
+
+    MOST = 10_001
+
+    @cached_property
+    def count(self) -> int:
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return rows[: self.MOST].count()
 
 
 class UniqueRowsFormSet(BaseInlineFormSet):
