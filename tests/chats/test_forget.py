@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from tests.support.factories import ANSWERS, change, make_user, make_webchat
 from tests.support.twilio_parameters import faults_of
 from tests.support.visitor import VisitorClient
+from webchat.chats.forget import traces_of_email
 from webchat.messages.task import make_due_tasks
 from webchat.models import ChatSession, Message
 from webchat.models.session import LEASE
@@ -85,6 +86,23 @@ def test_an_account_is_found_by_its_chats_and_by_its_address(webchat, sandbox, f
     assert forget("--user", "ada", "--yes")[0] == 0
     assert ChatSession.objects.count() == 1
     assert "There is no such user" in forget("--user", "nobody", "--yes")[1]
+
+
+@pytest.mark.parametrize(
+    "spelling", ["Zoë@BÜCHER.example", "zoë@xn--bcher-kva.example", " zoe\u0308@bücher。example", "zo\u200bë@bücher.example"]
+)
+def test_an_address_is_found_however_it_is_spelt(spelling):
+    """As the form and the site's users are compared: case, Punycode, composed letters and unseen characters do not count."""
+    webchat = make_webchat()
+    row = {"webchat": webchat, "status": "failed", "lease_until": datetime.now(UTC), "owner": "o"}
+    mine, others = (
+        ChatSession.objects.create(**row, browser=one, key=one, answers={"contact": {"mail": one}})
+        for one in ("zoë@bücher.example", "zoe@bücher.example")
+    )
+    assert traces_of_email(spelling).sessions == [mine]
+    mine.change(answers={"contact": [spelling]})
+    assert traces_of_email("zoë@bücher.example").sessions == [mine]
+    assert others not in traces_of_email(spelling).sessions
 
 
 def test_one_chat_is_found_by_its_channel(webchat, sandbox, forget):

@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 from webchat.chats.end import end_chat
 from webchat.clock import database_now
 from webchat.errors import ChatRefused
+from webchat.fields.emails import same_address
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.flex.taskrouter import TaskRouter
 from webchat.models import ChatSession, Message
@@ -54,7 +55,7 @@ def traces_of_user(user: AbstractBaseUser) -> Traces:
 
 def traces_of_email(email: str) -> Traces:
     """Where the address is an answer to any question, or the account's. All answers are read: a field may have any name."""
-    if not email:
+    if not same_address(email):
         return Traces([], [])
     return Traces(_with_email(ChatSession.objects.all(), email), _with_email(Message.objects.all(), email))
 
@@ -65,7 +66,7 @@ def traces_of_channel(channel_sid: str) -> Traces:
 
 
 def _with_email(rows: QuerySet[Any], email: str) -> list[Any]:
-    wanted = email.casefold()
+    wanted = same_address(email)
     account = f"user__{_email_field()}"
     found = [
         pk
@@ -80,10 +81,10 @@ def _email_field() -> str:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """All texts in JSON, at any depth, for a comparison without regard to case."""
+    """All texts in JSON, at any depth, in the form in which two spellings of one address are the same."""
     match value:
         case str():
-            yield value.strip().casefold()
+            yield same_address(value)
         case dict():
             yield from _texts([*value.values()])
         case list():
