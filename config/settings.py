@@ -98,6 +98,8 @@ WEBCHAT_LEGACY = env.bool("WEBCHAT_LEGACY", default=False)
 WEBCHAT_LIMITS = env.str("WEBCHAT_LIMITS", default="on")
 # A site's own function, asked before a channel is opened: see "Your own rules" in docs/integration.md.
 WEBCHAT_BEFORE_START = env.str("WEBCHAT_BEFORE_START", default="")
+# Another, which tells agents what visitors may not know: see "For agents alone" there.
+WEBCHAT_TELL_AGENTS = env.str("WEBCHAT_TELL_AGENTS", default="")
 # What of a user staff may compare answers with, by path in the user model; over relations by "__".
 WEBCHAT_USER_LOOKUPS = env.list(
     "WEBCHAT_USER_LOOKUPS", default=["username", "email", "first_name", "last_name", "phone", "customer_number"]

@@ -11,7 +11,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from config import health, metrics, second_factor, sign_in, views
 from config.password_reset import PasswordReset
-from webchat.webhooks import ConversationsWebhook
+from webchat.webhooks import ConversationsWebhook, StudioWebhook
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -31,6 +31,7 @@ urlpatterns = [
     path("api/webchat/", include("webchat.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("webhooks/twilio/conversations/", ConversationsWebhook.as_view(), name="twilio-conversations"),
+    path("webhooks/twilio/studio/", StudioWebhook.as_view(), name="twilio-studio"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("metrics", metrics.metrics, name="metrics"),

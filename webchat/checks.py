@@ -84,22 +84,19 @@ def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     return []
 
 
-def check_hook(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
-    if not conf.WEBCHAT_BEFORE_START:
-        return []
-    try:
-        problem = "" if callable(import_string(conf.WEBCHAT_BEFORE_START)) else "is no function."
-    except ImportError as error:
-        problem = f"cannot be imported: {error}"
-    if problem:
-        return [
-            Error(
-                f"WEBCHAT_BEFORE_START {problem}",
-                hint="Give the dotted path of a function, like shop.chat.before_start, or unset it.",
-                id="webchat.E008",
-            )
-        ]
-    return []
+def check_hooks(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    found = []
+    for name in ("WEBCHAT_BEFORE_START", "WEBCHAT_TELL_AGENTS"):
+        if not (path := getattr(conf, name)):
+            continue
+        try:
+            problem = "" if callable(import_string(path)) else "is no function."
+        except ImportError as error:
+            problem = f"cannot be imported: {error}"
+        if problem:
+            hint = f"Give the dotted path of a function, like shop.chat.{name.removeprefix('WEBCHAT_').lower()}, or unset it."
+            found.append(Error(f"{name} {problem}", hint=hint, id="webchat.E008"))
+    return found
 
 
 def check_user_indexes(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
@@ -216,6 +213,6 @@ def register_checks() -> None:
     register(check_credentials, Tags.security)
     register(check_sandbox, Tags.security)
     register(check_limits, Tags.security)
-    register(check_hook)
+    register(check_hooks)
     register(check_user_indexes, Tags.models)
     register(check_webchats, Tags.database)

@@ -1,25 +1,27 @@
-"""What Twilio calls: the events of conversations.
+"""What Twilio calls: the events of conversations, and the Studio flow that asks about a chat.
 
 https://www.twilio.com/docs/conversations-classic/conversations-webhooks
+https://www.twilio.com/docs/studio/widget-library/http-request
 """
 
 from __future__ import annotations
 
 import re
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from webchat.audit import note_webhook
 from webchat.chats.end import look_again, note_end
+from webchat.chats.facts import facts_for_agents
 from webchat.conf import conf
 from webchat.flex.gateway import is_sid
 from webchat.flex.signatures import is_from_twilio
 from webchat.models import ChatSession
 
-# The parameters that are read.
+# The parameters that are read of an event.
 _READ = ("AccountSid", "EventType", "ConversationSid", "StateTo")
 _ENDED = ("onConversationStateUpdated", "closed")
 # What a state event consists of. A signature covers names and values as one text without anything in between, so that
@@ -40,37 +42,63 @@ _OF_A_STATE_EVENT = {
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class ConversationsWebhook(View):
-    """Signature first. An event may only move a session forward, so repeated and reordered ones do no harm; unknown
-    events and chats are answered 200, so that Twilio does not send them again. An end that has more in it than a state
-    event of Twilio's is no proof: the worker asks Twilio."""
+class TwilioWebhook(View):
+    """Signature first: 403. What is read may come only once: 400. What is about another account is answered as what is
+    about no chat of ours."""
 
     http_method_names = ["post"]
+    reads: tuple[str, ...] = ()
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if not is_from_twilio(request):
             note_webhook("webhook_refused")
             return HttpResponse(status=403)
-        values = {name: request.POST.getlist(name) for name in _READ}
+        values = {name: request.POST.getlist(name) for name in self.reads}
         if any(len(each) > 1 for each in values.values()):
             note_webhook("webhook_ambiguous")
             return HttpResponse(status=400)
-        event = {name: each[0] if each else "" for name, each in values.items()}
-        if event["AccountSid"] != conf.TWILIO_ACCOUNT_SID:
-            note_webhook("webhook_of_another_account", sid=event["AccountSid"])
-        elif (event["EventType"], event["StateTo"]) == _ENDED and is_sid(event["ConversationSid"], "CH"):
-            self.close(event["ConversationSid"], is_certain=is_state_event(request.POST))
+        said = {name: each[0] if each else "" for name, each in values.items()}
+        if said["AccountSid"] != conf.TWILIO_ACCOUNT_SID:
+            note_webhook("webhook_of_another_account", sid=said["AccountSid"])
+            return self.answer(None)
+        session = None
+        if is_sid(said["ConversationSid"], "CH"):
+            session = ChatSession.objects.running().filter(channel_sid=said["ConversationSid"]).first()
+        return self.take(session, said, request.POST)
+
+    def take(self, session: ChatSession | None, said: dict[str, str], form: QueryDict) -> HttpResponse:
+        """`said` has the parameters that are read, "" for those that are not there. No session: no running chat of ours."""
+        return self.answer(session)
+
+    def answer(self, session: ChatSession | None) -> HttpResponse:
         return HttpResponse(status=200)
 
-    def close(self, channel_sid: str, *, is_certain: bool) -> None:
-        session = ChatSession.objects.running().filter(channel_sid=channel_sid).first()
-        if session is None:
-            return
-        if is_certain:
-            note_end(session)
-        else:
-            note_webhook("webhook_ambiguous", sid=channel_sid)
-            look_again(session)
+
+class ConversationsWebhook(TwilioWebhook):
+    """An event may only move a session forward, so repeated and reordered ones do no harm; unknown events and chats are
+    answered 200, so that Twilio does not send them again. An end that has more in it than a state event of Twilio's is no
+    proof: the worker asks Twilio."""
+
+    reads = _READ
+
+    def take(self, session: ChatSession | None, said: dict[str, str], form: QueryDict) -> HttpResponse:
+        if session is not None and (said["EventType"], said["StateTo"]) == _ENDED:
+            if is_state_event(form):
+                note_end(session)
+            else:
+                note_webhook("webhook_ambiguous", sid=session.channel_sid)
+                look_again(session)
+        return self.answer(session)
+
+
+class StudioWebhook(TwilioWebhook):
+    """Answers what agents may know of a running chat, {} of any other conversation. It changes nothing, and a request that is
+    sent again gets the same of the same chat."""
+
+    reads = ("AccountSid", "ConversationSid")
+
+    def answer(self, session: ChatSession | None) -> HttpResponse:
+        return JsonResponse(facts_for_agents(session) if session else {}, headers={"Cache-Control": "no-store"})
 
 
 def is_state_event(form: QueryDict) -> bool:

@@ -21,7 +21,7 @@ START = "/api/webchat/support/sessions/"
 CURRENT = f"{START}current/"
 ABSENT = "00000000-0000-4000-8000-000000000000"
 RENEW, END = f"/api/webchat/sessions/{ABSENT}/token/", f"/api/webchat/sessions/{ABSENT}/end/"
-WEBHOOK = "/webhooks/twilio/conversations/"
+WEBHOOK, STUDIO = "/webhooks/twilio/conversations/", "/webhooks/twilio/studio/"
 PAGE, PANEL, STYLES = "/webchat/support/", "/webchat/support/panel/", "/webchat/support/launcher.css"
 
 
@@ -251,6 +251,7 @@ METHODS = [
         END: ["POST"],
         "/api/schema/": ["GET", "HEAD"],
         WEBHOOK: ["POST"],
+        STUDIO: ["POST"],
         PAGE: ["GET", "HEAD", "POST"],
         PANEL: ["GET", "HEAD"],
         STYLES: ["GET", "HEAD"],
@@ -352,7 +353,8 @@ RENEWALS = [
 ]  # fmt: skip
 
 WEBHOOKS = [
-    Case(f"webhook {name}", "POST", WEBHOOK, 403, None, body, content_type, headers, environ)
+    Case(f"{path.split('/')[-2]} webhook {name}", "POST", path, 403, None, body, content_type, headers, environ)
+    for path in (WEBHOOK, STUDIO)
     for name, body, content_type, headers, environ in [
         ("unsigned", b"EventType=x", FORM, {}, {}),
         ("without a body", b"", FORM, {"X-Twilio-Signature": "x"}, {}),

@@ -61,7 +61,7 @@ def test_a_header_with_one_is_as_if_it_were_not_there(visitor, header):
     "path",
     ["/accounts/login/", "/accounts/password_reset/", "/accounts/password_change/", "/accounts/second-factor/",
      "/admin/login/", "/admin/webchat/webchat/add/", "/webchat/support/", "/webchat/support/end/", "/accounts/logout/",
-     "/api/webchat/support/sessions/", "/webhooks/twilio/conversations/"],
+     "/api/webchat/support/sessions/", "/webhooks/twilio/conversations/", "/webhooks/twilio/studio/"],
 )  # fmt: skip
 def test_a_form_with_one_is_no_error(visitor, path):
     client = Client(raise_request_exception=False)

@@ -32,6 +32,8 @@ def test_a_sound_configuration_has_no_complaint():
         ({"TWILIO_API_KEY_SID": "AC" + "0" * 32}, ["webchat.W002"]),
         ({"WEBCHAT_BEFORE_START": "shop.absent.before_start"}, ["webchat.E008"]),
         ({"WEBCHAT_BEFORE_START": "config.settings.BASE_DIR"}, ["webchat.E008"]),
+        ({"WEBCHAT_TELL_AGENTS": "shop.absent.tell_agents"}, ["webchat.E008"]),
+        ({"WEBCHAT_TELL_AGENTS": "config.settings.BASE_DIR"}, ["webchat.E008"]),
         ({"TWILIO_SANDBOX_URL": "http://sandbox.example:8001"}, ["webchat.E002"]),
         ({"SERVED_OVER_TLS": True}, ["webchat.E003"]),
         ({"SERVED_OVER_TLS": True, "TWILIO_SANDBOX_URL": ""}, []),
