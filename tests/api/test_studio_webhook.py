@@ -53,7 +53,11 @@ def test_an_agent_learns_what_matches_an_account_and_the_visitor_does_not(webcha
     visitor = VisitorClient()
     first = start(visitor)
     answer = ask(settings, first)
-    assert (answer.status_code, answer["Content-Type"], answer["Cache-Control"]) == (200, "application/json", "no-store")
+    assert (answer.status_code, answer["Content-Type"], answer["Cache-Control"]) == (
+        200,
+        "application/json",
+        "no-store",
+    )
     page = f"/admin/webchat/chatsession/{first.pk}/change/"
     assert answer.json() == {
         "session_url": settings.PUBLIC_BASE_URL + page,

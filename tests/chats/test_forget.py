@@ -89,7 +89,8 @@ def test_an_account_is_found_by_its_chats_and_by_its_address(webchat, sandbox, f
 
 
 @pytest.mark.parametrize(
-    "spelling", ["Zoë@BÜCHER.example", "zoë@xn--bcher-kva.example", " zoe\u0308@bücher。example", "zo\u200bë@bücher.example"]
+    "spelling",
+    ["Zoë@BÜCHER.example", "zoë@xn--bcher-kva.example", " zoe\u0308@bücher。example", "zo\u200bë@bücher.example"],
 )
 def test_an_address_is_found_however_it_is_spelt(spelling):
     """As the form and the site's users are compared: case, Punycode, composed letters and unseen characters do not count."""

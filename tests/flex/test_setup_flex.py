@@ -84,6 +84,9 @@ def test_an_account_with_flex_gets_all_that_a_chat_needs(twilio, setup, kind):
         "studio_flow_sid": flow["sid"],
         "studio_retry_count": 3,
     }
+    (asked,) = (state for state in flow["definition"]["states"] if state["type"] == "make-http-request")
+    assert asked["properties"]["url"] == "http://127.0.0.1:8000/webhooks/twilio/studio/"
+    assert "and asks 127.0.0.1 what agents may know" in words
     webchat = Webchat.objects.get(slug="support")
     assert (webchat.address_sid, webchat.chat_service_sid) == (made["sid"], account.CHAT_SERVICE_SID)
     assert [field.name for field in webchat.fields.all()] == ["name", "question"]
@@ -197,13 +200,13 @@ def test_twilio_may_store_the_definition_in_its_own_way(twilio, setup):
     changed = flow["definition"]
     changed["states"].reverse()
     changed["states"][0]["properties"]["offset"] = {"x": 7, "y": 7}
-    changed["states"][1]["properties"]["waitUrl"] = None
+    changed["states"][-1]["properties"]["waitUrl"] = None
     for commit_message in ("", flow["commit_message"]):
         twilio.rest(
             "POST", f"{FLOWS}/{sid}", Status="published", Definition=json.dumps(changed), CommitMessage=commit_message
         )
         assert "Nothing is left to do." in setup("--yes")[1]
-        changed["states"][1]["properties"]["priority"] = "normalised"
+        changed["states"][-1]["properties"]["priority"] = "normalised"
 
 
 def test_a_draft_is_published(twilio, setup):
@@ -297,14 +300,14 @@ def test_what_was_changed_in_the_console_is_not_overwritten_unasked(twilio, setu
     assert setup("--yes")[0] == 0
     sid = flows(twilio)[FLOW_NAME]
     changed = twilio.rest("GET", f"{FLOWS}/{sid}")["definition"]
-    changed["states"][1]["properties"]["priority"] = "9"
+    changed["states"][-1]["properties"]["priority"] = "9"
     twilio.rest("POST", f"{FLOWS}/{sid}", Status="published", Definition=json.dumps(changed))
     for arguments, expected in (([], 1), (["--keep"], 0)):
         status, words = setup("--yes", *arguments)
         assert (status, "was changed in the Console" in words) == (expected, True)
         assert twilio.rest("GET", f"{FLOWS}/{sid}")["definition"] == changed
     assert setup("--yes", "--replace")[0] == 0
-    assert twilio.rest("GET", f"{FLOWS}/{sid}")["definition"]["states"][1]["properties"]["priority"] == "0"
+    assert twilio.rest("GET", f"{FLOWS}/{sid}")["definition"]["states"][-1]["properties"]["priority"] == "0"
 
 
 def test_a_setting_of_the_whole_account_needs_its_flag(twilio, setup):

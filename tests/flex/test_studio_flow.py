@@ -44,7 +44,8 @@ FILTERS = {
     "UTF-8, nothing": to_json_of(ascii_only=False, nothing=""),
     "UTF-8, nil is an error": to_json_of(ascii_only=False, nothing=None),
 }
-STATES = build_definition(WORKFLOW, CHANNEL, "Webchat support of www.example.com")["states"]
+SITE = "https://www.example.com/webhooks/twilio/studio/"
+STATES = build_definition(WORKFLOW, CHANNEL, "Webchat support of www.example.com", SITE)["states"]
 TEMPLATES = {state["name"]: state["properties"]["attributes"] for state in STATES if state["type"] == "send-to-flex"}
 
 
@@ -55,8 +56,8 @@ def rendered(request):
     environment.add_filter("to_json", request.param)
     templates = {name: environment.from_string(text) for name, text in TEMPLATES.items()}
 
-    def render(attributes, name="SendToFlex"):
-        return templates[name].render(trigger={"conversation": {"ChannelAttributes": attributes}})
+    def render(attributes, name="SendToFlex", **widgets):
+        return templates[name].render(trigger={"conversation": {"ChannelAttributes": attributes}}, widgets=widgets)
 
     return render
 
@@ -106,6 +107,66 @@ def test_no_length_passes_the_limit(rendered):
 @pytest.mark.parametrize("attributes", [{}, {"pre_engagement_data": None}, {"pre_engagement_data": {}}, None], ids=str)
 def test_a_chat_without_data_reaches_an_agent_too(rendered, attributes):
     assert json.loads(rendered(attributes)) == {"pre_engagement_data": {}}
+
+
+# --- With what the site answers ----------------------------------------------------------------------------------------
+
+
+def test_the_sites_answer_is_in_the_task_beside_the_data(rendered):
+    for answer in (each[:12] for each in NASTY):
+        data = {"friendlyName": answer, "question": answer, answer[:9]: "x"}
+        site = {"session_url": "https://www.example.com/admin/", "site": {"note": answer, answer[:9]: [answer]}}
+        found = json.loads(rendered({"pre_engagement_data": data}, "SendToFlexWithFacts", AskSite={"parsed": site}))
+        assert found == {"pre_engagement_data": data, "site": site}
+
+
+def test_the_sites_answer_goes_before_the_data_and_no_length_passes_the_limit(rendered):
+    kept = set()
+    for answer in ("x", "é", '"', "\n"):
+        for length in range(0, 500, 40):
+            for more in range(0, 700, 60):
+                site = {"matches_account": ["email"], "note": "x" * more}
+                data = {"friendlyName": answer * 20, "question": answer * length}
+                asked = {"parsed": site}
+                text = rendered({"pre_engagement_data": data}, "SendToFlexWithFacts", AskSite=asked)
+                assert len(text) <= MOST_CHARACTERS
+                found = json.loads(text)
+                assert found["site"] == (site if len(json.dumps(site, separators=(",", ":"))) <= 600 else {})
+                kept.add(tuple(sorted(found["pre_engagement_data"])))
+    assert kept == {("friendlyName", "question"), ("friendlyName",)}
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"AskSite": {}}, {"AskSite": {"parsed": None}}, {"AskSite": {"parsed": {}}}], ids=str
+)
+def test_a_site_that_answers_nothing_loses_no_chat(rendered, asked):
+    data = {"friendlyName": "Ada", "question": "Hello?"}
+    found = json.loads(rendered({"pre_engagement_data": data}, "SendToFlexWithFacts", **asked))
+    assert found == {"pre_engagement_data": data, "site": {}}
+    assert json.loads(rendered(None, "SendToFlexWithFacts", **asked)) == {"pre_engagement_data": {}, "site": {}}
+
+
+def test_a_site_that_is_down_loses_no_chat_either():
+    """Then the task is made as without asking."""
+    states = {state["name"]: state for state in STATES}
+    following = {
+        name: {one["event"]: one.get("next") for one in state["transitions"]} for name, state in states.items()
+    }
+    assert following["Trigger"]["incomingConversationMessage"] == "AskSite"
+    assert following["AskSite"] == {"success": "SendToFlexWithFacts", "failed": "SendToFlex"}
+    assert following["SendToFlexWithFacts"]["failedToEnqueue"] == "SendToFlex"
+    assert following["SendToFlexWithFacts"]["callFailure"] == "SendToFlex"
+    asked = states["AskSite"]["properties"]
+    assert (asked["method"], asked["url"], asked["add_twilio_auth"]) == ("POST", SITE, False)
+    assert asked["content_type"].startswith("application/x-www-form-urlencoded")  # which Twilio signs with its values
+    checked(to_text(build_definition(WORKFLOW, CHANNEL, "x", SITE)))
+
+
+def test_a_flow_that_cannot_reach_the_site_does_not_ask_it():
+    states = {state["name"]: state for state in build_definition(WORKFLOW, CHANNEL, "x")["states"]}
+    assert states.keys() == {"Trigger", "SendToFlex", "SendToFlexWithoutData"}
+    after = {one["event"]: one.get("next") for one in states["Trigger"]["transitions"]}
+    assert after["incomingConversationMessage"] == "SendToFlex"
 
 
 def test_a_task_that_could_not_be_made_is_made_without_data():

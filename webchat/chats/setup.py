@@ -62,6 +62,7 @@ def plan_for(webchat: Webchat, **options: Any) -> Plan:
         slug=webchat.slug,
         site=conf.PUBLIC_BASE_URL,
         webhook_url=conf.PUBLIC_BASE_URL + reverse("twilio-conversations"),
+        studio_url=conf.PUBLIC_BASE_URL + reverse("twilio-studio"),
         address_sid=webchat.address_sid,
         **options,
     )

@@ -49,6 +49,7 @@ class Wishes:
     slug: str
     site: str  # PUBLIC_BASE_URL
     webhook_url: str
+    studio_url: str = ""  # that the flow asks about a chat
     address_sid: str = ""  # that of the webchat as it is
     wanted_address_sid: str = ""  # one that was asked for by name
     workflow: str = ""  # SID or name. "": as it is, else Flex's own
@@ -277,7 +278,8 @@ class _Planner:
             self.plan.obstacles.append("TaskRouter has no task channel “chat”: Flex makes it, so open Flex once.")
         if not channel_sid or not workflow_sid:
             return
-        self.plan.definition = studio_flow.build_definition(workflow_sid, channel_sid, self.wishes.owner)
+        site_url = self.wishes.studio_url if can_be_posted_to(self.wishes.studio_url) else ""
+        self.plan.definition = studio_flow.build_definition(workflow_sid, channel_sid, self.wishes.owner, site_url)
         commit_message = studio_flow.commit_message_of(self.plan.definition)
         if ours is not None:
             called = f"The Studio flow {ours.sid} “{ours.friendly_name}”"
@@ -361,6 +363,8 @@ class _Planner:
 
         what = f"Update the Studio flow {sid}" if sid else "Create the Studio flow"
         words = f"{what} “{self.wishes.owner}”, which sends chats to “{self.workflows[workflow_sid]}”"
+        if studio_flow.asks(self.plan.definition):
+            words += f" and asks {host_of(self.wishes.studio_url)} what agents may know"
         self.plan.steps.append(Step("flow", words, by_hand, run))
 
     # --- The address --------------------------------------------------------------------------------------------------

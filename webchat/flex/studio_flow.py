@@ -2,7 +2,8 @@
 
 Its attributes carry the pre-engagement data by the filter to_json, without quotes around the braces: whatever a visitor
 wrote, the text is JSON, and has no key of the visitor's own. Data that is too long for a task is left in the conversation,
-and only the name is in the task. https://www.twilio.com/docs/studio/rest-api/v2/flow
+and only the name is in the task. Where the site can be reached it is asked first what agents may know; one that does not
+answer loses no chat. https://www.twilio.com/docs/studio/rest-api/v2/flow
 """
 
 from __future__ import annotations
@@ -15,15 +16,25 @@ from typing import Any
 FILE = Path(__file__).with_name("studio_flow.json")
 # Tells in a flow's description whose it is, and in a commit message that it was published from here.
 MARK = "flex-webchat"
+# The states that ask the site, and make a task with its answer.
+ASKING = {"AskSite", "SendToFlexWithFacts"}
 
 
-def build_definition(workflow_sid: str, task_channel_sid: str, owner: str) -> dict[str, Any]:
-    """The flow for one workflow, WW…, and task channel, TC…. `owner` names the webchat and its site."""
+def build_definition(workflow_sid: str, task_channel_sid: str, owner: str, site_url: str = "") -> dict[str, Any]:
+    """The flow for one workflow, WW…, and task channel, TC…. `owner` names the webchat and its site. `site_url` is asked about
+    each chat; "" for nobody, in a flow without the states that this takes."""
     definition: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     definition["description"] = description_of(owner)
+    if not site_url:
+        definition["states"] = [state for state in definition["states"] if state["name"] not in ASKING]
     for state in definition["states"]:
         if state["type"] == "send-to-flex":
             state["properties"] |= {"workflow": workflow_sid, "channel": task_channel_sid}
+        elif state["type"] == "make-http-request":
+            state["properties"]["url"] = site_url
+        for transition in state["transitions"]:
+            if transition.get("next") == "AskSite" and not site_url:
+                transition["next"] = "SendToFlex"
     return definition
 
 
@@ -53,6 +64,11 @@ def workflow_in(definition: object) -> str:
             properties = state.get("properties")
             return str(properties.get("workflow") or "") if isinstance(properties, dict) else ""
     return ""
+
+
+def asks(definition: dict[str, Any]) -> bool:
+    """Whether a flow of ours asks the site."""
+    return any(state["name"] in ASKING for state in definition["states"])
 
 
 def is_same(planned: Any, found: Any) -> bool:
