@@ -60,6 +60,7 @@ class Code(Enum):
         _("This form was already sent with other answers. Please reload it."),
         needs_new_key=True,
     )
+    RATING_OVER = _Kind("rating_over", 410, _("This chat can no longer be rated."))
     TOO_MANY = _Kind("too_many", 429, _("Too many chats were started from here. Please try again later."))
     BUSY = _Kind(
         "busy",

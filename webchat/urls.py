@@ -14,5 +14,6 @@ urlpatterns = [
     path("<slug:slug>/message/", views.message, name="message"),
     path("<slug:slug>/end/", views.end, name="end"),
     path("<slug:slug>/offer/", views.offer, name="offer"),
+    path("<slug:slug>/rating/<uuid:session_id>/", views.rating, name="rating"),
     path("<slug:slug>/launcher.css", views.stylesheet, name="stylesheet"),
 ]

@@ -26,15 +26,17 @@ from webchat.chats.availability import availability_of
 from webchat.chats.end import end_chat
 from webchat.chats.note import post_note_after
 from webchat.chats.question import post_question_after
+from webchat.chats.rating import may_rate, rate_chat, rated_session, should_ask_for_rating
 from webchat.chats.start import start_in_turn, submit
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.forms.form import FormInvalid, PreEngagementForm
 from webchat.forms.message_form import MessageForm
+from webchat.forms.rating_form import RatingForm
 from webchat.forms.submit import bind_form
 from webchat.hours import state_of, takes_messages
 from webchat.messages.take import leave_message
-from webchat.models import ChatSession, Message, Webchat, WhenNobody
+from webchat.models import ChatSession, Message, Rating, Webchat, WhenNobody
 from webchat.models.copies import webchat_named
 from webchat.protection import form_keys, proof_of_work
 from webchat.visitors import Visitor, mark_of, page_secret, remember, visitor_of
@@ -165,7 +167,45 @@ def end(request: HttpRequest, slug: str) -> HttpResponse:
     webchat = webchat_or_404(slug)
     if session := ChatSession.running_of(visitor_of(request), webchat):
         end_chat(session, ChatSession.EndedBy.VISITOR)
+        if should_ask_for_rating(session):
+            return redirect("webchat:rating", slug, session.pk)
     return redirect("webchat:page", slug)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@csrf_protect
+@sensitive_post_parameters()
+def rating(request: HttpRequest, slug: str, session_id: uuid.UUID) -> HttpResponse:
+    """The form of a rating: on the page without JavaScript, and with `?panel` as a fragment for the script."""
+    visitor, is_panel = visitor_of(request), "panel" in request.GET
+    try:
+        session = rated_session(visitor, session_id, slug)
+    except ChatSession.DoesNotExist as missing:
+        raise Http404 from missing
+    rated = Rating.objects.filter(pk=session.pk).first()
+    initial = {"score": rated.score, "comment": rated.comment} if rated else None
+    sent = request.POST if request.method == "POST" else None
+    form = RatingForm(sent, initial=initial, auto_id=f"webchat-{slug}-rating-%s")
+    error, status = "", 200
+    if form.is_bound and not form.is_valid():
+        status = Code.INVALID.status
+    elif form.is_bound:
+        try:
+            rate_chat(session, form.cleaned_data["score"], form.cleaned_data["comment"])
+            return redirect(f"{reverse('webchat:rating', args=[slug, session_id])}{'?panel' if is_panel else ''}")
+        except ChatRefused as refused:
+            note_refusal(refused, slug)
+            error, status = str(refused.detail), refused.code.status
+    context = {
+        "webchat": session.webchat,
+        "state": "rating",
+        "session": session,
+        "rated": rated,
+        "form": form if may_rate(session) and (rated is None or rated.may_change) else None,
+        "error": error,
+    }
+    return _render(request, "webchat/_rating.html" if is_panel else "webchat/page.html", visitor, context, status)
 
 
 @require_safe

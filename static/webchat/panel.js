@@ -292,7 +292,8 @@ export class Panel {
     const under = [...this.#view.childNodes];
     this.#view.replaceChildren(this.templates.clone("loading"));
     this.#form = undefined; // that asks nothing would start by itself
-    const module = await this.host.load("chat").catch(() => null);
+    this.#style();
+    const [module] = await Promise.all([this.host.load("chat").catch(() => null), stylesOf(this.host)]);
     if (this.#disposed || body !== this.#body) return;
     this.#view.replaceChildren(this.templates.clone("chat"));
     const { log } = module ? new module.PastChat(this, this.#view, past, () => this.#startAnother()).transcript : {};
@@ -340,10 +341,14 @@ export class Panel {
 
   /** What a chat takes, while there is time. Asked for again when it is needed. */
   #prefetch() {
-    const styles = this.#body.querySelector("template[data-webchat-chat-stylesheet]");
-    if (styles instanceof HTMLTemplateElement) styles.replaceWith(styles.content);
+    this.#style();
     this.host.fetchModule("chat").catch(() => {});
     this.host.fetchModule("sdk").catch(() => {});
+  }
+
+  #style() {
+    const styles = this.#body.querySelector("template[data-webchat-chat-stylesheet]");
+    if (styles instanceof HTMLTemplateElement) styles.replaceWith(styles.content);
   }
 
   async #resume({ again = false } = {}) {
@@ -377,7 +382,7 @@ export class Panel {
     this.#chat?.dispose();
     this.#chat = this.#kept = this.#over = undefined;
     this.#draft = "";
-    for (const name of ["form", "past", "draft", "unsent"]) this.host.remember(null, name);
+    for (const name of ["form", "past", "draft", "unsent", "unrated"]) this.host.remember(null, name);
     this.#reload();
     this.#body.hidden = false;
   }

@@ -21,6 +21,7 @@ CHAT_URLS = {
     "webchat/<slug:slug>/message/",
     "webchat/<slug:slug>/end/",
     "webchat/<slug:slug>/offer/",
+    "webchat/<slug:slug>/rating/<uuid:session_id>/",
     "webchat/<slug:slug>/launcher.css",
     "webchat/<slug:slug>/flex-ui/token",
     "webchat/<slug:slug>/flex-ui/token/refresh",
@@ -31,6 +32,7 @@ CHAT_URLS = {
     "api/webchat/<slug:slug>/messages/",
     "api/webchat/sessions/<uuid:session_id>/token/",
     "api/webchat/sessions/<uuid:session_id>/end/",
+    "api/webchat/sessions/<uuid:session_id>/rating/",
 }
 
 

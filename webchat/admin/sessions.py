@@ -15,12 +15,29 @@ from django.utils.translation import ngettext
 from webchat.admin.tools import BoundedPaginator
 from webchat.chats.forget import Traces, export, forget
 from webchat.fields.lookups import same_but_for_case
-from webchat.models import ChatSession
+from webchat.models import ChatSession, Rating
 
 # That are erased at once: each takes some calls to Twilio, for which the member of staff waits.
 MOST_FORGOTTEN = 20
 # Accounts with one e-mail address: Django does not keep it unique.
 MOST_ACCOUNTS = 20
+
+
+class RatingInline(admin.StackedInline):
+    """Read by those who have the permission for it, changed by nobody."""
+
+    model = Rating
+    fields = ["score", "comment", "rated_at"]
+    readonly_fields = ["rated_at"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(ChatSession)
@@ -39,6 +56,7 @@ class ChatSessionAdmin(admin.ModelAdmin):
         "after 10,001 chats: search, or filter by date, for older ones."
     )
     actions = ["forget_chats"]
+    inlines = [RatingInline]
     exclude = ["account", "browser", "owner", "key", "answers_digest"]
 
     def get_search_results(

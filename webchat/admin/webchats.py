@@ -120,6 +120,10 @@ class WebchatAdmin(ConcurrentEditsMixin):
             {"classes": ["collapse"], "fields": ["message_recipients", "queue_and_tasks"]},
         ),
         (
+            _("Rating"),
+            {"classes": ["collapse"], "fields": ["ask_rating", "rating_question"]},
+        ),
+        (
             _("Attachments"),
             {"classes": ["collapse"], "fields": ["attachments", "attachment_kinds", "attachment_max_mb"]},
         ),

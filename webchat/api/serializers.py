@@ -9,7 +9,8 @@ from rest_framework import serializers
 
 from webchat.conf import conf
 from webchat.flex.tokens import Token, sdk_options
-from webchat.models import ChatSession, Message, Webchat
+from webchat.models import ChatSession, Message, Rating, Webchat
+from webchat.models.rating import COMMENT_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,19 @@ class EndedSerializer(serializers.Serializer[ChatSession]):
 class MessageSerializer(serializers.Serializer[Message]):
     message_id = serializers.UUIDField(source="pk")
     received_at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ")
+
+
+class RatingRequestSerializer(serializers.Serializer[Any]):
+    """What the visitor thought of the chat: 1 is very bad, 5 very good."""
+
+    score = serializers.IntegerField(min_value=1, max_value=5)
+    comment = serializers.CharField(max_length=COMMENT_MAX, allow_blank=True, required=False)
+
+
+class RatingSerializer(serializers.Serializer[Rating]):
+    session_id = serializers.UUIDField(source="pk")
+    score = serializers.IntegerField(min_value=1, max_value=5)
+    comment = serializers.CharField(max_length=COMMENT_MAX, allow_blank=True)
 
 
 class ErrorSerializer(serializers.Serializer[dict[str, Any]]):

@@ -13,4 +13,5 @@ urlpatterns = [
     path("visitor/", views.WhoView.as_view(), name="visitor"),
     path("sessions/<uuid:session_id>/token/", views.TokenView.as_view(), name="token"),
     path("sessions/<uuid:session_id>/end/", views.EndView.as_view(), name="end"),
+    path("sessions/<uuid:session_id>/rating/", views.RatingView.as_view(), name="rating"),
 ]

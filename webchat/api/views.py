@@ -24,12 +24,17 @@ from webchat.api.serializers import (
     EndedSerializer,
     ErrorSerializer,
     MessageSerializer,
+    RatingRequestSerializer,
+    RatingSerializer,
     VisitorSerializer,
 )
 from webchat.chats.end import end_chat
 from webchat.chats.question import post_question_after
+from webchat.chats.rating import rate_chat, rated_session
 from webchat.chats.start import submit
 from webchat.chats.token import issue_token
+from webchat.errors import ChatRefused, Code
+from webchat.forms.rating_form import RatingForm
 from webchat.messages.take import leave_message
 from webchat.models import ChatSession
 from webchat.models.copies import webchat_named
@@ -187,3 +192,25 @@ class EndView(ChatView):
         session = ChatSession.get_of(self.visitor(), session_id)
         end_chat(session, ChatSession.EndedBy.VISITOR)
         return Response(EndedSerializer(session).data)
+
+
+class RatingView(ChatView):
+    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
+
+    @extend_schema(
+        operation_id="rate",
+        summary="Rate a chat that is over",
+        description="Once, within 24 hours of its end, and changed within ten minutes; where the webchat asks for ratings.",
+        request=RatingRequestSerializer,
+        responses={200: RatingSerializer, **_errors(400, 403, 404, 406, 409, 410, 413, 415, 503)},
+    )
+    @method_decorator(sensitive_variables())
+    def post(self, request: Request, session_id: uuid.UUID) -> Response:
+        session = rated_session(self.visitor(), session_id)
+        form = RatingForm(cast("Mapping[str, Any]", request.data))
+        if not form.is_valid():
+            raise ChatRefused(
+                Code.INVALID, fields={name: [str(one) for one in errors] for name, errors in form.errors.items()}
+            )
+        rating = rate_chat(session, form.cleaned_data["score"], form.cleaned_data["comment"])
+        return Response(RatingSerializer(rating).data)

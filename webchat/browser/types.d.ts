@@ -8,6 +8,7 @@ import type * as Figures from "../../static/webchat/chat/figures.js";
 import type * as Hours from "../../static/webchat/hours.js";
 import type * as OpeningTime from "../../static/webchat/opening-time.js";
 import type * as OutgoingFiles from "../../static/webchat/chat/outgoing-files.js";
+import type * as Rating from "../../static/webchat/chat/rating.js";
 import type * as ReceivedFiles from "../../static/webchat/chat/received-files.js";
 import type * as RichText from "../../static/webchat/chat/rich-text.js";
 import type * as Panel from "../../static/webchat/panel.js";
@@ -29,6 +30,7 @@ export interface Modules {
   alerts: typeof Alerts;
   download: typeof Download;
   figures: typeof Figures;
+  rating: typeof Rating;
 }
 
 /** What our API answers to start, renew and current. */
@@ -85,6 +87,8 @@ export interface Entry {
 
 /** What a tab remembers of a chat that has ended. */
 export interface Past {
+  /** Its id on our server. */
+  session: string;
   entries: Entry[];
   /** Whether the earliest message is among them. */
   isWhole: boolean;

@@ -25,7 +25,7 @@ from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.forms.form import PreEngagementForm
-from webchat.models import ChatSession, Message, RetiredKey, Webchat
+from webchat.models import ChatSession, Message, Rating, RetiredKey, Webchat
 from webchat.models.session import ChatSessionQuerySet, account_seal
 from webchat.protection.outage import passage
 from webchat.visitors import Visitor, cookie_of, visitor_of
@@ -162,6 +162,7 @@ def let_go_of_deleted_user(sender: object, instance: AbstractBaseUser, **kwargs:
     theirs = ChatSession.objects.filter(user_id=instance.pk)
     _log(theirs.end(EndedBy.ACCOUNT))
     theirs.forget_answers()
+    Rating.objects.filter(session__user_id=instance.pk).update(comment="")
     Message.objects.filter(user_id=instance.pk).delete()
 
 

@@ -22,7 +22,7 @@ from webchat.errors import ChatRefused
 from webchat.fields.emails import same_address
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.flex.taskrouter import TaskRouter
-from webchat.models import ChatSession, Message
+from webchat.models import ChatSession, Message, Rating
 from webchat.protection.outage import passage
 
 logger = structlog.get_logger(__name__)
@@ -98,7 +98,12 @@ def _together(rows: Iterable[Any], more: Iterable[Any]) -> list[Any]:
 
 def export(traces: Traces) -> dict[str, Any]:
     """All that the site holds of that person's chats and messages, as plain JSON."""
-    return {"chats": _plain(traces.sessions), "messages": _plain(traces.messages)}
+    ratings = {one["id"]: one for one in _plain(Rating.objects.filter(session__in=traces.sessions))}
+    chats = _plain(traces.sessions)
+    for chat in chats:
+        if rating := ratings.get(chat["id"]):
+            chat["rating"] = {name: value for name, value in rating.items() if name != "id"}
+    return {"chats": chats, "messages": _plain(traces.messages)}
 
 
 def _plain(rows: Iterable[Any]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from webchat.chats.token import AGE_CAP
 from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
-from webchat.models import ChatSession, Message, OutgoingMail, RetiredKey
+from webchat.models import ChatSession, Message, OutgoingMail, Rating, RetiredKey
 from webchat.models.due import Stop, never, take_due
 from webchat.models.session import LEASE, ChatSessionQuerySet
 from webchat.protection import limits
@@ -210,6 +210,8 @@ def prune(stop: Stop = never, *, allow_most: bool = False) -> int:
     told, texts = sessions.exclude(answers={}), left.exclude(text="")
     old_told = told.exclude(status=Status.ACTIVE).filter(created_at__lt=answers_end)
     old_texts = texts.filter(received_at__lt=answers_end)
+    comments = Rating.objects.order_by().exclude(comment="")
+    old_comments = comments.filter(rated_at__lt=answers_end)
     # A channel is closed before its row goes.
     old = sessions.closed().filter(created_at__lt=rows_end)
     old_left = left.filter(received_at__lt=rows_end)
@@ -220,12 +222,14 @@ def prune(stop: Stop = never, *, allow_most: bool = False) -> int:
         _Due("messages past their retention", old_left, left, "received_at", rows_end, WAITS_TO_PRUNE),
         _Due("answers past their retention", old_told, told, "created_at", answers_end, WAITS_TO_PRUNE),
         _Due("texts past their retention", old_texts, texts, "received_at", answers_end, WAITS_TO_PRUNE),
+        _Due("comments past their retention", old_comments, comments, "rated_at", answers_end, WAITS_TO_PRUNE),
     )
     if not (allow_most or all(due.is_plausible() for due in dues)):
         return 0
     done = {
         "answers": _in_batches(old_told, lambda rows: rows.forget_answers(), stop),
         "texts": _in_batches(old_texts, lambda rows: rows.forget_texts(), stop),
+        "comments": _in_batches(old_comments, lambda rows: rows.update(comment=""), stop),
         "sessions": _in_batches(old, _delete, stop),
         "messages": _in_batches(old_left, _delete, stop),
         "mails": _in_batches(old_mail, _delete, stop),

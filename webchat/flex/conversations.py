@@ -22,6 +22,8 @@ from webchat.flex.gateway import Channel, Destination, FlexError, is_sid
 WEBHOOKS = "true"
 # Answers are at most 64 KiB, and one message may have 32: so few at a time.
 MESSAGES_READ = 5
+# Messages among which an agent's is looked for.
+ANSWER_LOOKED_FOR = 50
 # User, channel, conversation: not found. https://www.twilio.com/docs/api/errors
 ABSENT = {50200, 50300, 50350}
 # In a message's attributes: the sender's own id of it. The widget writes and reads it too (chat/conversation.js).
@@ -69,6 +71,14 @@ class ConversationsGateway:
                 message.author == channel.identity and client_id_in(message.attributes) == client_id
                 for message in messages
             )
+
+    def has_answer(self, channel: Channel) -> bool:
+        own = {channel.identity, NOTE_AUTHOR}
+        with trusted_shape():
+            messages = self._conversation(channel.sid).messages.stream(
+                order="asc", limit=ANSWER_LOOKED_FOR, page_size=MESSAGES_READ
+            )
+            return any(message.author not in own for message in messages)
 
     def close(self, channel_sid: str) -> None:
         conversation = self._conversation(channel_sid)

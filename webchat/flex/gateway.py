@@ -122,6 +122,9 @@ class Gateway(Protocol):
     def has_message(self, channel: Channel, client_id: str) -> bool:
         """Whether the visitor's message of that id is there."""
 
+    def has_answer(self, channel: Channel) -> bool:
+        """Whether anybody but the visitor and the website wrote something, among the first messages."""
+
     def close(self, channel_sid: str) -> None:
         """Ends the chat. A channel that is over or absent is closed: no error, but as of has_ended()."""
 

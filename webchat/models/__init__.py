@@ -8,6 +8,7 @@ from webchat.models.mail import OutgoingMail
 from webchat.models.message import Message
 from webchat.models.protection import LimitCounter, Outage, RefusedWebchat
 from webchat.models.queue import QueueFigures
+from webchat.models.rating import Rating
 from webchat.models.session import ChatSession, RetiredKey
 from webchat.models.webchat import Closure, Webchat, WhenClosed, WhenNobody
 from webchat.models.worker import Work, WorkerPass
@@ -22,6 +23,7 @@ __all__ = [
     "OutgoingMail",
     "PreEngagementField",
     "QueueFigures",
+    "Rating",
     "RefusedWebchat",
     "RetiredKey",
     "Span",

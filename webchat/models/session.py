@@ -218,6 +218,16 @@ class ChatSession(models.Model):
         return cls.objects.without_answers().owned_by(visitor).exclude(left_behind).get(pk=session_id)
 
     @classmethod
+    def past_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
+        """The chat that this browser and user had, over or not: a browser keeps its name when it gets a new key for chats.
+        Raises DoesNotExist, as get_of() does."""
+        left_behind = Q(status=cls.Status.ENDED, ended_by__in=(cls.EndedBy.SIGN_IN, cls.EndedBy.LOGOUT))
+        mine = cls.objects.filter(browser=visitor.browser, user_id=visitor.user_id, offered_until=None)
+        if visitor.user is None:
+            mine = mine.filter(account="")  # else it was a user's who is deleted meanwhile
+        return mine.exclude(left_behind).select_related("webchat").get(pk=session_id)
+
+    @classmethod
     def running_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
         """The latest running chat of this visitor with this webchat."""
         session = cls.objects.without_answers().owned_by(visitor).running().filter(webchat=webchat).first()

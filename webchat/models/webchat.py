@@ -333,6 +333,19 @@ class Webchat(models.Model):
         ),
     )
 
+    ask_rating = models.BooleanField(
+        _("ask for a rating"),
+        default=False,
+        db_default=False,
+        help_text=_("After a chat in which an agent wrote something: 1 to 5, and a comment if the visitor likes."),
+    )
+    rating_question = models.CharField(
+        _("question"),
+        max_length=200,
+        default=gettext_noop("How was this chat?"),
+        db_default="How was this chat?",
+    )
+
     message_recipients = models.TextField(
         _("mail messages to"),
         max_length=1000,

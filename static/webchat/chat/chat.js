@@ -6,7 +6,7 @@ import { Composer } from "./composer.js";
 import { ConnectionNotice } from "./connection-notice.js";
 import { Conversation } from "./conversation.js";
 import { EndDialog } from "./end-dialog.js";
-import { pastOf, saveConversation } from "./past-chat.js";
+import { offerRating, pastOf, saveConversation } from "./past-chat.js";
 import { People } from "./people.js";
 import { Transcript } from "./transcript.js";
 import { TwilioClient } from "./twilio-client.js";
@@ -436,20 +436,21 @@ export class Chat {
     this.client.close();
     const { by, tellServer } = ENDS[cause];
     // The page is told first: what our server answers changes nothing for the visitor.
-    if (tellServer) {
-      this.api.end(this.session).catch((error) => {
-        // Somebody signed in or out, here or in another tab: the next person at this screen reads nothing of it.
-        if (error instanceof ApiError && error.status === 404) this.on.disowned();
-      });
-    }
+    const told = tellServer
+      ? this.api.end(this.session).catch((error) => {
+          // Somebody signed in or out, here or in another tab: the next person at this screen reads nothing of it.
+          if (error instanceof ApiError && error.status === 404) this.on.disowned();
+        })
+      : Promise.resolve();
     const draft = this.composer.finish();
     this.host.remember(null, "unsent");
     this.endDialog.show(draft, { isNews: true });
     this.notice.clear();
     this.people.end();
     this.header.clear();
-    const past = pastOf(this.transcript, this.templates, draft, !this.conversation.hasOlder);
+    const past = pastOf(this.session, this.transcript, this.templates, draft, !this.conversation.hasOlder);
     this.on.ended(past, cause === "visitor");
+    told.then(() => offerRating(this.host, this.view, past));
     this.host.emit("ended", { session_id: this.session, by });
   }
 }

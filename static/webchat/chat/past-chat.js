@@ -34,18 +34,20 @@ export class PastChat {
     for (const button of view.querySelectorAll("[data-webchat-download]")) {
       button.addEventListener("click", () => saveConversation(host, this.transcript, header.title, past.isWhole));
     }
+    offerRating(host, view, past);
   }
 }
 
 /**
  * What a tab can remember: people by their names, and files as words, for nobody can fetch them any more.
+ * @param {string} session
  * @param {Transcript} transcript
  * @param {Templates} templates
  * @param {string} draft
  * @param {boolean} isWhole whether the earliest message is in the transcript
  * @returns {Past}
  */
-export function pastOf(transcript, templates, draft, isWhole) {
+export function pastOf(session, transcript, templates, draft, isWhole) {
   const entries = transcript.timeline.entries.map(({ files = [], cancel: _, ...entry }) => ({
     ...entry,
     author: entry.own ? "" : (transcript.on.nameOf(entry.author) ?? ""),
@@ -54,7 +56,24 @@ export function pastOf(transcript, templates, draft, isWhole) {
       .join("\n"),
     status: entry.status === "sent" ? entry.status : /** @type {const} */ ("failed"),
   }));
-  return { entries, isWhole, draft };
+  return { session, entries, isWhole, draft };
+}
+
+/**
+ * Asks how the chat was, if an agent wrote something and the webchat wants to know.
+ * @param {WebChatElement} host
+ * @param {HTMLElement} view
+ * @param {Past} past
+ */
+export async function offerRating(host, view, { session, entries }) {
+  const place = view.querySelector("[data-webchat-rating-place]");
+  if (!(place instanceof HTMLElement) || !entries.some(({ kind, own }) => kind === "message" && !own)) return;
+  try {
+    const { askForRating } = await host.load("rating");
+    await askForRating(host, place, session);
+  } catch {
+    host.emit("error", { code: "load_failed" });
+  }
 }
 
 /**

@@ -1,0 +1,70 @@
+"""How a visitor rates a chat that is over: once, to be changed for some minutes."""
+
+from __future__ import annotations
+
+import uuid
+
+import structlog
+from django.db import transaction
+
+from webchat.chats.end import CLOSE_SECONDS
+from webchat.clock import database_now
+from webchat.errors import ChatRefused, Code
+from webchat.flex import Deadline, FlexError, gateway_for
+from webchat.models import ChatSession, Rating
+from webchat.models.rating import MAY_CHANGE, MAY_RATE
+from webchat.protection.outage import passage
+from webchat.visitors import Visitor
+
+logger = structlog.get_logger(__name__)
+
+
+def rated_session(visitor: Visitor, session_id: uuid.UUID, slug: str = "") -> ChatSession:
+    """The visitor's own chat, if its webchat asks for ratings. Raises DoesNotExist where it is another's, or of another
+    webchat than the one that is named."""
+    session = ChatSession.past_of(visitor, session_id)
+    if not session.webchat.ask_rating or slug not in ("", session.webchat.slug):
+        raise ChatSession.DoesNotExist
+    return session
+
+
+def may_rate(session: ChatSession) -> bool:
+    """Whether it is over, for less than a day, and was a chat."""
+    return bool(
+        session.status == ChatSession.Status.ENDED
+        and session.started_at
+        and session.ended_at
+        and session.ended_at > database_now() - MAY_RATE
+    )
+
+
+def rate_chat(session: ChatSession, score: int, comment: str) -> Rating:
+    """Keeps the rating, or changes it. Raises ChatRefused, of the code TOO_EARLY while the chat goes on, RATING_OVER a day
+    after it, and some minutes after it was rated."""
+    if session.status in (ChatSession.Status.STARTING, ChatSession.Status.ACTIVE):
+        raise ChatRefused(Code.TOO_EARLY)
+    if not may_rate(session):
+        raise ChatRefused(Code.RATING_OVER)
+    told = {"score": score, "comment": comment}
+    with transaction.atomic():
+        rating, is_new = Rating.objects.get_or_create(session=session, defaults=told)
+    if not is_new:
+        changed = Rating.objects.filter(pk=session.pk, rated_at__gt=database_now() - MAY_CHANGE).update(**told)
+        if not changed:
+            raise ChatRefused(Code.RATING_OVER)
+        rating.score, rating.comment = score, comment
+    logger.info("chat_rated", session=str(session.pk))
+    return rating
+
+
+def should_ask_for_rating(session: ChatSession) -> bool:
+    """Whether the webchat asks for ratings, and an agent wrote something, which only Twilio knows. False where Twilio does
+    not say so in time. The widget has seen the messages and needs no question to Twilio."""
+    if not (session.webchat.ask_rating and session.channel_sid and may_rate(session)):
+        return False
+    try:
+        with passage():
+            return gateway_for(session.destination, Deadline(CLOSE_SECONDS)).has_answer(session.channel)
+    except (FlexError, ChatRefused) as error:
+        logger.warning("answer_not_looked_for", session=str(session.pk), reason=str(error))
+        return False
