@@ -81,14 +81,12 @@ browser: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 	export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
 	$(PYTEST) tests/e2e
 
-# Those that were run in Firefox, as Playwright drives it; what it cannot do there is in tests/e2e/not_in_firefox.py.
-FIREFOX_TESTS = $(addprefix tests/e2e/test_,journey.py widget_chat.py widget_continuity.py)
-
+# In Firefox as Playwright drives it; what it cannot do there is in tests/e2e/not_in_firefox.py.
 thorough: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
 	@$(BIN)/python -m tests.support.engines
 	export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
 	$(PYTEST) tests/e2e -m thorough
-	BROWSER=firefox $(PYTEST) $(FIREFOX_TESTS)
+	BROWSER=firefox $(PYTEST) tests/e2e
 	$(PYTEST) --ignore tests/e2e -m hypothesis --hypothesis-profile thorough
 	$(MAKE) cluster
 
