@@ -73,6 +73,12 @@ def prepare(env: dict[str, str]) -> None:
         )
 
 
+def set_up(env: dict[str, str]) -> None:
+    """Has the sandbox, which keeps nothing, run this site's flow and post to it."""
+    command = [sys.executable, "manage.py", "setup_flex", "support", "--yes", "--replace"]
+    subprocess.run(command, cwd=ROOT, env=env, check=False, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
 def serve(env: dict[str, str], site: str, sandbox: str) -> int:
     """Runs both until one ends or a signal comes. Returns the exit status."""
     commands = {
@@ -97,6 +103,7 @@ def serve(env: dict[str, str], site: str, sandbox: str) -> int:
         while not stopping and all(child.poll() is None for child in children.values()):
             if not told and is_up(f"{site}/health/ready") and is_up(f"{sandbox}/"):
                 told = True
+                set_up(env)
                 print(BANNER.format(site=site, sandbox=sandbox), flush=True)  # noqa: T201
             time.sleep(0.2)
         dead = [name for name, child in children.items() if child.poll() is not None]

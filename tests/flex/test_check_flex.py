@@ -152,7 +152,7 @@ def test_what_was_set_up_is_all_there(made, capsys):
 
 def test_an_older_flow_is_a_difference(made, sandbox, capsys):
     definition = sandbox.rest("GET", made["flow"])["definition"]
-    definition["states"][1]["properties"]["timeout"] = "60"
+    definition["states"][-1]["properties"]["timeout"] = "60"
     form = {"Status": "published", "Definition": json.dumps(definition), "CommitMessage": "flex-webchat 0123"}
     sandbox.rest("POST", made["flow"], **form)
     status, words = check(capsys)

@@ -234,6 +234,7 @@ class Desk:
                 {"identity": one.identity, "friendly_name": one.user.friendly_name} for one in agents(conversation)
             ],
             "pre_engagement_data": attributes.get("pre_engagement_data") if isinstance(attributes, dict) else None,
+            "facts": webchat(conversation).facts,
             "created_at": timestamp(conversation.created),
             "updated_at": timestamp(conversation.updated),
             "unread": unread_by_agents(conversation),

@@ -152,7 +152,9 @@ class Webchat:
     api: Api
     customer: User
     customer_name: str | None
+    address_sid: str = ""  # "" for a Flex Flow
     task_created: datetime | None = None
+    facts: dict[str, Any] | None = None  # what the site told Studio for the agents
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

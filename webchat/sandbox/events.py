@@ -43,6 +43,7 @@ EventType = Literal[
     "ParticipantRemoved",
     # Not webhooks of Twilio's:
     "TaskCreated",
+    "TaskUpdated",
     "Typing",
     "PresenceUpdated",
 ]

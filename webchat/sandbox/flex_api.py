@@ -54,6 +54,7 @@ class FlexApi:
             customer_friendly_name=form.get("CustomerFriendlyName"),
             friendly_name=form.get("ChatFriendlyName"),
             attributes=_attributes(form.get("PreEngagementData")),
+            address_sid=address,
         )
         return created(request, conversation.sid, {"conversation_sid": conversation.sid, "identity": identity})
 

@@ -23,6 +23,7 @@ from .media import MediaApi, MediaStore
 from .rest import is_rest, twilio_errors
 from .scripted_agent import ScriptedAgent
 from .store import Store
+from .studio import Studio
 from .studio_api import StudioApi
 from .sync_api import SyncApi
 from .taskrouter_api import TaskRouter, TaskRouterApi
@@ -69,6 +70,7 @@ def make_app(*, auto_agent: bool, agent_pace: float = 1.0, kind: Kind = "new") -
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(close)
     app.cleanup_ctx.append(webhooks.deliver)
+    app.cleanup_ctx.append(Studio(store, configuration).run)
     return app
 
 

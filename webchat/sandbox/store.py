@@ -106,6 +106,7 @@ class Store:
         friendly_name: str | None,
         attributes: str,
         unique_name: str | None = None,
+        address_sid: str = "",
     ) -> Conversation:
         """A conversation with its guest already in it."""
         limits.text("Identity", identity)
@@ -116,7 +117,7 @@ class Store:
             friendly_name=friendly_name,
             unique_name=unique_name,
             attributes=attributes,
-            webchat=Webchat(api=api, customer=customer, customer_name=customer_friendly_name),
+            webchat=Webchat(api=api, customer=customer, customer_name=customer_friendly_name, address_sid=address_sid),
         )
         self.add_participant(conversation, identity, REST, role_sid=CUSTOMER_ROLE_SID)
         return conversation
@@ -314,6 +315,12 @@ class Store:
             conversation.webchat.task_created = now()
             self._tell(Event("TaskCreated", conversation, origin))
         return message
+
+    def add_facts(self, conversation: Conversation, facts: dict[str, Any]) -> None:
+        """What the site told Studio, for the agents' task. No visitor hears of it: it is in no Sync object."""
+        if conversation.webchat and conversation.sid in self.conversations:
+            conversation.webchat.facts = facts
+            self._tell(Event("TaskUpdated", conversation, REST))
 
     def update_message(
         self,

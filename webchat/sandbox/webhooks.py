@@ -74,7 +74,7 @@ class Webhooks:
         post_url, method, filters = form.get("PostWebhookUrl"), form.get("Method"), form.all("Filters")
         if form.get("PreWebhookUrl"):
             raise invalid("The sandbox has no pre-event webhooks")
-        if post_url and not _is_local(post_url):
+        if post_url and not is_local(post_url):
             raise invalid("The sandbox posts to loopback addresses only")
         if method not in {None, "GET", "POST"}:
             raise invalid("Invalid Method")
@@ -170,7 +170,7 @@ def signature(address: str, fields: Mapping[str, str]) -> str:
     ).decode()
 
 
-def _is_local(address: str) -> bool:
+def is_local(address: str) -> bool:
     try:
         parts = urlsplit(address)
         return parts.scheme in {"http", "https"} and is_loopback(parts.hostname) and parts.username is None

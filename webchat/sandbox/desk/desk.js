@@ -8,6 +8,7 @@
  * @typedef {{identity: string, friendly_name: string|null}} Person
  * @typedef {{sid: string, api: string, friendly_name: string, state: "active"|"inactive"|"closed", waiting: boolean,
  *   customer: Person & {online: boolean}, agents: Person[], pre_engagement_data: unknown,
+ *   facts: Record<string, unknown>|null,
  *   created_at: string, updated_at: string, unread: number, typing: string[], last_message: Message|null}} Chat
  * @typedef {{sid: string, attributes: Record<string, unknown>, created_at: string}} Task of a message: no chat
  * @typedef {{available: boolean, tasks: Task[]}} Queue
@@ -217,10 +218,26 @@ function showHead(chat) {
       const text = typeof value === "string" ? value : JSON.stringify(value);
       const answer = clone("answer", { ".field": field, dd: text });
       within(answer, ".verified").hidden = !(Array.isArray(verified) && verified.includes(field));
+      const matching = chat.facts?.matches_account;
+      within(answer, ".matches").hidden = !(Array.isArray(matching) && matching.includes(field));
       return answer;
     }),
   );
   by("no-answers").hidden = Object.keys(answers).length > 0;
+  showFacts(chat.facts);
+}
+
+/** What the site told Studio for the agents. @param {Record<string, unknown>|null} facts */
+function showFacts(facts) {
+  by("facts").hidden = !facts?.session_url;
+  by("earlier-chats").textContent = String(facts?.earlier_chats ?? "");
+  by("session-page").setAttribute("href", String(facts?.session_url ?? ""));
+  const more = Object.entries(facts?.site ?? {});
+  by("site-facts").replaceChildren(
+    ...more.map(([field, value]) =>
+      clone("answer", { ".field": field, dd: typeof value === "string" ? value : JSON.stringify(value) }),
+    ),
+  );
 }
 
 /** @param {Message} message */
