@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -23,12 +24,13 @@ from webchat.chats.end import close_channel, end_chat
 from webchat.chats.question import post_lost_question
 from webchat.chats.start import activate
 from webchat.chats.token import AGE_CAP
-from webchat.flex import gateway_for
+from webchat.flex import FlexError, gateway_for
 from webchat.management.commands import webchat_worker
 from webchat.models import ChatSession, LimitCounter, Work
 from webchat.models.session import LEASE
 from webchat.protection import limits
 from webchat.protection.outage import FAILURES_TO_OPEN, breaker
+from webchat.sandbox import account
 
 pytestmark = pytest.mark.django_db
 
@@ -463,6 +465,109 @@ def test_the_site_sets_how_long_it_keeps_what(webchat, sandbox, settings):
     with later(timedelta(days=2, minutes=1)):
         worker.prune()
     assert not ChatSession.objects.exists()
+
+
+SEASON = timedelta(days=100)
+
+
+def ended_chats(count):
+    """Of this webchat, the oldest first."""
+    for _ in range(count):
+        visitor = VisitorClient()
+        visitor.end(visitor.start(ANSWERS).json()["session_id"])
+    return list(ChatSession.objects.order_by("created_at"))
+
+
+def at_twilio(sandbox, session):
+    """Whether the conversation, and whether the visitor's user is there."""
+    paths = (f"/v1/Conversations/{session.channel_sid}", f"/v1/Users/{session.identity}")
+    credentials = (account.ACCOUNT_SID, account.AUTH_TOKEN)
+    return [sandbox.request("GET", path, auth=credentials).status_code == 200 for path in paths]
+
+
+@pytest.mark.parametrize("too", [True, False])
+def test_retention_erases_at_twilio_where_the_webchat_wants_it(webchat, sandbox, log, too):
+    """Off unless staff switch it on."""
+    assert webchat.forget_at_twilio is False
+    if too:
+        change(webchat, forget_at_twilio=True)
+    (session,) = ended_chats(1)
+    with later(timedelta(days=89)):
+        worker.prune()
+    assert at_twilio(sandbox, session) == [True, True]
+    with later(SEASON):
+        worker.prune()
+    assert not ChatSession.objects.exists()
+    assert at_twilio(sandbox, session) == [not too, not too]
+    assert [line["session"] for line in log.lines("chat_forgotten")] == [str(session.pk)] * too
+    assert not [canary for canary in ANSWERS.values() if canary in log.text]
+
+
+@pytest.mark.parametrize("path", ["/v1/Conversations/*", "/v1/Users/*"])
+@pytest.mark.parametrize("before", [True, False], ids=["not done", "done, answer lost"])
+def test_what_twilio_did_not_erase_keeps_its_row_until_the_next_time(webchat, sandbox, log, settings, path, before):
+    settings.WEBCHAT_LIMITS = "off"
+    change(webchat, forget_at_twilio=True)
+    sessions = ended_chats(3)
+    sandbox.fault("DELETE", path, status=503, before=before)
+    with later(SEASON):
+        breaker.forget()
+        worker.prune()
+    # Nobody is asked again at once: the rest waits.
+    assert ChatSession.objects.count() == 3
+    assert len(log.lines("work_not_done")) == 1
+    with later(SEASON + timedelta(hours=1)):
+        breaker.forget()
+        worker.prune()
+    assert not ChatSession.objects.exists()
+    assert [at_twilio(sandbox, session) for session in sessions] == [[False, False]] * 3
+
+
+def test_one_that_twilio_refuses_to_erase_holds_up_no_other(webchat, sandbox, settings):
+    settings.WEBCHAT_LIMITS = "off"
+    change(webchat, forget_at_twilio=True)
+    first, *others = ended_chats(3)
+    sandbox.fault("DELETE", f"/v1/Conversations/{first.channel_sid}", status=400)
+    with later(SEASON):
+        worker.prune()
+    assert list(ChatSession.objects.all()) == [first]
+    assert [at_twilio(sandbox, session) for session in others] == [[False, False]] * 2
+
+
+def test_retention_asks_nobody_while_the_breaker_is_open_or_the_worker_stops(webchat, sandbox):
+    change(webchat, forget_at_twilio=True)
+    (session,) = ended_chats(1)
+    sandbox.clear_log()
+    with time_machine.travel(datetime.now(UTC) + SEASON, tick=False):  # so that the breaker stays open
+        worker.prune(lambda: True)
+        for _ in range(FAILURES_TO_OPEN):
+            with suppress(FlexError), breaker.passage():
+                raise FlexError(FlexError.Reason.UNREACHABLE)
+        worker.prune()
+    assert sandbox.log() == []
+    assert ChatSession.objects.get() == session
+    breaker.forget()
+
+
+def test_a_wrong_clock_erases_nothing_at_twilio(webchat, sandbox, settings, log):
+    settings.WEBCHAT_LIMITS = "off"
+    change(webchat, forget_at_twilio=True)
+    ended_chats(1)
+    session = ChatSession.objects.get()
+    more = [
+        ChatSession(
+            webchat=webchat, api=webchat.api, status="ended", lease_until=session.lease_until, answers={}, key=str(number),
+            created_at=session.created_at - number * timedelta(days=1),
+        )
+        for number in range(1, worker.MANY)
+    ]  # fmt: skip
+    ChatSession.objects.bulk_create(more)
+    sandbox.clear_log()
+    with later(SEASON):
+        assert worker.prune() == 0
+    assert sandbox.log() == []
+    assert ChatSession.objects.count() == worker.MANY
+    assert log.lines("worker_stopped")
 
 
 def test_limits_that_are_past_are_forgotten_and_those_of_today_hold():

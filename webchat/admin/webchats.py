@@ -104,6 +104,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
                     "chat_service_sid",
                     "chat_friendly_name",
                     "customer_friendly_name",
+                    "forget_at_twilio",
                     "environment",
                 ]
             },

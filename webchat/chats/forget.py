@@ -148,7 +148,13 @@ def forget_chat(session: ChatSession) -> None:
     if session.lease_until > database_now() and not session.channel_sid and session.close_pending:
         raise FlexError(FlexError.Reason.BUSY)  # a start is under way, and closes what it opens
     with passage():
-        gateway_for(session.destination, Deadline(FORGET_SECONDS)).forget(session.channel, session.chat_service_sid)
+        erase_chat(session)
+
+
+def erase_chat(session: ChatSession) -> None:
+    """Erases the conversation and the user of an ended chat at Twilio, then the row. Raises FlexError, after which the row
+    is there."""
+    gateway_for(session.destination, Deadline(FORGET_SECONDS)).forget(session.channel, session.chat_service_sid)
     session.change(close_pending=False)
     pk = str(session.pk)
     session.delete()

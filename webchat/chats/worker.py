@@ -17,14 +17,15 @@ from django.db.models import Count, Min, QuerySet
 from webchat.audit import note_implausible_work
 from webchat.chats.accounts import end_chats_of_retired_keys, end_chats_without_account
 from webchat.chats.end import LOOK, close_channel, end_chat, end_if_over, note_end
+from webchat.chats.forget import erase_chat
 from webchat.chats.note import post_note
 from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
 from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.flex import FlexError, gateway_for
-from webchat.models import ChatSession, Message, OutgoingMail, Rating, RetiredKey
-from webchat.models.due import Stop, never, take_due
+from webchat.models import ChatSession, Message, OutgoingMail, Rating, RetiredKey, Webchat
+from webchat.models.due import BATCH, Stop, never, take_due
 from webchat.models.session import LEASE, ChatSessionQuerySet
 from webchat.protection import limits
 from webchat.protection.outage import breaker
@@ -39,6 +40,8 @@ ABANDONED = timedelta(minutes=2)
 QUESTION_TRIES = timedelta(minutes=15)
 # How long a worker reserves a row, and so the pause before a try is repeated.
 HOLD = timedelta(seconds=30)
+# The same of a chat that is erased at Twilio: longer than its calls take, and than one pass over all of them.
+HOLD_TO_ERASE = timedelta(minutes=50)
 # How long a retired key is remembered: far longer than a start takes.
 KEYS_RETIRED = timedelta(days=1)
 # Rows in one statement, short enough for everybody else.
@@ -226,11 +229,14 @@ def prune(stop: Stop = never, *, allow_most: bool = False) -> int:
     )
     if not (allow_most or all(due.is_plausible() for due in dues)):
         return 0
+    # Those of webchats that keep none at Twilio either. One that Twilio does not erase stays, for the next time.
+    both = list(Webchat.objects.filter(forget_at_twilio=True).values_list("pk", flat=True))
     done = {
         "answers": _in_batches(old_told, lambda rows: rows.forget_answers(), stop),
         "texts": _in_batches(old_texts, lambda rows: rows.forget_texts(), stop),
         "comments": _in_batches(old_comments, lambda rows: rows.update(comment=""), stop),
-        "sessions": _in_batches(old, _delete, stop),
+        "sessions": _in_batches(old.exclude(webchat__in=both), _delete, stop),
+        "sessions at Twilio too": _erase(old.filter(webchat__in=both), stop),
         "messages": _in_batches(old_left, _delete, stop),
         "mails": _in_batches(old_mail, _delete, stop),
         "limits": limits.forget_past(),
@@ -239,6 +245,15 @@ def prune(stop: Stop = never, *, allow_most: bool = False) -> int:
     if any(done.values()):
         logger.info("pruned", counts=", ".join(f"{count} {name}" for name, count in done.items()))
     return sum(done.values())
+
+
+def _erase(old: ChatSessionQuerySet, stop: Stop) -> int:
+    """Until Twilio fails: the rest waits for the next time. Returns how many sessions it looked after."""
+    done, batch = 0, BATCH
+    while batch == BATCH and not stop():
+        batch = _each(old, erase_chat, stop, hold=HOLD_TO_ERASE)
+        done += batch
+    return done
 
 
 def _delete(rows: QuerySet[Any]) -> int:

@@ -263,6 +263,15 @@ class Webchat(models.Model):
         validators=[validate_chat_service_sid],
         help_text=_("IS…, the Flex Chat Service: visitors' tokens are valid for it alone."),
     )
+    forget_at_twilio = models.BooleanField(
+        _("retention at Twilio too"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "When this site deletes a chat by its age, the worker first erases its conversation and its visitor at Twilio. "
+            "Agents then find no transcript of it. Flex Insights keeps what its tasks said. Off: Twilio keeps everything."
+        ),
+    )
     chat_friendly_name = models.CharField(
         _("chat friendly name"),
         max_length=200,
