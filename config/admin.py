@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,11 +18,12 @@ from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from config import second_factor
 from config.sign_in import AdminSignInForm, tell_limit_of_admin
+from webchat.statistics.page import page as statistics_page
 from webchat.statistics.standstill import find_standstill
 
 logger = structlog.get_logger("config.security")
@@ -111,6 +112,10 @@ class SiteAdmin(admin.AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return super().has_permission(request) and not second_factor.is_missing(request)
+
+    def get_urls(self) -> list[Any]:
+        of_statistics = path("webchat/statistics/", self.admin_view(partial(statistics_page, self)), name="statistics")
+        return [of_statistics, *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         if request.user.has_module_perms("webchat") and (standstill := find_standstill()):

@@ -146,3 +146,15 @@ def test_a_field_is_composed_and_shows_only_what_its_type_needs(admin: Page, sit
     expect(admin.get_by_text("was changed successfully")).to_be_visible()
     expect(row.locator(".webchat-row-summary")).to_contain_text("Day")
     expect(admin.get_by_text("No field has the role of the question").first).to_be_visible()
+
+
+@every_look
+def test_the_statistics_are_accessible(admin: Page, site: SiteServer, webchat: int):
+    admin.goto(f"{site.url}/admin/")
+    admin.get_by_role("link", name="Chat statistics").click()
+    expect(admin.get_by_role("table", name="Chats by day").get_by_role("row")).to_have_count(31)
+    assert violations(admin, "#content") == []
+    assert not too_wide(admin)
+    admin.get_by_label("Webchat", exact=True).select_option("Sales")
+    admin.get_by_role("button", name="Show").click()
+    expect(admin.get_by_label("Webchat", exact=True)).not_to_have_value("")

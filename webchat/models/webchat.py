@@ -415,7 +415,10 @@ class Webchat(models.Model):
         ordering = ["name"]
         verbose_name = _("webchat")
         verbose_name_plural = _("webchats")
-        permissions = [("setup_flex", "Can set up webchats at Twilio")]
+        permissions = [
+            ("setup_flex", "Can set up webchats at Twilio"),
+            ("view_statistics", "Can view statistics of chats"),
+        ]
 
     def __str__(self) -> str:
         return self.name
