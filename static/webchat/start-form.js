@@ -156,10 +156,11 @@ export class StartForm {
       }
       this.#mark(row, problem);
       const { webchatName: name = "" } = row.dataset;
-      const line = this.templates.clone("error-link", {
-        text: SENTENCE_END.test(name) ? `${name} ${problem}` : this.templates.text("field-problem", { name, problem }),
-      });
-      line.querySelector("a")?.setAttribute("href", `#${row.dataset.webchatTarget}`);
+      const line = this.templates.clone("error-link");
+      const link = part(line, "to-field", HTMLAnchorElement);
+      link.setAttribute("href", `#${row.dataset.webchatTarget}`);
+      const sentence = SENTENCE_END.test(name) ? "question-problem" : "field-problem";
+      link.append(this.templates.clone(sentence, { name, problem }));
       links.append(line);
     }
     const detail = part(this.errors, "detail");
@@ -190,7 +191,7 @@ export class StartForm {
   /** @param {HTMLElement} row @param {string} problem */
   #mark(row, problem) {
     const slot = part(row, "error");
-    slot.textContent = problem;
+    slot.replaceChildren(this.templates.clone("field-error", { text: problem }));
     slot.hidden = false;
     const fields = row.querySelectorAll("fieldset, input, textarea, select");
     for (const field of fields) {

@@ -9,6 +9,7 @@ import brotli
 import pytest
 from django.db import OperationalError
 from django.test import Client
+from django.utils.html import strip_tags
 
 from tests.support.factories import ANSWERS, make_field, make_hours, make_user, make_webchat
 from tests.support.visitor import VisitorClient
@@ -328,8 +329,8 @@ def test_up_to_two_problems_stand_at_their_fields_and_the_first_has_the_cursor(s
     html = submit(VisitorClient(), {**ANSWERS, "email": "", "question": ""}).content.decode()
     assert re.findall(r'<(?:input|textarea)[^>]* name="(\w+)"[^>]* autofocus', html) == ["email"]
     assert re.search(r"data-webchat-errors hidden", html)
-    assert "Please enter your e-mail address.</p>" in html
-    assert "Please fill this in.</p>" in html
+    assert "<bdi>Please enter your e-mail address.</bdi></p>" in html
+    assert "<bdi>Please fill this in.</bdi></p>" in html
 
 
 def test_from_three_problems_on_they_are_listed_and_a_question_takes_no_colon(sandbox):
@@ -339,11 +340,14 @@ def test_from_three_problems_on_they_are_listed_and_a_question_takes_no_colon(sa
     assert re.search(r"data-webchat-errors autofocus", html)
     assert len(re.findall("autofocus", html)) == 1
     listed = re.search(r"data-webchat-error-links>(.*?)</ul>", html, re.DOTALL)[1]
-    assert re.findall(r"<a [^>]*>([^<]+)</a>", listed) == [
+    links = re.findall(r"<a [^>]*>(.+?)</a>", listed)
+    assert [strip_tags(link) for link in links] == [
         "Name: Please enter your name.",
         "Email: Please enter your e-mail address.",
         "What is it about? Please fill this in.",
     ]
+    # An English question in an Arabic page ends with its own "?".
+    assert links[2] == "<bdi>What is it about?</bdi> <bdi>Please fill this in.</bdi>"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_from_the_question_to_the_end(widget: Widget) -> None:
 
     widget.agent_joins()
     expect(widget.log.get_by_text("Robin has joined the chat")).to_be_visible()
-    expect(widget.panel.get_by_text("You are chatting with Robin")).to_be_visible()
+    expect(widget.panel.get_by_text("With Robin")).to_be_visible()
     expect(widget.panel.get_by_text("An agent will be with you shortly.")).to_be_hidden()
 
     widget.agent_types()
@@ -100,7 +100,7 @@ def test_a_reload_resumes_where_the_visitor_was(widget: Widget) -> None:
     expect(widget.log.get_by_text("Hello!")).to_be_visible()
     expect(widget.composer).to_have_value("half a sent")
     expect(widget.messages).to_have_count(2)
-    expect(widget.panel.get_by_text("You are chatting with Robin")).to_be_visible()
+    expect(widget.panel.get_by_text("With Robin")).to_be_visible()
     widget.send("half a sentence, whole")
     expect(widget.messages).to_have_count(3)
     widget.page.reload()

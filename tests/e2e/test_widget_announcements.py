@@ -47,7 +47,7 @@ def heard(widget: Widget, at_least: int = 0) -> list[str]:
 def test_each_message_is_read_out_once_and_moves_no_focus(widget: Widget) -> None:
     widget.start()
     widget.agent_joins()
-    expect(widget.panel.get_by_text("You are chatting with Robin")).to_be_visible()
+    expect(widget.panel.get_by_text("With Robin")).to_be_visible()
     widget.composer.focus()
     heard(widget)
     widget.agent_says("Hello!")
@@ -93,7 +93,7 @@ def test_the_regions_are_there_before_they_speak(widget: Widget) -> None:
 def test_unread_messages_of_a_closed_panel_are_told_once_each(widget: Widget) -> None:
     widget.start()
     widget.agent_joins()
-    expect(widget.panel.get_by_text("You are chatting with Robin")).to_be_visible()
+    expect(widget.panel.get_by_text("With Robin")).to_be_visible()
     widget.page.keyboard.press("Escape")
     heard(widget)
     for count in (1, 2):

@@ -227,8 +227,10 @@ def test_the_head_of_the_chat_does_not_grow_when_agents_join(widget: Widget) -> 
     header = widget.panel.locator(".webchat-header")
     before = header.bounding_box()
     widget.agent_joins()
-    expect(widget.panel.get_by_text("You are chatting with Robin")).to_be_visible()
+    presence = widget.panel.get_by_text("With Robin")
+    expect(presence).to_be_visible()
     assert header.bounding_box() == before
+    assert presence.evaluate("(e) => e.scrollWidth <= e.clientWidth")  # nothing of it is cut off
 
 
 def test_no_box_of_the_panel_is_longer_than_it_looks(widget: Widget) -> None:

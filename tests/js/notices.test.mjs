@@ -93,9 +93,9 @@ test("until somebody comes, the visitor is asked to wait; afterwards they read w
   people.presence("robin", true, new Date()); // told twice
   people.presence("kim", true, new Date());
   assert.equal(found("waiting").hidden, true);
-  assert.equal(found("presence", element).textContent, "You are chatting with Robin and Kim");
+  assert.equal(found("presence", element).textContent, "With Robin and Kim");
   people.presence("kim", false, null);
-  assert.equal(found("presence", element).textContent, "You are chatting with Robin");
+  assert.equal(found("presence", element).textContent, "With Robin");
   assert.deepEqual(
     transcript.timeline.entries.map(({ event, author }) => [event, author]),
     [
@@ -131,7 +131,7 @@ test("agents stand in the logo's place by their initials, the rest is counted, a
   }
   assert.deepEqual([logo.hidden, found("people", element).hidden], [true, false]);
   assert.equal(found("people", element).getAttribute("aria-hidden"), "true"); // their names are in the line
-  assert.match(found("presence", element).textContent, /^You are chatting with Robin, Our team, Kim, /);
+  assert.match(found("presence", element).textContent, /^With Robin, Our team, Kim, /);
   people.end();
   assert.deepEqual([logo.hidden, found("people", element).hidden], [false, true]);
   assert.equal(found("presence", element).textContent, "We answer in minutes");

@@ -117,6 +117,9 @@ test("a problem is told at its field, in the summary, and to assistive technolog
     ],
   );
   assert.equal(errors.querySelector("b"), null);
+  // Each in its own direction: an English question in an Arabic page ends with its own "?".
+  const isolated = [...links[2].querySelectorAll("bdi")].map((one) => one.textContent);
+  assert.deepEqual(isolated, ["What is it about?", "Too short."]);
   assert.equal(errors.querySelector("[data-webchat-detail]").hidden, true);
   assert.equal(field("email").getAttribute("aria-invalid"), "true");
   const described = field("email").getAttribute("aria-describedby").split(" ");

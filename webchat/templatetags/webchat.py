@@ -99,12 +99,15 @@ def words_alone(text: str) -> str:
 
 
 @register.simple_tag
-def named_problem(label: str, problem: str) -> str:
-    """What is wrong with a field, with its name; a name that ends like a sentence takes no colon."""
+def named_problem(label: str, problem: str) -> SafeString:
+    """What is wrong with a field, with its name; a name that ends like a sentence takes no colon.
+
+    Each of the two reads in its own direction.
+    """
     name = Truncator(words_alone(label)).chars(100)
-    if name.endswith(_SENTENCE_ENDS):
-        return f"{name} {problem}"
-    return _("%(name)s: %(problem)s") % {"name": name, "problem": problem}
+    sentence = "%(name)s %(problem)s" if name.endswith(_SENTENCE_ENDS) else _("%(name)s: %(problem)s")
+    parts = {"name": format_html("<bdi>{}</bdi>", name), "problem": format_html("<bdi>{}</bdi>", problem)}
+    return mark_safe(sentence % parts)  # noqa: S308  (a sentence of ours, escaped parts)
 
 
 @register.simple_tag

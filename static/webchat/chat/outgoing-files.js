@@ -63,8 +63,9 @@ export class OutgoingFiles {
         this.#choose(file);
         continue;
       }
-      const text = this.templates.text(problem, { name: file.name, size: this.#sizeOf(file) });
-      lines.push(this.templates.clone("file-refused", { text }));
+      const line = this.templates.clone("file-refused");
+      line.firstElementChild?.append(this.templates.clone(problem, { name: file.name, size: this.#sizeOf(file) }));
+      lines.push(line);
       areLimits ||= problem === "file-type" || problem === "file-size";
     }
     if (areLimits) lines.push(this.templates.clone("file-limits"));
