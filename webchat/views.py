@@ -279,7 +279,7 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: 
         context["state"] = "offered"
     elif _has_left_message(request, webchat, visitor):
         context["state"] = "left"
-    elif takes_messages(webchat, hours):
+    elif takes_messages(webchat, hours) or ("leave" in request.GET and webchat.takes_messages):
         context["state"], kind = "message", MessageForm
     elif not hours.is_open:
         context["state"] = "closed"

@@ -14,6 +14,7 @@ import { watchVisitor } from "./whose-page.js";
  */
 
 const STYLES_MS = 3000;
+const FORM_MS = 15_000;
 // How long a tab remembers a chat that has ended.
 const PAST_MS = 30 * 60_000;
 
@@ -32,6 +33,8 @@ export class Panel {
   #over;
   /** Written in the chat before, for one that asks no question. */
   #draft = "";
+  /** Its form is for a message, though a chat may be had. */
+  #leaves = false;
   #disposed = false;
   #replaced = new AbortController();
 
@@ -199,7 +202,7 @@ export class Panel {
 
   /** Another form, with a fresh key and CSRF token, in the place of one that the server no longer takes. */
   async #replaceForm(/** @type {StartForm} */ stale) {
-    const [body, { fill }] = await Promise.all([fetchBody(this.host), this.host.load("refill")]);
+    const [body, { fill }] = await Promise.all([fetchBody(this.host, this.#leaves), this.host.load("refill")]);
     const typed = stale.answers();
     const before = this.#body.dataset.webchatState;
     this.#show(body);
@@ -363,17 +366,18 @@ export class Panel {
     }
   }
 
-  async #reload({ again = false, focus = false } = {}) {
+  async #reload({ again = false, focus = false, leaves = false } = {}) {
+    this.#leaves = leaves;
     const view = this.#view;
     const loading = this.templates.element("loading");
     view.replaceChildren(...(this.#over ? [this.#over.log] : []), loading);
     try {
-      const body = await fetchBody(this.host);
+      const body = await fetchBody(this.host, leaves);
       if (again && body.dataset.webchatState === "running") throw new ApiError("unexpected");
       this.#show(body);
       if (focus) this.shown({ focus });
     } catch (error) {
-      this.#problem(error, () => this.#reload({ focus: true }));
+      this.#problem(error, () => this.#reload({ focus: true, leaves }));
     }
   }
 
@@ -410,6 +414,7 @@ export class Panel {
     this.#view.replaceChildren(this.templates.clone("chat"));
     this.#chat = new Chat(this, this.#view, this.#api, credentials, question, {
       startAnother: () => this.#startAnother(),
+      leaveMessage: (text) => this.#startAnother({ leave: text }),
       disowned: () => this.#disown(),
       ended: (past, here) => {
         // Of any other end each tab asks the server for itself, which says whether the chat is still its visitor's.
@@ -424,20 +429,27 @@ export class Panel {
   /**
    * The next form stands below the chat that has ended, and knows what this visitor answered about themselves and had not
    * sent yet, unless somebody else sits here now.
+   * @param {{leave?: string}} options the text of a message to leave, instead of a chat
    */
-  async #startAnother() {
+  async #startAnother({ leave } = {}) {
     // Without it the form is empty, no more. Beside the form, which nobody has begun to fill in then.
-    const [refill] = await Promise.all([this.host.load("refill").catch(() => null), this.#reload()]);
+    const reloading = this.#reload({ leaves: leave !== undefined });
+    const [refill] = await Promise.all([this.host.load("refill").catch(() => null), reloading]);
     if (this.#form && this.#kept && this.#kept.visitor === this.#body.dataset.visitor) {
       refill?.fillPersonal(this.#form.form, this.#kept.answers);
     }
-    if (this.#over?.draft && this.#form && !this.#form.putDraft(this.#over.draft)) this.#draft = this.#over.draft;
+    const draft = leave ?? this.#over?.draft;
+    if (draft && this.#form && !this.#form.putDraft(draft)) this.#draft = draft;
     this.shown({ focus: true });
   }
 }
 
-async function fetchBody(/** @type {WebChatElement} */ host) {
-  return bodyOf(await markupOf(host.takeRequest()));
+/** @param {WebChatElement} host @param {boolean} [leaves] with the form for a message, if the webchat takes any */
+async function fetchBody(host, leaves) {
+  if (!leaves) return bodyOf(await markupOf(host.takeRequest()));
+  const address = new URL(host.src, location.href);
+  address.searchParams.set("leave", "1");
+  return bodyOf(await markupOf(fetch(address, { signal: AbortSignal.timeout(FORM_MS) })));
 }
 
 function bodyOf(/** @type {string} */ markup) {

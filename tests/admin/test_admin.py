@@ -343,13 +343,14 @@ def test_the_brand_colour_is_shown_with_the_text_that_reads_on_it(admin_client):
 
 
 def test_the_preview_shows_both_forms_in_frames_that_send_nothing(admin_client):
-    webchat = make_webchat()
+    webchat = make_webchat(waiting_long_text="Call us, it is quicker.")
     webchat.fields.filter(name="email").update(match="account", user_lookup="email")
     page = admin_client.get(f"/admin/webchat/webchat/{webchat.pk}/preview/")
     html = page.content.decode()
     assert re.findall(r'sandbox="([^"]*)"', html) == ["allow-same-origin"] * 2
     assert "frame-src 'self'" in page["Content-Security-Policy"]
     assert "contrast" in html
+    assert "Call us, it is quicker. (after five minutes of waiting)" in html
     panels = [
         admin_client.get(f"/admin/webchat/webchat/{webchat.pk}/preview/panel/{query}") for query in ("", "?signed-in")
     ]

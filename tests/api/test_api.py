@@ -58,7 +58,7 @@ def test_start_opens_a_channel_and_answers_with_credentials(webchat, sandbox):
     assert response.status_code == 201
     credentials = response.json()
     assert set(credentials) == {
-        "session_id", "api", "channel_sid", "identity", "token", "expires_at", "expires_in", "region", "sdk_options",
+        "session_id", "api", "channel_sid", "identity", "began_at", "token", "expires_at", "expires_in", "region", "sdk_options",
     }  # fmt: skip
     assert credentials["api"] == webchat.api
     assert credentials["expires_in"] == 3600
@@ -66,6 +66,7 @@ def test_start_opens_a_channel_and_answers_with_credentials(webchat, sandbox):
     assert credentials["sdk_options"] == {"Twilsock": {"uri": sandbox.websocket_url}}
     session = ChatSession.objects.get()
     assert str(session.pk) == credentials["session_id"]
+    assert credentials["began_at"] == session.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert (session.status, session.channel_sid, session.attempts) == ("active", credentials["channel_sid"], 1)
     assert session.question_sent_at
 

@@ -163,6 +163,37 @@ def test_a_visitor_who_waits_reads_how_many_do_and_is_one_of_them(webchat, sandb
     assert said_in(html) == words
 
 
+def panel_of(visitor):
+    return visitor.client.get("/webchat/support/panel/").content.decode()
+
+
+def test_what_denies_that_somebody_comes_soon_takes_the_place_of_that_promise(webchat, sandbox, clock):
+    visitor = VisitorClient()
+    visitor.start(ANSWERS)
+    read(clock, 2)
+    QueueFigures.objects.update(waiting=0, available_agents=1)
+    assert said_in(panel_of(visitor)) is None  # the first words say as much, the later ones would be denied
+    QueueFigures.objects.update(waiting=5)
+    assert "data-webchat-in-place" not in panel_of(visitor)
+    QueueFigures.objects.update(available_agents=0, readings_of_nobody=2)
+    assert '<p class="webchat-availability" data-webchat-in-place>' in panel_of(visitor)
+
+
+def test_who_waits_when_the_hours_end_reads_so(sandbox, clock):
+    webchat = make_webchat(closed_text="We are closed.")
+    visitor = VisitorClient()
+    visitor.start(ANSWERS)
+    assert "webchat-availability" not in panel_of(visitor)
+    change(webchat, closure="until", closed_until=NOON + timedelta(hours=20))
+    html = panel_of(visitor)
+    assert 'data-webchat-state="running"' in html
+    told = re.search(r'<p class="webchat-availability" data-webchat-in-place>(.*?)</p>', html, re.DOTALL)[1]
+    assert "We are closed." in told
+    assert "We are back on" in told
+    change(webchat, enabled=False)  # running chats go on, and agents answer them
+    assert "webchat-availability" not in panel_of(visitor)
+
+
 def test_staff_may_have_a_message_form_shown_instead(webchat, sandbox, clock):
     change(webchat, when_nobody="message")
     switch(sandbox, available=False)

@@ -24,7 +24,7 @@ ON_DEMAND = {
     "download",
     "refill",
     "proof-of-work",
-    "figures",
+    "waiting",
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from tests.support.factories import ANSWERS, Role, Type, make_field, make_hours, make_webchat
+from tests.support.factories import ANSWERS, Role, Type, change, make_field, make_hours, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat.models import ChatSession, Message
 
@@ -129,3 +129,16 @@ def test_the_message_form_speaks_the_visitors_language(closed, browser_client, c
     html = browser_client.get(PANEL, headers={"Accept-Language": code}).content.decode()
     assert words in html
     assert "Send message" not in html
+
+
+def test_who_waits_no_longer_finds_the_form_for_a_message():
+    """Where the webchat takes messages while it is closed; elsewhere nothing changes."""
+    webchat = make_webchat()
+    leave = f"{PANEL}?leave=1"
+    assert state_in(Client().get(leave)) == "form"
+    change(webchat, when_closed="message")
+    assert state_in(Client().get(PANEL)) == "form"
+    assert state_in(Client().get(leave)) == "message"
+    assert VisitorClient().leave(ANSWERS).status_code == 201
+    change(webchat, enabled=False)
+    assert state_in(Client().get(leave)) == "closed"

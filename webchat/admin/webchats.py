@@ -139,6 +139,8 @@ class WebchatAdmin(ConcurrentEditsMixin):
                     "intro",
                     "submit_label",
                     "waiting_text",
+                    "waiting_longer_text",
+                    "waiting_long_text",
                     "ended_text",
                     "closed_text",
                     "unavailable_text",

@@ -24,12 +24,14 @@ class Credentials:
 
 
 class CredentialsSerializer(serializers.Serializer[Credentials]):
-    """What Twilio's Conversations SDK needs to talk to the contact centre. `expires_in` is in seconds."""
+    """What Twilio's Conversations SDK needs to talk to the contact centre. `expires_in` is in seconds; `began_at` is when
+    the visitor asked for the chat."""
 
     session_id = serializers.UUIDField(source="session.pk")
     api = serializers.ChoiceField(choices=Webchat.Api.values, source="session.api")
     channel_sid = serializers.RegexField(r"^CH[0-9a-fA-F]{32}$", source="session.channel_sid")
     identity = serializers.CharField(source="session.identity")
+    began_at = serializers.DateTimeField(source="session.created_at", format="%Y-%m-%dT%H:%M:%SZ")
     token = serializers.CharField(source="token.jwt")
     expires_at = serializers.DateTimeField(source="token.expires_at", format="%Y-%m-%dT%H:%M:%SZ")
     expires_in = serializers.IntegerField(source="token.expires_in")

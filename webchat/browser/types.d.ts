@@ -4,7 +4,6 @@ import type * as Sdk from "@twilio/conversations";
 import type * as Alerts from "../../static/webchat/chat/alerts.js";
 import type * as Chat from "../../static/webchat/chat/chat.js";
 import type * as Download from "../../static/webchat/chat/download.js";
-import type * as Figures from "../../static/webchat/chat/figures.js";
 import type * as Hours from "../../static/webchat/hours.js";
 import type * as OpeningTime from "../../static/webchat/opening-time.js";
 import type * as OutgoingFiles from "../../static/webchat/chat/outgoing-files.js";
@@ -14,6 +13,7 @@ import type * as RichText from "../../static/webchat/chat/rich-text.js";
 import type * as Panel from "../../static/webchat/panel.js";
 import type * as ProofOfWork from "../../static/webchat/proof-of-work.js";
 import type * as Refill from "../../static/webchat/refill.js";
+import type * as Waiting from "../../static/webchat/chat/waiting.js";
 
 /** What comes after the page view, by the names of the templates that list the files. */
 export interface Modules {
@@ -29,8 +29,8 @@ export interface Modules {
   "rich-text": typeof RichText;
   alerts: typeof Alerts;
   download: typeof Download;
-  figures: typeof Figures;
   rating: typeof Rating;
+  waiting: typeof Waiting;
 }
 
 /** What our API answers to start, renew and current. */
@@ -39,6 +39,8 @@ export interface Credentials {
   api: "conversations" | "web_channels";
   channel_sid: string;
   identity: string;
+  /** When the visitor asked for the chat, in UTC, as ISO 8601. */
+  began_at: string;
   token: string;
   /** In UTC, as ISO 8601: the later one is the greater text. */
   expires_at: string;

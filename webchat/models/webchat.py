@@ -303,6 +303,24 @@ class Webchat(models.Model):
     waiting_text = models.TextField(
         _("while waiting"), max_length=300, default=gettext_noop("An agent will be with you shortly.")
     )
+    waiting_longer_text = models.TextField(
+        _("after one minute of waiting"),
+        max_length=300,
+        blank=True,
+        default=gettext_noop("Thank you for waiting. We have not forgotten you."),
+        db_default="Thank you for waiting. We have not forgotten you.",
+        help_text=_("Empty: the words before stay."),
+    )
+    waiting_long_text = models.TextField(
+        _("after five minutes of waiting"),
+        max_length=300,
+        blank=True,
+        default=gettext_noop("We are sorry that it takes so long. You may go on waiting here."),
+        db_default="We are sorry that it takes so long. You may go on waiting here.",
+        help_text=_(
+            "Empty: the words before stay. Below them visitors can end the chat, and leave a message where you take messages."
+        ),
+    )
     ended_text = models.TextField(_("after the chat"), max_length=300, default=gettext_noop("This chat has ended."))
     closed_text = models.TextField(
         _("when closed"),
