@@ -39,8 +39,8 @@ def facts_for_agents(session: ChatSession) -> dict[str, Any]:
 
 
 def count_earlier(session: ChatSession) -> int:
-    """The chats of the same account before this one; for nobody's account, those of the same browser since its last sign-in
-    or sign-out."""
+    """The chats of the same account before this one; for nobody's account, those of the same key, which a browser gets anew
+    with each form that it is shown: none as a rule."""
     mine = {"user_id": session.user_id} if session.user_id else {"user_id": None, "owner": session.owner}
     earlier = ChatSession.objects.filter(**mine, created_at__lt=session.created_at)
     return earlier.exclude(channel_sid="").count()
