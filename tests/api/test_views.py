@@ -366,4 +366,4 @@ def test_what_is_missing_is_said_in_a_few_words(sandbox, kind, words):
     webchat = make_webchat(fields=False)
     make_field(webchat, "asked", type=kind, required=True, choices="a\nb" if kind == "radio" else "")
     html = submit(VisitorClient(), {"asked": ""}).content.decode()
-    assert f"{words}</p>" in html
+    assert f"<bdi>{words}</bdi></p>" in html

@@ -65,7 +65,7 @@ def panel():
 
 
 def said_in(html):
-    said = re.search(r'<p class="webchat-availability">\s*(.*?)\s*</p>', html, re.DOTALL)
+    said = re.search(r'<p class="webchat-availability"[^>]*>\s*(.*?)\s*</p>', html, re.DOTALL)
     return said and said[1]
 
 
