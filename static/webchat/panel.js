@@ -14,7 +14,6 @@ import { watchVisitor } from "./whose-page.js";
  */
 
 const STYLES_MS = 3000;
-const FORM_MS = 15_000;
 // How long a tab remembers a chat that has ended.
 const PAST_MS = 30 * 60_000;
 
@@ -33,8 +32,8 @@ export class Panel {
   #over;
   /** Written in the chat before, for one that asks no question. */
   #draft = "";
-  /** Its form is for a message, though a chat may be had. */
-  #leaves = false;
+  /** @type {(() => Promise<Response>) | undefined} asks for the form of a message, though a chat may be had */
+  #request;
   #disposed = false;
   #replaced = new AbortController();
 
@@ -202,7 +201,7 @@ export class Panel {
 
   /** Another form, with a fresh key and CSRF token, in the place of one that the server no longer takes. */
   async #replaceForm(/** @type {StartForm} */ stale) {
-    const [body, { fill }] = await Promise.all([fetchBody(this.host, this.#leaves), this.host.load("refill")]);
+    const [body, { fill }] = await Promise.all([fetchBody(this.host, this.#request?.()), this.host.load("refill")]);
     const typed = stale.answers();
     const before = this.#body.dataset.webchatState;
     this.#show(body);
@@ -331,6 +330,7 @@ export class Panel {
   /** The message has arrived. @param {Receipt} receipt */
   #left({ message_id }) {
     this.#form = undefined;
+    this.#request = undefined;
     this.host.remember(null, "form");
     this.#view.replaceChildren(this.templates.clone("message-left"));
     this.#showOwnTime();
@@ -366,18 +366,17 @@ export class Panel {
     }
   }
 
-  async #reload({ again = false, focus = false, leaves = false } = {}) {
-    this.#leaves = leaves;
+  async #reload({ again = false, focus = false } = {}) {
     const view = this.#view;
     const loading = this.templates.element("loading");
     view.replaceChildren(...(this.#over ? [this.#over.log] : []), loading);
     try {
-      const body = await fetchBody(this.host, leaves);
+      const body = await fetchBody(this.host, this.#request?.());
       if (again && body.dataset.webchatState === "running") throw new ApiError("unexpected");
       this.#show(body);
       if (focus) this.shown({ focus });
     } catch (error) {
-      this.#problem(error, () => this.#reload({ focus: true, leaves }));
+      this.#problem(error, () => this.#reload({ focus: true }));
     }
   }
 
@@ -413,8 +412,7 @@ export class Panel {
     this.host.hidden = false;
     this.#view.replaceChildren(this.templates.clone("chat"));
     this.#chat = new Chat(this, this.#view, this.#api, credentials, question, {
-      startAnother: () => this.#startAnother(),
-      leaveMessage: (text) => this.#startAnother({ leave: text }),
+      startAnother: (message, request) => this.#startAnother(message, request),
       disowned: () => this.#disown(),
       ended: (past, here) => {
         // Of any other end each tab asks the server for itself, which says whether the chat is still its visitor's.
@@ -429,27 +427,25 @@ export class Panel {
   /**
    * The next form stands below the chat that has ended, and knows what this visitor answered about themselves and had not
    * sent yet, unless somebody else sits here now.
-   * @param {{leave?: string}} options the text of a message to leave, instead of a chat
+   * @param {string} [message] to leave, instead of what was not sent
+   * @param {() => Promise<Response>} [request] asks for its form
    */
-  async #startAnother({ leave } = {}) {
+  async #startAnother(message, request) {
+    this.#request = request;
     // Without it the form is empty, no more. Beside the form, which nobody has begun to fill in then.
-    const reloading = this.#reload({ leaves: leave !== undefined });
-    const [refill] = await Promise.all([this.host.load("refill").catch(() => null), reloading]);
+    const [refill] = await Promise.all([this.host.load("refill").catch(() => null), this.#reload()]);
     if (this.#form && this.#kept && this.#kept.visitor === this.#body.dataset.visitor) {
       refill?.fillPersonal(this.#form.form, this.#kept.answers);
     }
-    const draft = leave ?? this.#over?.draft;
+    const draft = message ?? this.#over?.draft;
     if (draft && this.#form && !this.#form.putDraft(draft)) this.#draft = draft;
     this.shown({ focus: true });
   }
 }
 
-/** @param {WebChatElement} host @param {boolean} [leaves] with the form for a message, if the webchat takes any */
-async function fetchBody(host, leaves) {
-  if (!leaves) return bodyOf(await markupOf(host.takeRequest()));
-  const address = new URL(host.src, location.href);
-  address.searchParams.set("leave", "1");
-  return bodyOf(await markupOf(fetch(address, { signal: AbortSignal.timeout(FORM_MS) })));
+/** @param {WebChatElement} host @param {Promise<Response>} [request] */
+async function fetchBody(host, request = host.takeRequest()) {
+  return bodyOf(await markupOf(request));
 }
 
 function bodyOf(/** @type {string} */ markup) {

@@ -157,10 +157,10 @@ export class StartForm {
       this.#mark(row, problem);
       const { webchatName: name = "" } = row.dataset;
       const line = this.templates.clone("error-link");
-      const link = part(line, "to-field", HTMLAnchorElement);
+      const link = part(line, "to-field");
       link.setAttribute("href", `#${row.dataset.webchatTarget}`);
-      const sentence = SENTENCE_END.test(name) ? "question-problem" : "field-problem";
-      link.append(this.templates.clone(sentence, { name, problem }));
+      const sentence = SENTENCE_END.test(name) ? "question" : "field";
+      link.append(this.templates.clone(`${sentence}-problem`, { name, problem }));
       links.append(line);
     }
     const detail = part(this.errors, "detail");

@@ -32,8 +32,9 @@ function waiting(begun, { panel, on = {} } = {}) {
   if (panel !== undefined) found("waiting-text").insertAdjacentHTML("afterend", "<span data-webchat-figures></span>");
   element.takeRequest = async () => new Response(panel);
   const now = Date.now();
-  const all = { waited: () => Date.now() - now + begun, leaveMessage: async () => {}, giveUp() {}, ...on };
-  return new Waiting(element, line, templatesOf(element), all, gone.signal);
+  const view = element.querySelector("[data-webchat-view]");
+  const chat = { host: element, view, templates: templatesOf(element), isRunning: true, ...on };
+  return new Waiting(chat, () => Date.now() - now + begun, gone.signal);
 }
 
 test("the words change after one and after five minutes, and then a way out is offered", () => {
@@ -96,7 +97,8 @@ test("how many wait stands beside the words; that nobody comes soon takes the pl
 
 test("the way out ends the chat where no messages are taken", () => {
   let asked = 0;
-  waiting(5 * MINUTE, { on: { giveUp: () => (asked += 1) } });
+  waiting(5 * MINUTE);
+  element.querySelector("[data-webchat-end]").onclick = () => (asked += 1);
   found("give-up").click();
   assert.equal(asked, 1);
 });
@@ -104,19 +106,31 @@ test("the way out ends the chat where no messages are taken", () => {
 test("that the chat could not be ended for a message is said, and it can be tried again", async () => {
   found("way-out").innerHTML = '<button type="button" data-webchat-leave-message>Leave a message</button>';
   let isLost = true;
-  let left = 0;
-  const leaveMessage = async () => {
-    if (isLost) throw new ApiError("network");
-    left += 1;
+  const left = [];
+  const chat = {
+    transcript: {
+      timeline: {
+        entries: [
+          { own: true, text: "Is it waterproof?" },
+          { own: false, text: "Hello" },
+        ],
+      },
+    },
+    composer: { input: { value: " And warm? " } },
+    async end() {
+      if (isLost) throw new ApiError("network");
+      waits.chat.isRunning = false;
+    },
+    on: { startAnother: (text) => left.push(text) },
   };
-  waiting(5 * MINUTE, { on: { leaveMessage } });
+  const waits = waiting(5 * MINUTE, { on: chat });
   found("leave-message").click();
   await settled();
   assert.match(found("way-out-problem").textContent, /We could not be reached/);
   isLost = false;
   found("leave-message").click();
   await settled();
-  assert.deepEqual([found("way-out-problem").textContent, left], ["", 1]);
+  assert.deepEqual([found("way-out-problem").textContent, left], ["", ["Is it waterproof?\n\nAnd warm?"]]);
 });
 
 test("our server is asked again each 30 s while the line is in sight, and what it knows no more is not told", async () => {

@@ -1,6 +1,6 @@
 // The running chat: what happens between the conversation at Twilio and the page, and how it ends.
 
-import { ApiError, backOff, persistently, sleep } from "../api.js";
+import { ApiError, backOff, sleep } from "../api.js";
 import { part } from "../templates.js";
 import { Composer } from "./composer.js";
 import { ConnectionNotice } from "./connection-notice.js";
@@ -23,8 +23,6 @@ export { PastChat } from "./past-chat.js";
 const CONNECT_MS = 15_000;
 // Our server tries for 3 s to post the question; after that its worker does, and nobody knows when.
 const QUESTION_MS = 5000;
-// Until then the first words do (waiting.js), where no more is known.
-const WAITING_LONGER_MS = 60_000;
 // Its client id there (webchat/chats/question.py).
 const QUESTION = "question";
 
@@ -47,8 +45,6 @@ export class Chat {
   isRunning = true;
   /** Our server is being asked to end it. */
   #ending = false;
-  /** By our server's clock. */
-  #began;
   /** Milliseconds that our server's clock is ahead of the visitor's, which may be wrong by days. */
   #skew;
   #listening = new AbortController();
@@ -70,8 +66,8 @@ export class Chat {
    * @param {Credentials} credentials
    * @param {string | undefined} question that our server is posting as the first message
    * @param {object} on
-   * @param {() => void} on.startAnother
-   * @param {(text: string) => void} on.leaveMessage the chat has ended for it
+   * @param {(message?: string, request?: () => Promise<Response>) => void} on.startAnother or leave that message
+   *   instead, by the form that the request asks for
    * @param {() => void} on.disowned it is no longer this visitor's to see
    * @param {(past: Past, here: boolean) => void} on.ended `here`: by the visitor in this tab
    * @param {(credentials: Credentials) => void} on.renewed
@@ -136,7 +132,7 @@ export class Chat {
     const { signal } = this.#listening;
     document.addEventListener("visibilitychange", () => this.#lookedAt(), { signal });
     this.transcript.log.addEventListener("scroll", () => this.#read(), { signal, passive: true });
-    part(view, "new").addEventListener("click", on.startAnother);
+    part(view, "new").addEventListener("click", () => on.startAnother());
     this.options = templates.element("options");
     for (const place of [view, this.options]) {
       part(place, "download").addEventListener("click", () => this.#download());
@@ -144,11 +140,12 @@ export class Chat {
     this.options.addEventListener("toggle", () => this.#prepareAlerts());
     document.addEventListener("click", ({ target }) => this.#closeOptions(target), { signal });
     if (host.recall("sound") || host.recall("notify")) this.#prepareAlerts();
-    this.#began = Date.parse(credentials.began_at);
-    const knowsMore = view.querySelector("[data-webchat-figures]");
-    const pause = knowsMore ? 0 : WAITING_LONGER_MS - this.#waited();
-    const timer = setTimeout(() => this.#prepareWaiting(), pause);
-    signal.addEventListener("abort", () => clearTimeout(timer));
+    // For a minute the first words do, where no more is known.
+    const waited = () => Date.now() + this.#skew - Date.parse(credentials.began_at);
+    setTimeout(
+      () => host.load("waiting").then(({ Waiting }) => new Waiting(this, waited, signal), String),
+      view.querySelector("[data-webchat-figures]") ? 0 : 60_000 - waited(),
+    );
     header.offerEnd(() => this.#askToEnd(), this.options);
     if (!host.isOpen) host.remember("minimised");
     if (question) this.#expect(question);
@@ -158,26 +155,6 @@ export class Chat {
 
   #now() {
     return new Date(Date.now() + this.#skew);
-  }
-
-  /** Milliseconds since the chat began, by our server's clock. */
-  #waited() {
-    return this.#now().getTime() - this.#began;
-  }
-
-  async #prepareWaiting() {
-    const { signal } = this.#listening;
-    const module = await persistently(
-      () => this.host.load("waiting"),
-      () => this.isRunning && !signal.aborted,
-    );
-    if (!module || !this.isRunning || signal.aborted) return;
-    const on = {
-      waited: () => this.#waited(),
-      leaveMessage: () => this.#leaveMessage(),
-      giveUp: () => this.#askToEnd(),
-    };
-    new module.Waiting(this.host, part(this.view, "waiting"), this.templates, on, signal);
   }
 
   /** The panel came into sight. @param {{focus: boolean}} options */
@@ -444,14 +421,6 @@ export class Chat {
       if (!(error instanceof ApiError) || !error.isGone) throw error;
     }
     this.#finish("visitor");
-  }
-
-  /** What the visitor has written goes into the message. */
-  async #leaveMessage() {
-    const written = this.transcript.timeline.entries.filter(({ own, text }) => own && text).map(({ text }) => text);
-    const draft = this.composer.input.value.trim();
-    await this.end();
-    if (!this.isRunning) this.on.leaveMessage([...written, ...(draft ? [draft] : [])].join("\n\n"));
   }
 
   /** @param {string} session the chat that another tab of this browser ended */

@@ -5,12 +5,13 @@ import { markupOf } from "../api.js";
 import { part } from "../templates.js";
 
 /**
- * @import {Templates} from "../templates.js"
  * @import {WebChatElement} from "../web-chat-element.js"
+ * @import {Chat} from "./chat.js"
  */
 
 // Our server's figures are hardly newer.
 const AGAIN_MS = 30_000;
+const PANEL_TIMEOUT_MS = 15_000;
 const MINUTE = 60_000;
 /** From so long after the chat's beginning. @type {[number, string][]} */
 const STAGES = [
@@ -26,26 +27,25 @@ export class Waiting {
   #isInPlace = false;
 
   /**
-   * @param {WebChatElement} host
-   * @param {HTMLElement} line in sight while the visitor waits
-   * @param {Templates} templates
-   * @param {object} on
-   * @param {() => number} on.waited milliseconds since the chat began, by our server's clock
-   * @param {() => Promise<void>} on.leaveMessage ends the chat first; rejects with ApiError
-   * @param {() => void} on.giveUp
+   * @param {Chat} chat
+   * @param {() => number} waited milliseconds since the chat began, by our server's clock
    * @param {AbortSignal} signal the chat has gone
    */
-  constructor(host, line, templates, on, signal) {
-    this.host = host;
-    this.line = line;
-    this.templates = templates;
-    this.on = on;
+  constructor(chat, waited, signal) {
+    this.chat = chat;
+    this.host = chat.host;
+    this.templates = chat.templates;
+    this.waited = waited;
     this.signal = signal;
+    // In sight while the visitor waits.
+    const line = part(chat.view, "waiting");
+    this.line = line;
     this.words = part(line, "waiting-text");
     this.first = this.words.textContent ?? "";
     this.wayOut = part(line, "way-out");
     line.querySelector("[data-webchat-leave-message]")?.addEventListener("click", () => this.#leaveMessage());
-    line.querySelector("[data-webchat-give-up]")?.addEventListener("click", () => on.giveUp());
+    line.querySelector("[data-webchat-give-up]")?.addEventListener("click", () => part(chat.host, "end").click());
+    if (signal.aborted) return;
     const observer = new IntersectionObserver((entries) => this.inSight(entries.at(-1)?.isIntersecting ?? false));
     observer.observe(line);
     signal.addEventListener("abort", () => {
@@ -64,7 +64,7 @@ export class Waiting {
     clearTimeout(this.#timer);
     if (!this.#isInSight || this.signal.aborted) return;
     this.#show();
-    const waited = this.on.waited();
+    const waited = this.waited();
     const figures = this.line.querySelector("[data-webchat-figures]");
     const next = STAGES.map(([from]) => from - waited).filter((left) => left > 0);
     const pause = Math.min(...next, figures ? AGAIN_MS : Infinity);
@@ -79,7 +79,7 @@ export class Waiting {
   }
 
   #show() {
-    const waited = this.on.waited();
+    const waited = this.waited();
     const stages = STAGES.filter(([from]) => waited >= from).map(([, name]) => name);
     // Without words of its own, a stage keeps those of the one before.
     const [name] = stages.reverse().filter((one) => this.host.querySelector(`[data-webchat-template="${one}"]`));
@@ -87,15 +87,27 @@ export class Waiting {
     this.wayOut.hidden = !this.#isInPlace && stages.length < STAGES.length;
   }
 
+  /** What the visitor has written goes into the message. */
   async #leaveMessage() {
+    const { chat } = this;
+    const written = chat.transcript.timeline.entries.filter(({ own }) => own).map(({ text }) => text);
+    const text = [...written, chat.composer.input.value.trim()].filter(Boolean).join("\n\n");
     const problem = part(this.line, "way-out-problem");
     problem.textContent = "";
     try {
-      await this.on.leaveMessage();
+      await chat.end();
+      if (!chat.isRunning) chat.on.startAnother(text, () => messageFormOf(this.host));
     } catch (error) {
       problem.textContent = this.templates.problem(error);
     }
   }
+}
+
+/** The panel with the form for a message, though a chat may be had. @param {WebChatElement} host */
+function messageFormOf(host) {
+  const address = new URL(host.src, location.href);
+  address.searchParams.set("leave", "1");
+  return fetch(address, { signal: AbortSignal.timeout(PANEL_TIMEOUT_MS) });
 }
 
 /** Only what changed: it is read out. @param {Element} element @param {string} text */
