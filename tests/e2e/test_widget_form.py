@@ -99,7 +99,7 @@ def test_a_corrected_field_is_no_longer_marked(widget: Widget) -> None:
     widget.field("email").fill("jose@example.com")
     widget.submit()
     expect(widget.field("question")).to_be_focused()
-    expect(widget.form.get_by_text("Please fill this in.", exact=True)).to_be_visible()
+    expect(widget.form.locator("[data-webchat-error]").get_by_text("Please fill this in.")).to_be_visible()
     expect(widget.field("email")).not_to_have_attribute("aria-invalid", "true")
     assert "error" not in (widget.field("email").get_attribute("aria-describedby") or "")
 

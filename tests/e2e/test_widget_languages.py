@@ -19,7 +19,7 @@ WORDS = """() => {
   const found = [];
   const collect = (root) => {
     for (const one of root.querySelectorAll("*")) {
-      if (one.closest("[data-webchat-name]")) continue;
+      if (one.closest("[data-webchat-name], [data-webchat-error-links] [data-slot=name]")) continue;
       for (const name of ["aria-label", "placeholder", "title", "alt"])
         if (one.hasAttribute(name)) found.push(one.getAttribute(name));
       for (const node of one.childNodes) if (node.nodeType === 3) found.push(node.data);
