@@ -143,7 +143,11 @@ export class Chat {
     // For a minute the first words do, where no more is known.
     const waited = () => Date.now() + this.#skew - Date.parse(credentials.began_at);
     setTimeout(
-      () => host.load("waiting").then(({ Waiting }) => new Waiting(this, waited, signal), String),
+      () =>
+        host.load("waiting").then(
+          ({ Waiting }) => this.isRunning && !signal.aborted && new Waiting(this, waited, signal),
+          () => {},
+        ),
       view.querySelector("[data-webchat-figures]") ? 0 : 60_000 - waited(),
     );
     header.offerEnd(() => this.#askToEnd(), this.options);

@@ -45,7 +45,6 @@ export class Waiting {
     this.wayOut = part(line, "way-out");
     line.querySelector("[data-webchat-leave-message]")?.addEventListener("click", () => this.#leaveMessage());
     line.querySelector("[data-webchat-give-up]")?.addEventListener("click", () => part(chat.host, "end").click());
-    if (signal.aborted) return;
     const observer = new IntersectionObserver((entries) => this.inSight(entries.at(-1)?.isIntersecting ?? false));
     observer.observe(line);
     signal.addEventListener("abort", () => {
