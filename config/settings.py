@@ -104,6 +104,8 @@ WEBCHAT_TELL_AGENTS = env.str("WEBCHAT_TELL_AGENTS", default="")
 WEBCHAT_USER_LOOKUPS = env.list(
     "WEBCHAT_USER_LOOKUPS", default=["username", "email", "first_name", "last_name", "phone", "customer_number"]
 )
+# Signed-in users see their own past chats at /webchat/history/.
+WEBCHAT_HISTORY = env.bool("WEBCHAT_HISTORY", default=False)
 # Retention, in days: then a chat's answers are blanked, and then its row is deleted.
 WEBCHAT_KEEP_ANSWERS_DAYS = _number("WEBCHAT_KEEP_ANSWERS_DAYS", 30, 1)
 WEBCHAT_KEEP_SESSIONS_DAYS = _number("WEBCHAT_KEEP_SESSIONS_DAYS", 90, 1)

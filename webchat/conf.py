@@ -41,6 +41,8 @@ class _Conf:
     WEBCHAT_BEFORE_START = _Setting("")
     # That of a function that tells the agents of a chat more, when the Studio flow asks.
     WEBCHAT_TELL_AGENTS = _Setting("")
+    # Whether users see their own past chats.
+    WEBCHAT_HISTORY = _Setting(default=False)
     # The values of the user model, by path, that staff may compare answers with.
     WEBCHAT_USER_LOOKUPS = _Setting(("email", "first_name", "last_name"))
     # Threads of a server process: half of them may wait for Twilio.

@@ -9,6 +9,8 @@ from webchat import views
 app_name = "webchat"
 
 urlpatterns = [
+    path("history/", views.history, name="history"),
+    path("history/<uuid:session_id>/", views.past_chat, name="past-chat"),
     path("<slug:slug>/", views.page, name="page"),
     path("<slug:slug>/panel/", views.panel, name="panel"),
     path("<slug:slug>/message/", views.message, name="message"),

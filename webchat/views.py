@@ -8,6 +8,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.auth.views import redirect_to_login
+from django.core.paginator import Paginator
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -24,12 +26,15 @@ from webchat.audit import note_refusal
 from webchat.chats.accounts import decline_offered_chat, take_offered_chat
 from webchat.chats.availability import availability_of
 from webchat.chats.end import end_chat
+from webchat.chats.history import past_chats, read_past_chat
 from webchat.chats.note import post_note_after
 from webchat.chats.question import post_question_after
 from webchat.chats.rating import may_rate, rate_chat, rated_session, should_ask_for_rating
 from webchat.chats.start import start_in_turn, submit
 from webchat.clock import database_now
+from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
+from webchat.flex import FlexError
 from webchat.forms.form import FormInvalid, PreEngagementForm
 from webchat.forms.message_form import MessageForm
 from webchat.forms.rating_form import RatingForm
@@ -40,6 +45,8 @@ from webchat.models import ChatSession, Message, Rating, Webchat, WhenNobody
 from webchat.models.copies import webchat_named
 from webchat.protection import form_keys, proof_of_work
 from webchat.visitors import Visitor, mark_of, page_secret, remember, visitor_of
+
+CHATS_ON_A_PAGE = 20
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -324,3 +331,41 @@ def _render(
     response = render(request, template, {**context, **_marks(request, visitor)}, status=status)
     remember(response, visitor)
     return response
+
+
+@require_safe
+@never_cache
+def history(request: HttpRequest) -> HttpResponse:
+    """The user's own past chats. Where the site shows none, a webchat may have the name."""
+    if not conf.WEBCHAT_HISTORY:
+        return page(request, "history")
+    visitor = visitor_of(request)
+    if visitor.user is None:
+        return redirect_to_login(request.get_full_path())
+    chats = Paginator(past_chats(visitor.user), CHATS_ON_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "webchat/history.html", {"chats": chats})
+
+
+@require_safe
+@never_cache
+def past_chat(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    """A past chat of the user's own, as Twilio has it."""
+    if not conf.WEBCHAT_HISTORY:
+        raise Http404
+    visitor = visitor_of(request)
+    if visitor.user is None:
+        return redirect_to_login(request.get_full_path())
+    try:
+        session = past_chats(visitor.user).get(pk=session_id)
+    except ChatSession.DoesNotExist as missing:
+        raise Http404 from missing
+    written, is_kept, status = None, True, 200
+    try:
+        written = read_past_chat(session, request.GET.get("from", ""))
+    except FlexError as error:
+        is_kept = not error.is_not_there
+        status = 503 if is_kept else 200
+    except ChatRefused:
+        status = 503
+    context = {"session": session, "written": written, "is_kept": is_kept}
+    return render(request, "webchat/past_chat.html", context, status=status)

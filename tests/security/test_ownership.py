@@ -16,6 +16,8 @@ pytestmark = pytest.mark.django_db
 METHODS = ["get", "head", "post", "put", "patch", "delete", "options"]
 # How an address names a session or a webchat; a new one fails the first test until it is listed here.
 CHAT_URLS = {
+    "webchat/history/",
+    "webchat/history/<uuid:session_id>/",
     "webchat/<slug:slug>/",
     "webchat/<slug:slug>/panel/",
     "webchat/<slug:slug>/message/",

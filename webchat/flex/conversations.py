@@ -6,17 +6,20 @@ https://www.twilio.com/docs/conversations-classic
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import cached_property
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
+from twilio.base import values
 from twilio.rest import Client
 from twilio.rest.conversations.v1.conversation import ConversationContext, ConversationInstance
+from twilio.rest.conversations.v1.conversation.message import MessageInstance
 
 from webchat.conf import conf
 from webchat.flex.client import BoundedHttpClient, client_on, trusted_shape
 from webchat.flex.diagnosis import diagnose
-from webchat.flex.gateway import Channel, Destination, FlexError, is_sid
+from webchat.flex.gateway import Channel, Destination, FlexError, Page, WrittenMessage, is_sid
 
 # REST fires neither webhooks nor Studio without it.
 WEBHOOKS = "true"
@@ -80,6 +83,16 @@ class ConversationsGateway:
             )
             return any(message.author not in own for message in messages)
 
+    def read_messages(self, channel: Channel, place: str = "") -> Page:
+        number, token = _place(place)
+        with trusted_shape():
+            page = self._conversation(channel.sid).messages.page(
+                order="asc", page_size=MESSAGES_READ, page_number=number, page_token=token
+            )
+            following = parse_qs(urlsplit(page.next_page_url or "").query)
+            next_place = "~".join(following.get(name, [""])[0] for name in ("Page", "PageToken"))
+            return Page([_written(message, channel) for message in page], next_place.strip("~"))
+
     def close(self, channel_sid: str) -> None:
         conversation = self._conversation(channel_sid)
         try:
@@ -142,6 +155,24 @@ class ConversationsGateway:
         if not is_sid(sid, "CH"):  # it becomes a part of the path
             raise FlexError(FlexError.Reason.REFUSED)
         return self.client.conversations.v1.conversations(sid)
+
+
+def _place(place: str) -> tuple[int | object, str | object]:
+    """The number and the token of a page, as twilio-python takes them. Raises FlexError(REFUSED)."""
+    number, _tilde, token = place.partition("~")
+    if not re.fullmatch(r"[0-9]{0,6}", number) or not re.fullmatch(r"[\w.:=+/-]{0,500}", token, re.ASCII):
+        raise FlexError(FlexError.Reason.REFUSED)
+    return int(number) if number else values.unset, token or values.unset
+
+
+def _written(message: MessageInstance, channel: Channel) -> WrittenMessage:
+    return WrittenMessage(
+        is_visitors=message.author == channel.identity,
+        is_sites=message.author == NOTE_AUTHOR,
+        at=message.date_created,
+        text=str(message.body or ""),
+        files=[str(file.get("filename") or "") for file in message.media or []],
+    )
 
 
 def fetched(conversation: ConversationContext) -> ConversationInstance:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeGuard
 
@@ -40,6 +41,25 @@ class Channel:
 
     sid: str
     identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMessage:
+    """What somebody wrote in a chat, and the names of the files with it. `at` is aware."""
+
+    is_visitors: bool
+    is_sites: bool
+    at: datetime | None
+    text: str
+    files: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some messages, the earliest first, and the place of the next ones: "" after the last."""
+
+    messages: list[WrittenMessage]
+    next_place: str
 
 
 NOT_THERE_STATUS = {404, 410}
@@ -124,6 +144,10 @@ class Gateway(Protocol):
 
     def has_answer(self, channel: Channel) -> bool:
         """Whether anybody but the visitor and the website wrote something, among the first messages."""
+
+    def read_messages(self, channel: Channel, place: str = "") -> Page:
+        """A page of what was written, also after the end. Raises FlexError of the status 404 where nothing is kept, and of
+        the reason REFUSED for a place that no page named."""
 
     def close(self, channel_sid: str) -> None:
         """Ends the chat. A channel that is over or absent is closed: no error, but as of has_ended()."""
