@@ -61,16 +61,14 @@ class TwilioWebhook(View):
         if said["AccountSid"] != conf.TWILIO_ACCOUNT_SID:
             note_webhook("webhook_of_another_account", sid=said["AccountSid"])
             return self.answer(None)
-        session = None
-        if is_sid(said["ConversationSid"], "CH"):
-            session = ChatSession.objects.running().filter(channel_sid=said["ConversationSid"]).first()
-        return self.take(session, said, request.POST)
+        return self.take(said, request.POST)
 
-    def take(self, session: ChatSession | None, said: dict[str, str], form: QueryDict) -> HttpResponse:
-        """`said` has the parameters that are read, "" for those that are not there. No session: no running chat of ours."""
-        return self.answer(session)
+    def take(self, said: dict[str, str], form: QueryDict) -> HttpResponse:
+        """`said` has the parameters that are read, "" for those that are not there."""
+        return self.answer(running_in(said["ConversationSid"]))
 
     def answer(self, session: ChatSession | None) -> HttpResponse:
+        """No session: no running chat of ours."""
         return HttpResponse(status=200)
 
 
@@ -81,14 +79,15 @@ class ConversationsWebhook(TwilioWebhook):
 
     reads = _READ
 
-    def take(self, session: ChatSession | None, said: dict[str, str], form: QueryDict) -> HttpResponse:
-        if session is not None and (said["EventType"], said["StateTo"]) == _ENDED:
+    def take(self, said: dict[str, str], form: QueryDict) -> HttpResponse:
+        has_ended = (said["EventType"], said["StateTo"]) == _ENDED
+        if has_ended and (session := running_in(said["ConversationSid"])):
             if is_state_event(form):
                 note_end(session)
             else:
                 note_webhook("webhook_ambiguous", sid=session.channel_sid)
                 look_again(session)
-        return self.answer(session)
+        return self.answer(None)
 
 
 class StudioWebhook(TwilioWebhook):
@@ -99,6 +98,12 @@ class StudioWebhook(TwilioWebhook):
 
     def answer(self, session: ChatSession | None) -> HttpResponse:
         return JsonResponse(facts_for_agents(session) if session else {}, headers={"Cache-Control": "no-store"})
+
+
+def running_in(channel_sid: str) -> ChatSession | None:
+    if not is_sid(channel_sid, "CH"):
+        return None
+    return ChatSession.objects.running().filter(channel_sid=channel_sid).first()
 
 
 def is_state_event(form: QueryDict) -> bool:

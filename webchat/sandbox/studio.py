@@ -26,7 +26,7 @@ from .configuration import Configuration, Flow
 from .entities import Conversation
 from .events import Event
 from .store import Store
-from .webhooks import is_local, signature
+from .webhooks import is_local, one_worker, signature
 
 logger = logging.getLogger(__name__)
 
@@ -60,13 +60,9 @@ class Studio:
         address = self.configuration.addresses.get(conversation.webchat.address_sid if conversation.webchat else "")
         return self.configuration.flows.get(address.auto_creation.get("studio_flow_sid", "")) if address else None
 
-    async def run(self, _: web.Application) -> AsyncIterator[None]:
+    def run(self, _: web.Application) -> AsyncIterator[None]:
         """The application's clean-up context: one worker, which asks about one chat after the other."""
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as tasks:
-            worker = tasks.create_task(self._work(session))
-            yield
-            worker.cancel()
+        return one_worker(self._work, TIMEOUT_SECONDS)
 
     async def _work(self, session: aiohttp.ClientSession) -> None:
         while True:

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -123,13 +123,9 @@ class Webhooks:
         except asyncio.QueueFull:
             logger.warning("%s is dropped: too many webhooks wait", name)
 
-    async def deliver(self, _: web.Application) -> AsyncIterator[None]:
+    def deliver(self, _: web.Application) -> AsyncIterator[None]:
         """The application's clean-up context: one worker, so that the webhooks go out in order."""
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as tasks:
-            worker = tasks.create_task(self._work(session))
-            yield
-            worker.cancel()
+        return one_worker(self._work, TIMEOUT_SECONDS)
 
     async def _work(self, session: aiohttp.ClientSession) -> None:
         while True:
@@ -160,6 +156,17 @@ async def _send(session: aiohttp.ClientSession, target: Target, fields: dict[str
     ) as answer:
         if answer.status >= 300:
             logger.warning("%s was answered with %d", fields["EventType"], answer.status)
+
+
+async def one_worker(
+    work: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, None]], timeout_seconds: float
+) -> AsyncIterator[None]:
+    """Works, with an HTTP client of its own, while the application runs."""
+    timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+    async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as tasks:
+        worker = tasks.create_task(work(session))
+        yield
+        worker.cancel()
 
 
 def signature(address: str, fields: Mapping[str, str]) -> str:
