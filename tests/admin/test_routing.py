@@ -7,6 +7,8 @@ from django.contrib.auth.models import Permission
 
 from tests.support.factories import change, make_user, make_webchat
 from tests.support.page_form import as_shown
+from tests.support.twilio_parameters import faults_of
+from webchat.flex import GATEWAYS
 from webchat.models import Webchat
 from webchat.sandbox import account
 
@@ -111,5 +113,58 @@ def test_the_address_and_the_chat_service_are_chosen_from_what_the_account_has(a
 
 def test_the_legacy_api_needs_no_address(admin_client, page):
     change(Webchat.objects.get(), api="web_channels", flex_flow_sid=account.FLEX_FLOW_SID)
-    assert send(admin_client, page, address_sid="").status_code == 302
+    chosen = {"address_sid": "", "flex_flow_sid": account.FLEX_FLOW_SID}
+    assert send(admin_client, page, **chosen).status_code == 302
     assert Webchat.objects.get().address_sid == ""
+
+
+def test_a_flex_flow_is_chosen_from_all_pages_of_those_of_webchats(admin_client, page, sandbox):
+    change(Webchat.objects.get(), api="web_channels", flex_flow_sid=account.FLEX_FLOW_SID)
+    sandbox.rest(
+        "POST", "/v1/FlexFlows", FriendlyName="Texts", ChatServiceSid=account.CHAT_SERVICE_SID, ChannelType="sms"
+    )
+    sids = [
+        sandbox.rest(
+            "POST",
+            "/v1/FlexFlows",
+            FriendlyName=f"Shop {n}",
+            ChatServiceSid=account.CHAT_SERVICE_SID,
+            ChannelType="web",
+        )["sid"]
+        for n in range(20)
+    ]
+    before = len(sandbox.log())
+    choices = dict(admin_client.get(page).context["form"].fields["flex_flow_sid"].choices)
+    asked = [call for call in sandbox.log()[before:] if call["path"] == "/v1/FlexFlows"]
+    assert (len(asked), faults_of(asked)) == (2, [])
+    assert list(choices) == [account.FLEX_FLOW_SID, *sids]
+    assert choices[sids[-1]] == f"Shop 19 · {sids[-1]}"
+    assert send(admin_client, page, flex_flow_sid="").context["form"].errors.keys() == {"flex_flow_sid"}
+    assert send(admin_client, page, flex_flow_sid=sids[-1]).status_code == 302
+    assert Webchat.objects.get().flex_flow_sid == sids[-1]
+
+
+def test_a_webchat_of_conversations_needs_no_flex_flow_and_keeps_the_one_that_it_had(admin_client, page):
+    choices = dict(admin_client.get(page).context["form"].fields["flex_flow_sid"].choices)
+    assert list(choices) == ["", account.FLEX_FLOW_SID]
+    for sid in (account.FLEX_FLOW_SID, ""):
+        assert send(admin_client, page, flex_flow_sid=sid).status_code == 302
+        assert Webchat.objects.get().flex_flow_sid == sid
+
+
+def test_where_twilio_lists_no_flex_flows_any_more_the_rest_can_be_chosen(admin_client, page, sandbox):
+    change(Webchat.objects.get(), flex_flow_sid="FO" + "9" * 32)
+    sandbox.fault("GET", "/v1/FlexFlows", status=410, times=3)
+    choices = dict(admin_client.get(page).context["form"].fields["flex_flow_sid"].choices)
+    assert list(choices) == ["", "FO" + "9" * 32]
+    assert send(admin_client, page, flex_flow_sid="FO" + "9" * 32).status_code == 302
+
+
+def test_no_flex_flow_is_asked_for_while_the_legacy_api_is_switched_off(admin_client, page, sandbox, monkeypatch):
+    change(Webchat.objects.get(), flex_flow_sid="FO" + "9" * 32)
+    monkeypatch.delitem(GATEWAYS, "web_channels")
+    before = len(sandbox.log())
+    assert "flex_flow_sid" not in admin_client.get(page).context["form"].fields
+    assert send(admin_client, page, flex_flow_sid=account.FLEX_FLOW_SID).status_code == 302
+    assert Webchat.objects.get().flex_flow_sid == "FO" + "9" * 32
+    assert not [call for call in sandbox.log()[before:] if "FlexFlows" in call["path"]]

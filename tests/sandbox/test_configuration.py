@@ -67,6 +67,41 @@ def test_an_address_lives_by_its_sid_and_its_text(twilio, sandbox):
     assert refusal(made.fetch) == (404, 20404)
 
 
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({"ChatServiceSid": account.CHAT_SERVICE_SID, "ChannelType": "web"}, 20001),
+        ({"FriendlyName": "x", "ChannelType": "web"}, 20001),
+        ({"FriendlyName": "x", "ChatServiceSid": account.CHAT_SERVICE_SID}, 20001),
+        ({"FriendlyName": "x", "ChatServiceSid": "IS" + "9" * 32, "ChannelType": "web"}, 20001),
+        ({"FriendlyName": "x", "ChatServiceSid": account.CHAT_SERVICE_SID, "ChannelType": "pigeon"}, 20001),
+    ],
+)
+def test_a_flex_flow_is_refused(sandbox, form, code):
+    found, body = answer(sandbox, "POST", "/v1/FlexFlows", form)
+    assert (found, body["code"]) == (400, code)
+    assert len(sandbox.rest("GET", "/v1/FlexFlows")["flex_flows"]) == 1
+
+
+def test_flex_flows_are_listed_read_and_open_chats_of_their_own(twilio, sandbox):
+    flows = twilio.flex_api.v1.flex_flow
+    made = flows.create(friendly_name="Shop", chat_service_sid=account.CHAT_SERVICE_SID, channel_type="web")
+    assert [one.sid for one in flows.list(page_size=1)] == [account.FLEX_FLOW_SID, made.sid]
+    assert [one.sid for one in flows.list(friendly_name="Shop")] == [made.sid]
+    fetched = twilio.flex_api.v1.flex_flow(made.sid).fetch()
+    assert (fetched.friendly_name, fetched.channel_type, fetched.chat_service_sid) == (
+        "Shop",
+        "web",
+        account.CHAT_SERVICE_SID,
+    )
+    names = {"identity": "by-flow", "customer_friendly_name": "Eve", "chat_friendly_name": "Chat"}
+    channel = twilio.flex_api.v1.web_channel.create(flex_flow_sid=made.sid, **names)
+    assert channel.flex_flow_sid == made.sid
+    sandbox.become("empty")
+    assert flows.list() == []
+    assert refusal(fetched.fetch) == (404, 20404)
+
+
 def test_no_webchat_comes_by_an_address_that_makes_no_conversation(twilio, sandbox):
     create = twilio.flex_api.v2.web_channels.create
     addresses = twilio.conversations.v1.address_configurations

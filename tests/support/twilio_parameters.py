@@ -50,6 +50,7 @@ TABLE = [
     ),
     ("GET", "/v1/ParticipantConversations", "", f"Identity Address {PAGE}"),
     ("DELETE", "/v1/Users/*", "", ""),
+    ("GET", "/v1/FlexFlows", "", f"FriendlyName {PAGE}"),
     ("GET", "/v2/Flows", "", PAGE),
     ("POST", "/v2/Flows", "FriendlyName Status Definition", "CommitMessage AuthorSid"),
     ("POST", "/v2/Flows/Validate", "FriendlyName Status Definition", "CommitMessage AuthorSid"),

@@ -22,7 +22,7 @@ from webchat.admin.concurrent_edits import Edit
 from webchat.admin.tools import webchat_or_404
 from webchat.chats.connection import Targets, list_targets
 from webchat.errors import ChatRefused
-from webchat.flex import FlexError
+from webchat.flex import GATEWAYS, FlexError
 from webchat.flex.taskrouter import Named
 from webchat.models import Webchat
 
@@ -30,6 +30,7 @@ from webchat.models import Webchat
 class RoutingForm(forms.ModelForm):
     address_sid = forms.ChoiceField(label=gettext_lazy("Chat address"))
     chat_service_sid = forms.ChoiceField(label=gettext_lazy("Chat service"))
+    flex_flow_sid = forms.ChoiceField(label=gettext_lazy("Flex Flow SID"))
     queue_sid = forms.ChoiceField(
         label=gettext_lazy("Task queue"),
         required=False,
@@ -49,6 +50,7 @@ class RoutingForm(forms.ModelForm):
         fields = [
             "address_sid",
             "chat_service_sid",
+            "flex_flow_sid",
             "queue_sid",
             "when_nobody",
             "task_workflow_sid",
@@ -60,10 +62,16 @@ class RoutingForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.targets = targets
         row = self.instance
-        needs_address = row.api == Webchat.Api.CONVERSATIONS
-        self.fields["address_sid"].required = needs_address
-        none = () if needs_address else ("-",)
+        is_legacy = row.api == Webchat.Api.WEB_CHANNELS
+        self.fields["address_sid"].required = not is_legacy
+        none = ("-",) if is_legacy else ()
         self._offer("address_sid", _with_sids(targets.addresses), (row.address_sid, row.address_sid), *none)
+        if Webchat.Api.WEB_CHANNELS in GATEWAYS:
+            self.fields["flex_flow_sid"].required = is_legacy
+            none = () if is_legacy else ("-",)
+            self._offer("flex_flow_sid", _with_sids(targets.flex_flows), (row.flex_flow_sid, row.flex_flow_sid), *none)
+        else:
+            del self.fields["flex_flow_sid"]
         chosen = (row.chat_service_sid, row.chat_service_sid)
         self._offer("chat_service_sid", _with_sids(targets.chat_services), chosen)
         self._offer("queue_sid", targets.queues, (row.queue_sid, row.queue_name), _("none: nobody looks"))
@@ -81,7 +89,7 @@ class RoutingForm(forms.ModelForm):
         row: Webchat = self.instance
         row.queue_name = self._name_of("queue_sid")
         row.task_workflow_name = self._name_of("task_workflow_sid")
-        row.save(update_fields=[*self.Meta.fields, "queue_name", "task_workflow_name"])
+        row.save(update_fields=[*self.fields, "queue_name", "task_workflow_name"])
         return row
 
     def _name_of(self, field: str) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from webchat.errors import ChatRefused
-from webchat.flex import Deadline, Destination, gateway_for
+from webchat.flex import GATEWAYS, Deadline, Destination, gateway_for
 from webchat.flex.provisioning import Offers
 from webchat.flex.taskrouter import Named, TaskRouter
+from webchat.models import Webchat
 from webchat.protection.outage import passage
 
 TEST_SECONDS = 10  # that staff wait for its calls, two to four of them
@@ -17,13 +18,14 @@ TEST_SECONDS = 10  # that staff wait for its calls, two to four of them
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What Conversations and TaskRouter have."""
+    """What Conversations and TaskRouter have, and the legacy API while it is switched on."""
 
     addresses: list[Named]
     chat_services: list[Named]
     queues: list[Named]
     workflows: list[Named]
     channels: list[Named]
+    flex_flows: list[Named]
 
 
 def list_targets() -> Targets:
@@ -32,7 +34,12 @@ def list_targets() -> Targets:
         deadline = Deadline(TEST_SECONDS)
         offers, router = Offers(deadline), TaskRouter(deadline)
         return Targets(
-            offers.addresses(), offers.chat_services(), router.queues(), router.workflows(), router.channels()
+            offers.addresses(),
+            offers.chat_services(),
+            router.queues(),
+            router.workflows(),
+            router.channels(),
+            offers.flex_flows() if Webchat.Api.WEB_CHANNELS in GATEWAYS else [],
         )
 
 

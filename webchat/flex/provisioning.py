@@ -124,7 +124,8 @@ class Offers:
     """What staff choose a webchat's SIDs from. Each verb raises FlexError; taken together, they end by the deadline."""
 
     def __init__(self, deadline: Deadline | None = None) -> None:
-        self._conversations = client_on(bounded_http(deadline)).conversations.v1
+        client = client_on(bounded_http(deadline))
+        self._conversations, self._flex = client.conversations.v1, client.flex_api.v1
 
     def addresses(self) -> list[Named]:
         """Those of the type chat. Twilio names no other filter of types than two of phones, so all are read."""
@@ -136,6 +137,17 @@ class Offers:
         with trusted_shape():
             found = _all(self._conversations.services)
             return [Named(str(one.sid), str(one.friendly_name or one.sid)) for one in found]
+
+    def flex_flows(self) -> list[Named]:
+        """Those of webchats, for the legacy API. None where Twilio serves them no more."""
+        try:
+            with trusted_shape():
+                found = _all(self._flex.flex_flow)
+        except FlexError as error:
+            if error.reason is Reason.REFUSED:
+                return []
+            raise
+        return [Named(str(one.sid), str(one.friendly_name or one.sid)) for one in found if one.channel_type == "web"]
 
 
 def find_plan(wishes: Wishes, deadline: Deadline | None = None) -> Plan:

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from .account import (
     ADDRESS_SID,
     CHAT_SERVICE_SID,
+    FLEX_FLOW_SID,
     OTHER_CHAT_SERVICE_SID,
     OTHER_WORKFLOW_SID,
     STUDIO_FLOW_SID,
@@ -65,6 +66,17 @@ class Flow:
 
 
 @dataclass(slots=True, kw_only=True)
+class FlexFlow:
+    """What WebChannels, the legacy API, opens a chat by."""
+
+    friendly_name: str
+    chat_service_sid: str
+    channel_type: str
+    sid: str = field(default_factory=lambda: new_sid("FO"))
+    created: datetime = field(default_factory=now)
+
+
+@dataclass(slots=True, kw_only=True)
 class Key:
     friendly_name: str
     sid: str = field(default_factory=lambda: new_sid("SK"))
@@ -90,6 +102,7 @@ class Configuration:
         self.addresses: dict[str, Address] = {}
         self.flows: dict[str, Flow] = {}
         self.keys: dict[str, Key] = {}
+        self.flex_flows: dict[str, FlexFlow] = {}
         if kind in {"new", "taken"}:
             name = CHAT_FLOW if kind == "new" else "Billing bot"
             flow = Flow(
@@ -100,6 +113,12 @@ class Configuration:
                 commit_message=None,
             )
             self.flows[flow.sid] = flow
+            self.flex_flows[FLEX_FLOW_SID] = FlexFlow(
+                sid=FLEX_FLOW_SID,
+                friendly_name="Sandbox web flow",
+                chat_service_sid=CHAT_SERVICE_SID,
+                channel_type="web",
+            )
             address = Address(
                 sid=ADDRESS_SID,
                 type="chat",

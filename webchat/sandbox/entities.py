@@ -152,7 +152,8 @@ class Webchat:
     api: Api
     customer: User
     customer_name: str | None
-    address_sid: str = ""  # "" for a Flex Flow
+    address_sid: str = ""
+    flex_flow_sid: str = ""
     task_created: datetime | None = None
     facts: dict[str, Any] | None = None  # what the site told Studio for the agents
 

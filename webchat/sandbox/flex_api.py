@@ -13,20 +13,23 @@ from typing import Any
 from aiohttp import web
 
 from . import limits
-from .account import ACCOUNT_SID, FLEX_FLOW_SID, STUDIO_FLOW_SID
-from .clock import now, seconds
-from .configuration import Configuration
+from .account import ACCOUNT_SID, STUDIO_FLOW_SID
+from .clock import seconds
+from .configuration import Configuration, FlexFlow
 from .entities import Conversation
-from .errors import TwilioError, invalid
-from .rest import OWNER, Form, created, deleted, origin, page, url
+from .errors import TwilioError, invalid, not_found
+from .rest import Form, created, deleted, origin, page, url
 from .store import Store
+
+# https://www.twilio.com/docs/flex/developer/messaging/api/flow
+FLEX_FLOW_TYPES = {"web", "sms", "facebook", "whatsapp", "line", "custom"}
+MOST_FLEX_FLOWS = 1000
 
 
 class FlexApi:
     def __init__(self, store: Store, configuration: Configuration) -> None:
         self.store = store
         self.configuration = configuration
-        self.started = now()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -36,7 +39,9 @@ class FlexApi:
             web.get("/v1/WebChannels/{sid}", self.fetch_web_channel),
             web.post("/v1/WebChannels/{sid}", self.update_web_channel),
             web.delete("/v1/WebChannels/{sid}", self.delete_web_channel),
-            web.get(f"/v1/FlexFlows/{FLEX_FLOW_SID}", self.fetch_flex_flow),
+            web.get("/v1/FlexFlows", self.list_flex_flows),
+            web.post("/v1/FlexFlows", self.create_flex_flow),
+            web.get("/v1/FlexFlows/{sid}", self.fetch_flex_flow),
         ]
 
     # v2
@@ -75,7 +80,7 @@ class FlexApi:
         flow, identity = form.required("FlexFlowSid"), form.required("Identity", limits.IDENTITY)
         customer, name = form.required("CustomerFriendlyName"), form.required("ChatFriendlyName")
         unique_name = form.get("ChatUniqueName") or None
-        if flow != FLEX_FLOW_SID:
+        if flow not in self.configuration.flex_flows:
             raise TwilioError(404, 45205, f"Flex Flow {flow} not found")
         if unique_name and self.store.is_taken(unique_name):
             raise TwilioError(409, 45208, "Chat channel with provided unique name already exists")
@@ -86,6 +91,7 @@ class FlexApi:
             friendly_name=name,
             unique_name=unique_name,
             attributes=_attributes(form.get("PreEngagementData"), status="ACTIVE"),
+            flex_flow_sid=flow,
         )
         return created(request, channel.sid, self._web_channel_view(channel, request))
 
@@ -126,35 +132,57 @@ class FlexApi:
     def _web_channel_view(self, channel: Conversation, request: web.Request) -> dict[str, Any]:
         return {
             "account_sid": ACCOUNT_SID,
-            "flex_flow_sid": FLEX_FLOW_SID,
+            "flex_flow_sid": channel.webchat.flex_flow_sid if channel.webchat else "",
             "sid": channel.sid,
             "url": url(request, f"/v1/WebChannels/{channel.sid}"),
             "date_created": seconds(channel.created),
             "date_updated": seconds(channel.updated),
         }
 
-    # The Flex Flow: fixed, there to be read and checked
+    # Flex Flows
+
+    async def list_flex_flows(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("FriendlyName")
+        found = [one for one in self.configuration.flex_flows.values() if wanted in (None, one.friendly_name)]
+        return page(request, "flex_flows", found, lambda one: _flex_flow_view(request, one), largest=1000)
+
+    async def create_flex_flow(self, request: web.Request) -> web.Response:
+        form = await Form.of(request)
+        name, service, kind = (form.required(each) for each in ("FriendlyName", "ChatServiceSid", "ChannelType"))
+        if service not in self.configuration.services:
+            raise invalid(f"Service {service} not found")
+        if kind not in FLEX_FLOW_TYPES:
+            raise invalid(f"ChannelType {kind} is invalid")
+        if len(self.configuration.flex_flows) >= MOST_FLEX_FLOWS:
+            raise invalid("Too many Flex Flows")
+        flow = FlexFlow(friendly_name=name, chat_service_sid=service, channel_type=kind)
+        self.configuration.flex_flows[flow.sid] = flow
+        return created(request, flow.sid, _flex_flow_view(request, flow))
 
     async def fetch_flex_flow(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                **OWNER,
-                "sid": FLEX_FLOW_SID,
-                "friendly_name": "Sandbox web flow",
-                "channel_type": "web",
-                "contact_identity": "sandbox",
-                "enabled": True,
-                "integration_type": "studio",
-                "integration": {"flow_sid": STUDIO_FLOW_SID},
-                "long_lived": False,
-                "janitor_enabled": True,
-                **self._dates(),
-                "url": url(request, f"/v1/FlexFlows/{FLEX_FLOW_SID}"),
-            }
-        )
+        flow = self.configuration.flex_flows.get(request.match_info["sid"])
+        if flow is None:
+            raise not_found(request.path)
+        return web.json_response(_flex_flow_view(request, flow))
 
-    def _dates(self) -> dict[str, str]:
-        return {"date_created": seconds(self.started), "date_updated": seconds(self.started)}
+
+def _flex_flow_view(request: web.Request, flow: FlexFlow) -> dict[str, Any]:
+    return {
+        "account_sid": ACCOUNT_SID,
+        "chat_service_sid": flow.chat_service_sid,
+        "sid": flow.sid,
+        "friendly_name": flow.friendly_name,
+        "channel_type": flow.channel_type,
+        "contact_identity": "sandbox",
+        "enabled": True,
+        "integration_type": "studio",
+        "integration": {"flow_sid": STUDIO_FLOW_SID},
+        "long_lived": False,
+        "janitor_enabled": True,
+        "date_created": seconds(flow.created),
+        "date_updated": seconds(flow.created),
+        "url": url(request, f"/v1/FlexFlows/{flow.sid}"),
+    }
 
 
 def _attributes(data: str | None, **more: str) -> str:

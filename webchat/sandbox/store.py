@@ -107,6 +107,7 @@ class Store:
         attributes: str,
         unique_name: str | None = None,
         address_sid: str = "",
+        flex_flow_sid: str = "",
     ) -> Conversation:
         """A conversation with its guest already in it."""
         limits.text("Identity", identity)
@@ -117,7 +118,13 @@ class Store:
             friendly_name=friendly_name,
             unique_name=unique_name,
             attributes=attributes,
-            webchat=Webchat(api=api, customer=customer, customer_name=customer_friendly_name, address_sid=address_sid),
+            webchat=Webchat(
+                api=api,
+                customer=customer,
+                customer_name=customer_friendly_name,
+                address_sid=address_sid,
+                flex_flow_sid=flex_flow_sid,
+            ),
         )
         self.add_participant(conversation, identity, REST, role_sid=CUSTOMER_ROLE_SID)
         return conversation
