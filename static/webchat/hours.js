@@ -21,8 +21,8 @@ export function isOpenAt(changes, now) {
 }
 
 /**
- * Changes what the launcher or the invitation says, or shows and hides a launcher that has no other words. An open panel and a running chat
- * stay.
+ * Changes what the launcher or the invitation says. A launcher without other words is shown and hidden instead; an open
+ * panel and a running chat stay.
  * @param {WebChatElement} chat
  */
 export function draw(chat) {

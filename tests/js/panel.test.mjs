@@ -210,6 +210,24 @@ test("an attempt to connect that another has taken over says nothing any more", 
   }
 });
 
+test("a chat that has left the page says nothing any more", async (t) => {
+  await startChat();
+  element.slow.add("sdk");
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    found("reconnect").querySelector("button").click();
+    const view = found("view");
+    element.remove();
+    t.mock.timers.tick(1000); // until it is taken to have gone for good
+    element.replaceChildren(); // its words with it
+    t.mock.timers.tick(15_000);
+    await settled();
+    assert.equal(view.querySelector("[data-webchat-reconnect]").hidden, true);
+  } finally {
+    t.mock.timers.reset();
+  }
+});
+
 const written = () =>
   [...found("messages").children].map((item) => [
     item.querySelector("[data-webchat-text]").textContent,
@@ -244,6 +262,21 @@ test("what still waits behind the question is kept for the next page", async () 
     unsent.map(([, text]) => text),
     ["It is blue.", "And heavy."],
   );
+});
+
+test("an upload is called off at once, even while there is no line for it", async () => {
+  await startChat();
+  element.slow.add("sdk");
+  found("reconnect").querySelector("button").click();
+  await until(() => !found("attach").hidden);
+  const files = [new File(["x"], "bill.png", { type: "image/png" })];
+  found("view").dispatchEvent(Object.assign(new Event("drop"), { dataTransfer: { types: ["Files"], files } }));
+  send("Here it is.");
+  await until(() => found("cancel"));
+  found("cancel").click();
+  await settled();
+  assert.equal(found("messages").childElementCount, 0);
+  assert.equal(found("message").value, "Here it is.");
 });
 
 test("an end is told to the page first, which may cancel it, and to our server once", async () => {

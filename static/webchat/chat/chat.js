@@ -235,7 +235,7 @@ export class Chat {
 
   /** @param {Status} status */
   #showStatus(status) {
-    if (!this.isRunning) return;
+    if (!this.isRunning || this.#isDisposed) return;
     this.notice.show(status);
     this.people.isConnected = status === "connected";
     this.people.show();
@@ -310,7 +310,7 @@ export class Chat {
     try {
       await Promise.race([this.#questionPosted, cancelled]);
       if (this.#isDisposed) return;
-      await this.conversation.send(entry, again, cancelling.signal);
+      await Promise.race([this.conversation.send(entry, again, cancelling.signal), cancelled]);
       const question = this.transcript.timeline.byClientId(QUESTION);
       if (question?.status === "sending" && question !== entry) {
         // Our server has failed once. It goes on trying, and so may the visitor: whoever comes second finds it there.

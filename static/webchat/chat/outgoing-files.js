@@ -188,6 +188,7 @@ export function sizeInWords(bytes, language) {
  * @param {AbortSignal} signal
  */
 export async function upload(conversation, { text, files = [] }, attributes, signal) {
+  signal.throwIfAborted(); // while the line was opened, or this file loaded
   const message = conversation.prepareMessage().setAttributes(attributes);
   if (text) message.setBody(text);
   for (const { name, type, file } of files) {
