@@ -1,4 +1,4 @@
-"""The company's name, tagline and colour, for every page."""
+"""The company's name, tagline and colour, and what its menu has, for every page."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from django.http import HttpRequest
 from config.theme import theme
 
 
-def company(request: HttpRequest) -> dict[str, str]:
+def company(request: HttpRequest) -> dict[str, str | bool]:
     return {
         "company_name": settings.COMPANY_NAME,
         "company_tagline": settings.COMPANY_TAGLINE,
         "theme_version": theme(settings.COMPANY_COLOUR).version,
         "sandbox_url": settings.TWILIO_SANDBOX_URL,
+        "shows_history": settings.WEBCHAT_HISTORY,
     }

@@ -29,7 +29,7 @@ from webchat.chats.end import end_chat
 from webchat.chats.history import past_chats, read_past_chat
 from webchat.chats.note import post_note_after
 from webchat.chats.question import post_question_after
-from webchat.chats.rating import may_rate, rate_chat, rated_session, should_ask_for_rating
+from webchat.chats.rating import may_rate, rate_chat, rated_session, should_ask_for_rating, unrated_chat
 from webchat.chats.start import start_in_turn, submit
 from webchat.clock import database_now
 from webchat.conf import conf
@@ -184,7 +184,8 @@ def end(request: HttpRequest, slug: str) -> HttpResponse:
 @csrf_protect
 @sensitive_post_parameters()
 def rating(request: HttpRequest, slug: str, session_id: uuid.UUID) -> HttpResponse:
-    """The form of a rating: on the page without JavaScript, and with `?panel` as a fragment for the script."""
+    """The form of a rating: on the page without JavaScript, and with `?panel` as a fragment for the script, which does not
+    know with `&ask` whether an agent wrote something."""
     visitor, is_panel = visitor_of(request), "panel" in request.GET
     try:
         session = rated_session(visitor, session_id, slug)
@@ -204,12 +205,15 @@ def rating(request: HttpRequest, slug: str, session_id: uuid.UUID) -> HttpRespon
         except ChatRefused as refused:
             note_refusal(refused, slug)
             error, status = str(refused.detail), refused.code.status
+    asks = may_rate(session) and (rated is None or rated.may_change)
+    if asks and "ask" in request.GET and not (rated or sent):
+        asks = should_ask_for_rating(session)
     context = {
         "webchat": session.webchat,
         "state": "rating",
         "session": session,
         "rated": rated,
-        "form": form if may_rate(session) and (rated is None or rated.may_change) else None,
+        "form": form if asks else None,
         "error": error,
     }
     return _render(request, "webchat/_rating.html" if is_panel else "webchat/page.html", visitor, context, status)
@@ -265,6 +269,12 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
     begun = ChatSession.begun_by(visitor)
     running = next((one for one in begun if one.is_active and one.webchat_id == webchat.pk), None)
     context = _context(request, webchat, visitor, running)
+    if context["state"] not in ("running", "offered"):
+        context["unrated"] = unrated_chat(visitor, webchat)
+        # The script asks later, for itself.
+        context["asks_for_rating"] = (
+            template == "webchat/page.html" and context["unrated"] and should_ask_for_rating(context["unrated"])
+        )
     if context["state"] == "form" and not begun and not context["offered"]:
         # Whoever sat here before may have kept a copy of the cookie.
         visitor = visitor.with_new_key()

@@ -161,7 +161,8 @@ export class Panel {
       return this.#api;
     }
     if (state === "offered") {
-      this.#ask(part(body, "offer", HTMLFormElement));
+      this.tabs.postMessage({ offered: true });
+      this.host.load("offer").then(({ ask }) => ask(this, body, (markup) => this.#show(bodyOf(markup))), String);
       return this.#api;
     }
     this.#markBrowser(null);
@@ -169,34 +170,13 @@ export class Panel {
     this.#refill();
     if (this.#over) this.#view.prepend(this.#over.log);
     else if (past) this.#showPast(past);
+    else this.#askForRating();
     if (!this.host.isOpen) this.host.remember(this.isKept ? "minimised" : null);
     return this.#api;
   }
 
   get #view() {
     return part(this.#body, "view");
-  }
-
-  /** Whether the chat from before the sign-in goes on, while the server would take a yes. @param {HTMLFormElement} form */
-  #ask(form) {
-    this.tabs.postMessage({ offered: true });
-    this.host.hidden = false;
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const { value } = /** @type {HTMLButtonElement} */ (event.submitter);
-      const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
-      body.set("answer", value);
-      body.set("panel", "1");
-      try {
-        const answer = bodyOf(await markupOf(fetch(form.action, { method: "POST", body })));
-        this.tabs.postMessage({ answered: true });
-        this.#show(answer);
-        part(this.host, "title").focus();
-      } catch (error) {
-        part(form, "offer-problem").textContent = this.templates.problem(error);
-      }
-    });
-    this.host.open({ focus: false });
   }
 
   /** Another form, with a fresh key and CSRF token, in the place of one that the server no longer takes. */
@@ -304,6 +284,16 @@ export class Panel {
     if (log && !this.host.recall("form")) return;
     this.#form = form;
     this.#view.replaceChildren(...(log ? [log] : []), ...under);
+  }
+
+  /** How the last chat was, if nobody has said so and this tab no longer shows it. */
+  #askForRating() {
+    const place = this.#view.querySelector("[data-webchat-unrated]");
+    if (place instanceof HTMLElement)
+      this.host
+        .load("afterwards")
+        .then(({ askForRating }) => askForRating(this.host, place))
+        .catch(String);
   }
 
   /** @param {Past} past */

@@ -6,14 +6,17 @@ import re
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.sandbox import SandboxServer
 from tests.support.visitor import VisitorClient
-from webchat.flex.conversations import MESSAGES_READ
-from webchat.models import ChatSession, Rating
+from webchat.checks import check_webchats
+from webchat.flex.conversations import MESSAGES_ON_A_PAGE
+from webchat.models import ChatSession, Rating, Webchat
+from webchat.models.copies import forget_copies
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +77,7 @@ def test_a_list_reads_a_page_of_rows_by_the_users_index(ada):
 
 def test_the_text_is_read_from_twilio_in_pages_and_escaped(ada, sandbox):
     session = chat(ada, ends=False)
-    for number in range(MESSAGES_READ):
+    for number in range(MESSAGES_ON_A_PAGE):
         sandbox.say(session.channel_sid, "agent_robin", f"<script>Line {number}</script>")
     ada.end(str(session.pk))
     html = ada.client.get(f"{LIST}{session.pk}/").content.decode()
@@ -86,7 +89,7 @@ def test_the_text_is_read_from_twilio_in_pages_and_escaped(ada, sandbox):
     assert session.identity not in html
     [place] = re.findall(r'href="\?from=([^"]+)"', html)
     last = ada.client.get(f"{LIST}{session.pk}/?from={place}").content.decode()
-    assert re.findall(r"Line \d", last) == [f"Line {MESSAGES_READ - 1}"]
+    assert re.findall(r"Line \d+", last) == [f"Line {MESSAGES_ON_A_PAGE - 1}"]
     assert "?from=" not in last
 
 
@@ -131,5 +134,35 @@ def test_a_site_that_does_not_want_it_has_none(ada, settings):
     settings.WEBCHAT_HISTORY = False
     assert ada.client.get(LIST).status_code == 404
     assert ada.client.get(f"{LIST}{session.pk}/").status_code == 404
-    make_webchat(slug="history", fields=False)
+    Webchat.objects.filter(slug="support").update(slug="history")  # of before it was taken
+    forget_copies()
     assert ada.client.get(LIST).status_code == 200
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_no_webchat_takes_its_address(settings, is_on):
+    settings.WEBCHAT_HISTORY = is_on
+    with pytest.raises(ValidationError) as refused:
+        make_webchat(slug="history", fields=False)
+    assert "past chats" in refused.value.message_dict["slug"][0]
+    Webchat.objects.filter(slug="support").update(slug="history")
+    [problem] = check_webchats(None, databases=["default"])
+    assert "past chats" in problem.msg
+
+
+def test_the_accounts_menu_leads_there_where_the_site_wants_it(ada, settings):
+    link = f'<a href="{LIST}">Your chats</a>'
+    assert link in ada.client.get("/support/").content.decode()
+    assert link not in VisitorClient().client.get("/support/").content.decode()
+    settings.WEBCHAT_HISTORY = False
+    assert link not in ada.client.get("/support/").content.decode()
+
+
+def test_long_messages_fit_into_a_page(ada, sandbox):
+    session = chat(ada, ends=False)
+    for number in range(4):
+        sandbox.say(session.channel_sid, "agent_robin", f"{number} " + "ü" * 12_000)
+    ada.end(str(session.pk))
+    html = ada.client.get(f"{LIST}{session.pk}/").content.decode()
+    assert html.count("ü") == 48_000
+    assert "?from=" not in html

@@ -237,6 +237,49 @@ def test_the_page_asks_nobody_whom_no_agent_answered(webchat, sandbox):
     assert page.url == "/webchat/support/"
 
 
+def test_it_asks_again_for_a_day_wherever_the_chat_ended_and_twilio_says_once_whether_an_agent_wrote(webchat, sandbox):
+    visitor = Rater()
+    chat = visitor.chat(answered_by=sandbox)
+    visitor.open_panel()  # with another key for chats
+    sandbox.clear_log()
+    for _time in range(2):
+        page = visitor.client.get("/webchat/support/").content.decode()
+        assert f'<a href="/webchat/support/rating/{chat.pk}/">Rate your last chat</a>' in page
+    assert len([one for one in sandbox.log() if "Messages" in one["path"]]) == 1
+    with later(MAY_RATE + MOMENT):
+        assert "Rate your last chat" not in visitor.client.get("/webchat/support/").content.decode()
+    visitor.send_page(chat, score="4")
+    assert "Rate your last chat" not in visitor.client.get("/webchat/support/").content.decode()
+
+
+def test_it_does_not_ask_again_whom_no_agent_answered_nor_whom_twilio_does_not_know_of(webchat, sandbox):
+    visitor = Rater()
+    visitor.chat()
+    sandbox.fault("GET", "/v1/Conversations/*", status=500, times=1)
+    sandbox.clear_log()
+    for _time in range(3):
+        assert "Rate your last chat" not in visitor.client.get("/webchat/support/").content.decode()
+    assert len([one for one in sandbox.log() if "Messages" in one["path"]]) == 2  # once it failed
+
+
+def test_the_panel_names_the_chat_and_the_script_asks_whether_an_agent_wrote(webchat, sandbox):
+    visitor = Rater()
+    chat = visitor.chat(answered_by=sandbox)
+    panel = visitor.open_panel()
+    assert f'data-webchat-unrated="{chat.pk}" data-address="/webchat/support/rating/{chat.pk}/?panel&amp;ask"' in panel
+    assert "Rate your last chat" not in panel
+    ask = f"/webchat/support/rating/{chat.pk}/?panel&ask"
+    assert 'name="score"' in visitor.client.get(ask).content.decode()
+    mute = visitor.chat()
+    assert 'name="score"' not in visitor.client.get(ask.replace(str(chat.pk), str(mute.pk))).content.decode()
+    assert "data-webchat-unrated" not in visitor.open_panel()
+
+
+def test_a_stranger_is_asked_about_nobodys_chat(webchat, sandbox):
+    chat = Rater().chat(answered_by=sandbox)
+    assert str(chat.pk) not in Rater().client.get("/webchat/support/").content.decode()
+
+
 def test_where_twilio_does_not_say_whether_an_agent_wrote_the_page_asks_nothing(webchat, sandbox):
     visitor = Rater()
     visitor.chat(answered_by=sandbox, ends=False)

@@ -17,6 +17,7 @@ ON_THE_WIRE = 4400
 
 
 ON_DEMAND = {
+    "afterwards",
     "outgoing-files",
     "received-files",
     "rich-text",

@@ -30,6 +30,10 @@ def test_a_visitor_rates_the_chat_after_a_reload_and_changes_their_mind(widget: 
     expect(group).to_be_visible()
     widget.page.reload()
     expect(group).to_be_visible()
+    widget.page.evaluate("sessionStorage.removeItem('webchat:support:past')")  # as after half an hour
+    widget.page.reload()
+    expect(widget.field("question")).to_be_visible()
+    expect(group).to_be_visible()
     at_rest(widget.page)
     assert violations(widget.page, "web-chat") == []
     comment = widget.panel.get_by_label("Would you like to add something?")
@@ -47,6 +51,10 @@ def test_a_visitor_rates_the_chat_after_a_reload_and_changes_their_mind(widget: 
     shot(widget.page, os.environ.get("SHOTS"), "rated")
     assert violations(widget.page, "web-chat") == []
     assert ratings(widget).endswith("[(5, 'Quick')]")
+    widget.page.reload()
+    expect(widget.field("question")).to_be_visible()
+    widget.page.wait_for_load_state("networkidle")
+    expect(widget.panel.get_by_text("Thank you for your rating.")).to_have_count(0)
 
 
 def test_who_skips_it_is_asked_no_more_and_nobody_is_whom_no_agent_answered(widget: Widget) -> None:

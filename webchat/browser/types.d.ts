@@ -1,13 +1,14 @@
 // Shapes that the browser modules share, for `@import … from "#types"`. A visitor's browser has no use for them.
 
 import type * as Sdk from "@twilio/conversations";
+import type * as Afterwards from "../../static/webchat/chat/afterwards.js";
 import type * as Alerts from "../../static/webchat/chat/alerts.js";
 import type * as Chat from "../../static/webchat/chat/chat.js";
 import type * as Download from "../../static/webchat/chat/download.js";
 import type * as Hours from "../../static/webchat/hours.js";
+import type * as Offer from "../../static/webchat/offer.js";
 import type * as OpeningTime from "../../static/webchat/opening-time.js";
 import type * as OutgoingFiles from "../../static/webchat/chat/outgoing-files.js";
-import type * as Rating from "../../static/webchat/chat/rating.js";
 import type * as ReceivedFiles from "../../static/webchat/chat/received-files.js";
 import type * as RichText from "../../static/webchat/chat/rich-text.js";
 import type * as Panel from "../../static/webchat/panel.js";
@@ -19,6 +20,7 @@ import type * as Waiting from "../../static/webchat/chat/waiting.js";
 export interface Modules {
   hours: typeof Hours;
   panel: typeof Panel;
+  offer: typeof Offer;
   "opening-time": typeof OpeningTime;
   refill: typeof Refill;
   "proof-of-work": typeof ProofOfWork;
@@ -29,7 +31,7 @@ export interface Modules {
   "rich-text": typeof RichText;
   alerts: typeof Alerts;
   download: typeof Download;
-  rating: typeof Rating;
+  afterwards: typeof Afterwards;
   waiting: typeof Waiting;
 }
 

@@ -11,7 +11,7 @@ from webchat.chats.end import CLOSE_SECONDS
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Deadline, FlexError, gateway_for
-from webchat.models import ChatSession, Rating
+from webchat.models import ChatSession, Rating, Webchat
 from webchat.models.rating import MAY_CHANGE, MAY_RATE
 from webchat.protection.outage import passage
 from webchat.visitors import Visitor
@@ -57,14 +57,25 @@ def rate_chat(session: ChatSession, score: int, comment: str) -> Rating:
     return rating
 
 
+def unrated_chat(visitor: Visitor, webchat: Webchat) -> ChatSession | None:
+    """The visitor's last chat, while it can be rated and is not, unless it is known that no agent wrote something."""
+    session = ChatSession.last_of(visitor, webchat) if webchat.ask_rating else None
+    if session is None or session.answered is False or hasattr(session, "rating") or not may_rate(session):
+        return None
+    return session
+
+
 def should_ask_for_rating(session: ChatSession) -> bool:
-    """Whether the webchat asks for ratings, and an agent wrote something, which only Twilio knows. False where Twilio does
-    not say so in time. The widget has seen the messages and needs no question to Twilio."""
+    """Whether the webchat asks for ratings, and an agent wrote something: Twilio knows, and is asked once for each chat.
+    False where it does not say so in time. The widget that saw the messages needs no question to Twilio."""
     if not (session.webchat.ask_rating and session.channel_sid and may_rate(session)):
         return False
-    try:
-        with passage():
-            return gateway_for(session.destination, Deadline(CLOSE_SECONDS)).has_answer(session.channel)
-    except (FlexError, ChatRefused) as error:
-        logger.warning("answer_not_looked_for", session=str(session.pk), reason=str(error))
-        return False
+    if session.answered is None:
+        try:
+            with passage():
+                answered = gateway_for(session.destination, Deadline(CLOSE_SECONDS)).has_answer(session.channel)
+        except (FlexError, ChatRefused) as error:
+            logger.warning("answer_not_looked_for", session=str(session.pk), reason=str(error))
+            return False
+        session.change(answered=answered)
+    return bool(session.answered)

@@ -31,7 +31,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from webchat.conf import conf
 from webchat.flex import credentials
 from webchat.flex.gateway import FlexError
-from webchat.flex.http import Answer, Connections, Deadline, NotSentError
+from webchat.flex.http import Answer, Connections, Deadline, Limits, NotSentError
 
 Reason = FlexError.Reason
 
@@ -173,11 +173,11 @@ def client_on(http_client: HttpClient, user_and_password: tuple[str, str] | None
     )
 
 
-@lru_cache(maxsize=1)
-def _connections(pool_size: int) -> Connections:
+@lru_cache(maxsize=2)
+def _connections(pool_size: int, limits: Limits) -> Connections:
     """Those of this process and all its threads."""
-    return Connections(size=pool_size)
+    return Connections(limits, size=pool_size)
 
 
-def bounded_http(deadline: Deadline | None = None) -> BoundedHttpClient:
-    return BoundedHttpClient(_connections(conf.WEBCHAT_THREADS), deadline, conf.TWILIO_SANDBOX_URL)
+def bounded_http(deadline: Deadline | None = None, limits: Limits = Limits()) -> BoundedHttpClient:  # noqa: B008
+    return BoundedHttpClient(_connections(conf.WEBCHAT_THREADS, limits), deadline, conf.TWILIO_SANDBOX_URL)

@@ -17,14 +17,19 @@ from twilio.rest.conversations.v1.conversation import ConversationContext, Conve
 from twilio.rest.conversations.v1.conversation.message import MessageInstance
 
 from webchat.conf import conf
-from webchat.flex.client import BoundedHttpClient, client_on, trusted_shape
+from webchat.flex.client import BoundedHttpClient, bounded_http, client_on, trusted_shape
 from webchat.flex.diagnosis import diagnose
 from webchat.flex.gateway import Channel, Destination, FlexError, Page, WrittenMessage, is_sid
+from webchat.flex.http import Limits
 
 # REST fires neither webhooks nor Studio without it.
 WEBHOOKS = "true"
-# Answers are at most 64 KiB, and one message may have 32: so few at a time.
+# Where something is looked for. Answers are at most 64 KiB, and one message may have 32: so few at a time.
 MESSAGES_READ = 5
+# Where the conversation is read. A message has at most 32 KB, which may be twice as many in JSON, and 4 KB of attributes.
+# https://www.twilio.com/docs/conversations-classic/conversations-limits
+MESSAGES_ON_A_PAGE = 50
+PAGES = Limits(answer=6 * 1024 * 1024)
 # Messages among which an agent's is looked for.
 ANSWER_LOOKED_FOR = 50
 # User, channel, conversation: not found. https://www.twilio.com/docs/api/errors
@@ -86,8 +91,9 @@ class ConversationsGateway:
     def read_messages(self, channel: Channel, place: str = "") -> Page:
         number, token = _place(place)
         with trusted_shape():
-            page = self._conversation(channel.sid).messages.page(
-                order="asc", page_size=MESSAGES_READ, page_number=number, page_token=token
+            reader = client_on(bounded_http(self._http.deadline, PAGES))
+            page = self._conversation(channel.sid, reader).messages.page(
+                order="asc", page_size=MESSAGES_ON_A_PAGE, page_number=number, page_token=token
             )
             following = parse_qs(urlsplit(page.next_page_url or "").query)
             next_place = "~".join(following.get(name, [""])[0] for name in ("Page", "PageToken"))
@@ -151,10 +157,10 @@ class ConversationsGateway:
     def diagnose(self) -> list[str]:
         return diagnose(self._http, self.destination)
 
-    def _conversation(self, sid: str) -> ConversationContext:
+    def _conversation(self, sid: str, client: Client | None = None) -> ConversationContext:
         if not is_sid(sid, "CH"):  # it becomes a part of the path
             raise FlexError(FlexError.Reason.REFUSED)
-        return self.client.conversations.v1.conversations(sid)
+        return (client or self.client).conversations.v1.conversations(sid)
 
 
 def _place(place: str) -> tuple[int | object, str | object]:

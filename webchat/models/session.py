@@ -41,11 +41,23 @@ def account_seal(user: AbstractBaseUser | None) -> str:
     return user.get_session_auth_hash() if user else ""
 
 
+# A browser may ask for it before it has the cookie of whoever sits there now.
+_LEFT_BEHIND = Q(status="ended", ended_by__in=("sign_in", "logout"))
+
+
 class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def owned_by(self, visitor: Visitor) -> ChatSessionQuerySet:
         """The sessions of this browser and user. A chat begun anonymously is nobody's after a sign-in, and the other
         way round."""
         return self.filter(owner=visitor.key, user_id=visitor.user_id, offered_until=None)
+
+    def had_by(self, visitor: Visitor) -> ChatSessionQuerySet:
+        """The chats that this browser and user had, over or not: a browser keeps its name when it gets a new key for chats.
+        None that a sign-in or sign-out ended."""
+        mine = self.filter(browser=visitor.browser, user_id=visitor.user_id, offered_until=None)
+        if visitor.user is None:
+            mine = mine.filter(account="")  # else it was a user's who is deleted meanwhile
+        return mine.exclude(_LEFT_BEHIND)
 
     def offered(self, user: AbstractBaseUser | None) -> ChatSessionQuerySet:
         """The running chats that wait for this user's word whether they go on."""
@@ -180,6 +192,8 @@ class ChatSession(models.Model):
 
     created_at = models.DateTimeField(_("created"), default=database_now, editable=False, db_index=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    # Whether an agent wrote something, of one that is over. Null: Twilio was not asked yet.
+    answered = models.BooleanField(null=True, editable=False)
     ended_by = models.CharField(_("ended by"), max_length=10, choices=EndedBy.choices, blank=True)
 
     objects = ChatSessionQuerySet.as_manager()
@@ -213,19 +227,22 @@ class ChatSession(models.Model):
     @classmethod
     def get_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
         """The visitor's own session. Raises DoesNotExist for an absent one and for somebody else's alike, and for one
-        that a sign-in or sign-out ended: the browser may ask before it has its new cookie."""
-        left_behind = Q(status=cls.Status.ENDED, ended_by__in=(cls.EndedBy.SIGN_IN, cls.EndedBy.LOGOUT))
-        return cls.objects.without_answers().owned_by(visitor).exclude(left_behind).get(pk=session_id)
+        that a sign-in or sign-out ended."""
+        return cls.objects.without_answers().owned_by(visitor).exclude(_LEFT_BEHIND).get(pk=session_id)
 
     @classmethod
     def past_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
-        """The chat that this browser and user had, over or not: a browser keeps its name when it gets a new key for chats.
-        Raises DoesNotExist, as get_of() does."""
-        left_behind = Q(status=cls.Status.ENDED, ended_by__in=(cls.EndedBy.SIGN_IN, cls.EndedBy.LOGOUT))
-        mine = cls.objects.filter(browser=visitor.browser, user_id=visitor.user_id, offered_until=None)
-        if visitor.user is None:
-            mine = mine.filter(account="")  # else it was a user's who is deleted meanwhile
-        return mine.exclude(left_behind).select_related("webchat").get(pk=session_id)
+        """The chat that this browser and user had. Raises DoesNotExist, as get_of() does."""
+        return cls.objects.had_by(visitor).select_related("webchat").get(pk=session_id)
+
+    @classmethod
+    def last_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
+        """The latest chat that this browser and user had with this webchat and that has begun, with its rating."""
+        begun = cls.objects.had_by(visitor).filter(webchat=webchat, started_at__isnull=False)
+        session = begun.select_related("rating").first()
+        if session is not None:
+            session.webchat = webchat
+        return session
 
     @classmethod
     def running_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:

@@ -35,6 +35,8 @@ BUSY_WINDOW = timedelta(minutes=10)
 RECIPIENTS_MAX = 10
 # A path on this site: no other host, which two slashes would name, and nothing but what an address has.
 _ON_SITE = re.compile(r"/(?![/\\])[\w./?=&%~+-]+")
+# /webchat/history/ shows users their own chats where WEBCHAT_HISTORY is on.
+TAKEN_SLUGS = ("history",)
 # That a task of TaskRouter's can live.
 MOST_TASK_DAYS = 14
 
@@ -445,6 +447,8 @@ class Webchat(models.Model):
         return (self.slug,)
 
     def clean(self) -> None:
+        if self.slug in TAKEN_SLUGS:
+            raise ValidationError({"slug": _("That is the address of users' past chats. Choose another one.")})
         if self.api == self.Api.CONVERSATIONS and not self.address_sid:
             raise ValidationError({"address_sid": _("Flex Conversations needs the SID of a chat address, IG….")})
         if self.api == self.Api.WEB_CHANNELS and not self.flex_flow_sid:

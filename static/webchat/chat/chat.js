@@ -6,7 +6,7 @@ import { Composer } from "./composer.js";
 import { ConnectionNotice } from "./connection-notice.js";
 import { Conversation } from "./conversation.js";
 import { EndDialog } from "./end-dialog.js";
-import { offerRating, pastOf, saveConversation } from "./past-chat.js";
+import { offerAfterwards, pastOf, saveConversation } from "./past-chat.js";
 import { People } from "./people.js";
 import { Transcript } from "./transcript.js";
 import { TwilioClient } from "./twilio-client.js";
@@ -454,7 +454,7 @@ export class Chat {
     this.header.clear();
     const past = pastOf(this.session, this.transcript, this.templates, draft, !this.conversation.hasOlder);
     this.on.ended(past, cause === "visitor");
-    told.then(() => offerRating(this.host, this.view, past));
+    told.then(() => offerAfterwards(this.host, this.view, past));
     this.host.emit("ended", { session_id: this.session, by });
   }
 }

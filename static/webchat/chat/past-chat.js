@@ -34,7 +34,7 @@ export class PastChat {
     for (const button of view.querySelectorAll("[data-webchat-download]")) {
       button.addEventListener("click", () => saveConversation(host, this.transcript, header.title, past.isWhole));
     }
-    offerRating(host, view, past);
+    offerAfterwards(host, view, past);
   }
 }
 
@@ -60,17 +60,14 @@ export function pastOf(session, transcript, templates, draft, isWhole) {
 }
 
 /**
- * Asks how the chat was, if an agent wrote something and the webchat wants to know.
+ * A rating, and the conversation by mail.
  * @param {WebChatElement} host
  * @param {HTMLElement} view
  * @param {Past} past
  */
-export async function offerRating(host, view, { session, entries }) {
-  const place = view.querySelector("[data-webchat-rating-place]");
-  if (!(place instanceof HTMLElement) || !entries.some(({ kind, own }) => kind === "message" && !own)) return;
+export async function offerAfterwards(host, view, past) {
   try {
-    const { askForRating } = await host.load("rating");
-    await askForRating(host, place, session);
+    await (await host.load("afterwards")).offerAfterwards(host, view, past);
   } catch {
     host.emit("error", { code: "load_failed" });
   }
