@@ -150,19 +150,23 @@ export class Api {
     return this.#postFresh(this.urls.token.replace(PLACEHOLDER, id));
   }
 
-  /** @param {string} id @returns {Promise<unknown>} */
-  end(id) {
-    return this.#postFresh(this.urls.end.replace(PLACEHOLDER, id));
+  /** @param {string} id @param {"visitor" | "agent"} by @returns {Promise<unknown>} */
+  end(id, by) {
+    return this.#postFresh(this.urls.end.replace(PLACEHOLDER, id), new URLSearchParams({ ended_by: by }));
   }
 
-  /** Signing in or out in another tab changes the CSRF token under us, hence one repetition with a fresh one. */
-  async #postFresh(/** @type {string} */ url) {
+  /**
+   * Signing in or out in another tab changes the CSRF token under us, hence one repetition with a fresh one.
+   * @param {string} url
+   * @param {URLSearchParams} [body]
+   */
+  async #postFresh(url, body) {
     try {
-      return await this.#json(url, this.#post());
+      return await this.#json(url, this.#post({}, body));
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 403) throw error;
       this.csrf = await this.freshCsrf();
-      return this.#json(url, this.#post());
+      return this.#json(url, this.#post({}, body));
     }
   }
 

@@ -366,6 +366,44 @@ def test_renew_is_refused_as_soon_as_the_session_has_ended(webchat, sandbox):
     assert (session.status, session.ended_by, session.close_pending) == ("ended", "visitor", False)
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "by"),
+    [
+        ({"ended_by": "agent"}, "application/json", "agent"),
+        ({"ended_by": "visitor"}, "application/json", "visitor"),
+        ("ended_by=agent", "application/x-www-form-urlencoded", "agent"),
+        ({}, "application/json", "visitor"),
+    ],
+)
+def test_the_end_says_who_ended_the_chat(webchat, sandbox, body, kind, by):
+    visitor = VisitorClient()
+    credentials = visitor.start(ANSWERS).json()
+    path, headers = f"/api/webchat/sessions/{credentials['session_id']}/end/", {"X-CSRFToken": visitor.csrf}
+    assert visitor.client.post(path, body, content_type=kind, headers=headers).status_code == 200
+    session = ChatSession.objects.get()
+    # Closed at Twilio whoever it was: what a browser says is no proof that it is closed there.
+    assert (session.status, session.ended_by, session.close_pending) == ("ended", by, False)
+    assert sandbox.desk(credentials["channel_sid"])["state"] == "closed"
+
+
+def test_a_chat_that_the_agent_completed_was_ended_by_the_agent_before_any_webhook(webchat, sandbox):
+    visitor = VisitorClient()
+    credentials = visitor.start(ANSWERS).json()
+    sandbox.desk(credentials["channel_sid"], "complete", author="Robin")
+    visitor.end(credentials["session_id"], ended_by="agent")
+    session = ChatSession.objects.get()
+    assert (session.status, session.ended_by, session.close_pending) == ("ended", "agent", False)
+
+
+@pytest.mark.parametrize("by", ["age", "sign_in", "nobody"])
+def test_an_end_by_somebody_else_is_refused(webchat, by):
+    visitor = VisitorClient()
+    session_id = visitor.start(ANSWERS).json()["session_id"]
+    error = error_of(visitor.end(session_id, ended_by=by), 400, "invalid")
+    assert set(error["fields"]) == {"ended_by"}
+    assert ChatSession.objects.get().is_active
+
+
 def test_ending_twice_is_no_error(webchat):
     visitor = VisitorClient()
     session_id = visitor.start(ANSWERS).json()["session_id"]

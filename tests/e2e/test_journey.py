@@ -65,6 +65,7 @@ def test_the_agent_ends(widget: Widget) -> None:
     with widget.page.expect_response("**/end/") as told:
         widget.site.sandbox.close(widget.channel)
     assert told.value.status == 200
+    assert told.value.request.post_data == "ended_by=agent"
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
     widget.page.reload()
     expect(widget.log.get_by_text("Goodbye!")).to_be_visible()

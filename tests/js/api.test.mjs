@@ -149,8 +149,12 @@ test("renew and end name the session, and repeat once with a fresh CSRF token", 
       [`/sessions/${id}/token/`, "csrf-2"],
     ],
   );
-  await assert.rejects(mine.end(id), { status: 403 });
+  await assert.rejects(mine.end(id, "agent"), { status: 403 });
   assert.equal(requests.length, 4);
+  assert.deepEqual(
+    requests.slice(2).map(({ body }) => body),
+    ["ended_by=agent", "ended_by=agent"],
+  );
 });
 
 test("only absent and ended count as gone, and only if our server says so", () => {

@@ -53,11 +53,11 @@ class VisitorClient:
     def renew(self, session_id: str) -> Any:
         return self._post(f"/api/webchat/sessions/{session_id}/token/")
 
-    def end(self, session_id: str) -> Any:
-        return self._post(f"/api/webchat/sessions/{session_id}/end/")
+    def end(self, session_id: str, **body: str) -> Any:
+        return self._post(f"/api/webchat/sessions/{session_id}/end/", body)
 
-    def _post(self, path: str) -> Any:
-        return self.client.post(path, headers={"X-CSRFToken": self.csrf})
+    def _post(self, path: str, body: dict[str, str] | None = None) -> Any:
+        return self.client.post(path, body, headers={"X-CSRFToken": self.csrf})
 
 
 def _first(pattern: str, text: str) -> str:

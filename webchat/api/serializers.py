@@ -45,6 +45,15 @@ class VisitorSerializer(serializers.Serializer[dict[str, str]]):
     user = serializers.CharField(allow_blank=True)
 
 
+class EndRequestSerializer(serializers.Serializer[Any]):
+    """Who ended the chat: the visitor, unless Twilio told the browser that it is closed there."""
+
+    ended_by = serializers.ChoiceField(
+        choices=[ChatSession.EndedBy.VISITOR.value, ChatSession.EndedBy.AGENT.value],
+        default=ChatSession.EndedBy.VISITOR.value,
+    )
+
+
 class EndedSerializer(serializers.Serializer[ChatSession]):
     session_id = serializers.UUIDField(source="pk")
     status = serializers.ChoiceField(choices=[ChatSession.Status.ENDED.value])

@@ -22,6 +22,7 @@ from webchat.api.serializers import (
     Credentials,
     CredentialsSerializer,
     EndedSerializer,
+    EndRequestSerializer,
     ErrorSerializer,
     MessageSerializer,
     RatingRequestSerializer,
@@ -182,15 +183,23 @@ class TokenView(ChatView):
 
 
 class EndView(ChatView):
+    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
+
     @extend_schema(
         operation_id="end",
         summary="End the chat",
-        request=None,
+        description="Without a body it is the visitor who ends it.",
+        request=EndRequestSerializer,
         responses={200: EndedSerializer, **_errors(400, 403, 404, 406, 413, 415, 503)},
     )
     def post(self, request: Request, session_id: uuid.UUID) -> Response:
         session = ChatSession.get_of(self.visitor(), session_id)
-        end_chat(session, ChatSession.EndedBy.VISITOR)
+        said = EndRequestSerializer(data=request.data)
+        if not said.is_valid():
+            raise ChatRefused(
+                Code.INVALID, fields={name: [str(one) for one in errors] for name, errors in said.errors.items()}
+            )
+        end_chat(session, ChatSession.EndedBy(said.validated_data["ended_by"]))
         return Response(EndedSerializer(session).data)
 
 

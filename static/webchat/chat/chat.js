@@ -27,18 +27,18 @@ const QUESTION_MS = 5000;
 const QUESTION = "question";
 
 /**
- * Who or what ended a chat: whom the page is told, and whether our server must hear of it.
- * @type {Record<"visitor" | "anotherTab" | "twilio" | "server", {by: "visitor" | "agent", tellServer: boolean}>}
+ * Whom a chat was ended by, for the page and for our server, which knows of the visitor's ends already.
+ * @type {Record<"visitor" | "anotherTab" | "twilio" | "server", "visitor" | "agent">}
  */
 const ENDS = {
   // By End chat, or the page by the element's end(): our server ended it.
-  visitor: { by: "visitor", tellServer: false },
+  visitor: "visitor",
   // Another tab of this browser did the same.
-  anotherTab: { by: "visitor", tellServer: false },
+  anotherTab: "visitor",
   // Twilio says that the conversation is closed: an agent completed it, or it went idle.
-  twilio: { by: "agent", tellServer: true },
+  twilio: "agent",
   // Our server gives no token any more. Told of the end, it says whether the chat is over or no longer this visitor's.
-  server: { by: "agent", tellServer: true },
+  server: "agent",
 };
 
 export class Chat {
@@ -419,7 +419,7 @@ export class Chat {
     }
     this.#ending = true;
     try {
-      await this.api.end(this.session);
+      await this.api.end(this.session, "visitor");
     } catch (error) {
       this.#ending = false;
       if (!(error instanceof ApiError) || !error.isGone) throw error;
@@ -438,14 +438,15 @@ export class Chat {
     this.isRunning = false;
     this.#stopWaiting?.();
     this.client.close();
-    const { by, tellServer } = ENDS[cause];
+    const by = ENDS[cause];
     // The page is told first: what our server answers changes nothing for the visitor.
-    const told = tellServer
-      ? this.api.end(this.session).catch((error) => {
-          // Somebody signed in or out, here or in another tab: the next person at this screen reads nothing of it.
-          if (error instanceof ApiError && error.status === 404) this.on.disowned();
-        })
-      : Promise.resolve();
+    const told =
+      by === "agent"
+        ? this.api.end(this.session, by).catch((error) => {
+            // Somebody signed in or out, here or in another tab: the next person at this screen reads nothing of it.
+            if (error instanceof ApiError && error.status === 404) this.on.disowned();
+          })
+        : Promise.resolve();
     const draft = this.composer.finish();
     this.host.remember(null, "unsent");
     this.endDialog.show(draft, { isNews: true });
