@@ -103,7 +103,7 @@ export class PanelFrame {
     if (title !== this.#titlePrefix + plain) document.title = this.#titlePrefix + plain;
     const badge = this.host.querySelector("[data-webchat-badge]");
     if (!(badge instanceof HTMLElement)) return;
-    const text = this.templates.text("unread", { count });
+    const text = count ? this.templates.text("unread", { count }) : "";
     badge.hidden = !count;
     part(badge, "count").textContent = count > MOST_SHOWN ? `${MOST_SHOWN}+` : String(count);
     part(badge, "unread").textContent = text;

@@ -328,7 +328,7 @@ def test_up_to_two_problems_stand_at_their_fields_and_the_first_has_the_cursor(s
     make_webchat()
     html = submit(VisitorClient(), {**ANSWERS, "email": "", "question": ""}).content.decode()
     assert re.findall(r'<(?:input|textarea)[^>]* name="(\w+)"[^>]* autofocus', html) == ["email"]
-    assert re.search(r"data-webchat-errors hidden", html)
+    assert re.search(r"data-webchat-errors\s+hidden", html)
     assert "<bdi>Please enter your e-mail address.</bdi></p>" in html
     assert "<bdi>Please fill this in.</bdi></p>" in html
 
@@ -337,7 +337,7 @@ def test_from_three_problems_on_they_are_listed_and_a_question_takes_no_colon(sa
     webchat = make_webchat()
     webchat.fields.filter(name="question").update(label="What is it about?")
     html = submit(VisitorClient(), dict.fromkeys(ANSWERS, "")).content.decode()
-    assert re.search(r"data-webchat-errors autofocus", html)
+    assert re.search(r"data-webchat-errors\s+autofocus", html)
     assert len(re.findall("autofocus", html)) == 1
     listed = re.search(r"data-webchat-error-links>(.*?)</ul>", html, re.DOTALL)[1]
     links = re.findall(r"<a [^>]*>(.+?)</a>", listed)
