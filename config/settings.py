@@ -100,6 +100,9 @@ WEBCHAT_LIMITS = env.str("WEBCHAT_LIMITS", default="on")
 WEBCHAT_BEFORE_START = env.str("WEBCHAT_BEFORE_START", default="")
 # Another, which tells agents what visitors may not know: see "For agents alone" there.
 WEBCHAT_TELL_AGENTS = env.str("WEBCHAT_TELL_AGENTS", default="")
+# Another, which says whom the site may mail: see "Whom the site may mail" there. And how many conversations in a day.
+WEBCHAT_MAY_MAIL = env.str("WEBCHAT_MAY_MAIL", default="")
+WEBCHAT_TRANSCRIPTS_A_DAY = _number("WEBCHAT_TRANSCRIPTS_A_DAY", 200, 1)
 # What of a user staff may compare answers with, by path in the user model; over relations by "__".
 WEBCHAT_USER_LOOKUPS = env.list(
     "WEBCHAT_USER_LOOKUPS", default=["username", "email", "first_name", "last_name", "phone", "customer_number"]

@@ -14,7 +14,7 @@ class WebchatConfig(AppConfig):
         from django.db.models.signals import post_delete, post_save, pre_delete
 
         from webchat import checks
-        from webchat.chats import accounts
+        from webchat.chats import accounts, transcript
         from webchat.mail import register_mail
         from webchat.messages import mail
         from webchat.models import ChatSession, OpeningHours, PreEngagementField, Span, SpecialDay, Webchat
@@ -25,6 +25,7 @@ class WebchatConfig(AppConfig):
 
         checks.register_checks()
         register_mail(mail.KIND, mail.write_mail)
+        register_mail(transcript.KIND, transcript.write_transcript)
         user_logged_in.connect(accounts.end_chats_at_sign_in)
         user_logged_out.connect(accounts.end_chats_at_sign_out)
         post_save.connect(accounts.end_chats_of_saved_user, sender=settings.AUTH_USER_MODEL)

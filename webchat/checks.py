@@ -86,7 +86,7 @@ def check_limits(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
 
 def check_hooks(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     found = []
-    for name in ("WEBCHAT_BEFORE_START", "WEBCHAT_TELL_AGENTS"):
+    for name in ("WEBCHAT_BEFORE_START", "WEBCHAT_TELL_AGENTS", "WEBCHAT_MAY_MAIL"):
         if not (path := getattr(conf, name)):
             continue
         try:

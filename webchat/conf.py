@@ -41,6 +41,10 @@ class _Conf:
     WEBCHAT_BEFORE_START = _Setting("")
     # That of a function that tells the agents of a chat more, when the Studio flow asks.
     WEBCHAT_TELL_AGENTS = _Setting("")
+    # That of a function that says which users may be mailed. Without it none is.
+    WEBCHAT_MAY_MAIL = _Setting("")
+    # Conversations mailed in a day (UTC), of all users together.
+    WEBCHAT_TRANSCRIPTS_A_DAY = _Setting(200)
     # Whether users see their own past chats.
     WEBCHAT_HISTORY = _Setting(default=False)
     # The values of the user model, by path, that staff may compare answers with.

@@ -26,7 +26,8 @@ from webchat.models.due import Stop, never, pause_after, take_due
 
 logger = structlog.get_logger(__name__)
 
-# Makes the message of a row, or does without one: None. A row that is left for the worker may leave further rows.
+# Makes the message of a row, or does without one: None. A row that is left for the worker may leave further rows. Raises
+# NotYet where it needs somebody who does not answer.
 Composer = Callable[[OutgoingMail], EmailMessage | None]
 
 # How long a worker reserves a row: longer than the mail server may take, all its time-outs together.
@@ -35,6 +36,11 @@ HOLD = timedelta(minutes=5)
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=6)
 MOST_ATTEMPTS = 10
+
+
+class NotYet(Exception):  # noqa: N818  (nothing is wrong with the message)
+    """A composer cannot make its message now. The text says why, for the log."""
+
 
 _composers: dict[str, Composer] = {}
 
@@ -83,6 +89,9 @@ def _deliver(row: OutgoingMail, connection: BaseEmailBackend) -> bool:
         return False
     except BadHeaderError as error:
         _note_failure(row, type(error).__name__, is_final=True)
+        return True
+    except NotYet as why:
+        _note_failure(row, str(why)[:200])
         return True
     except DatabaseError:
         raise

@@ -31,6 +31,7 @@ from webchat.chats.note import post_note_after
 from webchat.chats.question import post_question_after
 from webchat.chats.rating import may_rate, rate_chat, rated_session, should_ask_for_rating, unrated_chat
 from webchat.chats.start import start_in_turn, submit
+from webchat.chats.transcript import ask_for_transcript, may_mail
 from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
@@ -269,6 +270,7 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
     begun = ChatSession.begun_by(visitor)
     running = next((one for one in begun if one.is_active and one.webchat_id == webchat.pk), None)
     context = _context(request, webchat, visitor, running)
+    context["may_mail"] = may_mail(visitor.user)
     if context["state"] not in ("running", "offered"):
         context["unrated"] = unrated_chat(visitor, webchat)
         # The script asks later, for itself.
@@ -356,10 +358,11 @@ def history(request: HttpRequest) -> HttpResponse:
     return render(request, "webchat/history.html", {"chats": chats})
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
+@csrf_protect
 def past_chat(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    """A past chat of the user's own, as Twilio has it."""
+    """A past chat of the user's own, as Twilio has it. A post asks for it by mail."""
     if not conf.WEBCHAT_HISTORY:
         raise Http404
     visitor = visitor_of(request)
@@ -367,15 +370,31 @@ def past_chat(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
         return redirect_to_login(request.get_full_path())
     try:
         session = past_chats(visitor.user).get(pk=session_id)
+        if request.method == "POST":
+            ask_for_transcript(visitor.user, session_id)
+            return redirect("webchat:past-chat", session_id)
     except ChatSession.DoesNotExist as missing:
         raise Http404 from missing
-    written, is_kept, status = None, True, 200
+    except ChatRefused as refused:
+        note_refusal(refused, session.webchat.slug)
+        return _show_past(request, session, str(refused.detail), refused.code.status)
+    return _show_past(request, session)
+
+
+def _show_past(request: HttpRequest, session: ChatSession, problem: str = "", status: int = 200) -> HttpResponse:
+    written, is_kept = None, True
     try:
         written = read_past_chat(session, request.GET.get("from", ""))
     except FlexError as error:
         is_kept = not error.is_not_there
-        status = 503 if is_kept else 200
+        status = 503 if is_kept else status
     except ChatRefused:
         status = 503
-    context = {"session": session, "written": written, "is_kept": is_kept}
+    context = {
+        "session": session,
+        "written": written,
+        "is_kept": is_kept,
+        "problem": problem,
+        "may_mail": is_kept and may_mail(session.user),
+    }
     return render(request, "webchat/past_chat.html", context, status=status)

@@ -54,6 +54,8 @@ def environment(port: int, sandbox_port: int) -> dict[str, str]:
         "TWILIO_API_KEY_SECRET": account.API_KEY_SECRET,
         "TWILIO_REGION": "us1",
         "WEBCHAT_LEGACY": "on",
+        "WEBCHAT_HISTORY": "on",
+        "WEBCHAT_MAY_MAIL": "config.demo.mail.may_mail",
         "LOG_FORMAT": "text",
     }
 

@@ -34,6 +34,7 @@ def test_a_sound_configuration_has_no_complaint():
         ({"WEBCHAT_BEFORE_START": "config.settings.BASE_DIR"}, ["webchat.E008"]),
         ({"WEBCHAT_TELL_AGENTS": "shop.absent.tell_agents"}, ["webchat.E008"]),
         ({"WEBCHAT_TELL_AGENTS": "config.settings.BASE_DIR"}, ["webchat.E008"]),
+        ({"WEBCHAT_MAY_MAIL": "shop.absent.may_mail"}, ["webchat.E008"]),
         ({"TWILIO_SANDBOX_URL": "http://sandbox.example:8001"}, ["webchat.E002"]),
         ({"SERVED_OVER_TLS": True}, ["webchat.E003"]),
         ({"SERVED_OVER_TLS": True, "TWILIO_SANDBOX_URL": ""}, []),

@@ -77,6 +77,10 @@ class RatingSerializer(serializers.Serializer[Rating]):
     comment = serializers.CharField(max_length=COMMENT_MAX, allow_blank=True)
 
 
+class TranscriptSerializer(serializers.Serializer[ChatSession]):
+    session_id = serializers.UUIDField(source="pk")
+
+
 class ErrorSerializer(serializers.Serializer[dict[str, Any]]):
     """A refusal. `fields` are the errors of a form by field name, where there is one; `opens_at` is when a closed chat
     opens, where that is known."""

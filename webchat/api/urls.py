@@ -14,4 +14,5 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/token/", views.TokenView.as_view(), name="token"),
     path("sessions/<uuid:session_id>/end/", views.EndView.as_view(), name="end"),
     path("sessions/<uuid:session_id>/rating/", views.RatingView.as_view(), name="rating"),
+    path("sessions/<uuid:session_id>/transcript/", views.TranscriptView.as_view(), name="transcript"),
 ]

@@ -27,6 +27,7 @@ from webchat.api.serializers import (
     MessageSerializer,
     RatingRequestSerializer,
     RatingSerializer,
+    TranscriptSerializer,
     VisitorSerializer,
 )
 from webchat.chats.end import end_chat
@@ -34,6 +35,7 @@ from webchat.chats.question import post_question_after
 from webchat.chats.rating import rate_chat, rated_session
 from webchat.chats.start import submit
 from webchat.chats.token import issue_token
+from webchat.chats.transcript import ask_for_transcript
 from webchat.errors import ChatRefused, Code
 from webchat.forms.rating_form import RatingForm
 from webchat.messages.take import leave_message
@@ -223,3 +225,21 @@ class RatingView(ChatView):
             )
         rating = rate_chat(session, form.cleaned_data["score"], form.cleaned_data["comment"])
         return Response(RatingSerializer(rating).data)
+
+
+class TranscriptView(ChatView):
+    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
+
+    @extend_schema(
+        operation_id="mail_transcript",
+        summary="Mail a chat that is over",
+        description=(
+            "To the signed-in user whose chat it was, at the address of the account, where the site mails that user. Once "
+            "for each chat; again it changes nothing."
+        ),
+        request=None,
+        responses={202: TranscriptSerializer, **_errors(400, 403, 404, 406, 409, 413, 415, 429, 503)},
+    )
+    def post(self, request: Request, session_id: uuid.UUID) -> Response:
+        session = ask_for_transcript(self.visitor().user, session_id)
+        return Response(TranscriptSerializer(session).data, status=202)

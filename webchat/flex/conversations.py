@@ -176,9 +176,14 @@ def _written(message: MessageInstance, channel: Channel) -> WrittenMessage:
         is_visitors=message.author == channel.identity,
         is_sites=message.author == NOTE_AUTHOR,
         at=message.date_created,
-        text=str(message.body or ""),
-        files=[str(file.get("filename") or "") for file in message.media or []],
+        text=_sound(message.body),
+        files=[_sound(file.get("filename")) for file in message.media or []],
     )
+
+
+def _sound(text: object) -> str:
+    """Without halves of UTF-16 pairs, which JSON may hold and no page and no mail."""
+    return str(text or "").encode(errors="replace").decode()
 
 
 def fetched(conversation: ConversationContext) -> ConversationInstance:

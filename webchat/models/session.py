@@ -194,6 +194,8 @@ class ChatSession(models.Model):
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     # Whether an agent wrote something, of one that is over. Null: Twilio was not asked yet.
     answered = models.BooleanField(null=True, editable=False)
+    # When its user asked for it by mail: once.
+    transcript_asked_at = models.DateTimeField(null=True, editable=False)
     ended_by = models.CharField(_("ended by"), max_length=10, choices=EndedBy.choices, blank=True)
 
     objects = ChatSessionQuerySet.as_manager()
