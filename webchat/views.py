@@ -25,6 +25,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from webchat.audit import note_refusal
 from webchat.chats.accounts import decline_offered_chat, take_offered_chat
 from webchat.chats.availability import availability_of
+from webchat.chats.devices import chat_elsewhere, take_up
 from webchat.chats.end import end_chat
 from webchat.chats.history import past_chats, read_past_chat
 from webchat.chats.note import post_note_after
@@ -247,12 +248,14 @@ def webchat_or_404(slug: str) -> Webchat:
 @never_cache
 @csrf_protect
 def offer(request: HttpRequest, slug: str) -> HttpResponse:
-    """Takes the answer whether the chat goes on that this browser began before its user signed in: `answer` yes or no.
-    Whatever else it says changes nothing. With `panel` the answer is the panel, for the script."""
+    """Takes the answer whether the chat goes on that this browser began before its user signed in: `answer` yes or no; or
+    whether the user's chat in another browser goes on in this one: here or new. Whatever else it says changes nothing. With
+    `panel` the answer is the panel, for the script."""
     webchat, visitor = webchat_or_404(slug), visitor_of(request)
-    session = ChatSession.offered_of(visitor, webchat)
-    answer = request.POST.get("answer") if session else ""
-    told = ""
+    answer = request.POST.get("answer", "")
+    session = None if answer in ("here", "new") else ChatSession.offered_of(visitor, webchat)
+    elsewhere = chat_elsewhere(visitor, webchat) if answer == "here" else None
+    told = "?new=1" if answer == "new" else ""
     if session and answer == "no":
         decline_offered_chat(session)
         told = "?ended=1"
@@ -262,6 +265,10 @@ def offer(request: HttpRequest, slug: str) -> HttpResponse:
         with suppress(ChatRefused):
             if take_offered_chat(session, visitor):
                 post_note_after(response, session)
+    if elsewhere:
+        with suppress(ChatRefused):
+            if take_up(elsewhere, visitor):
+                post_note_after(response, elsewhere)
     return response
 
 
@@ -288,13 +295,15 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: 
     context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running, "hours": hours}
     offered = None if running else ChatSession.offered_of(visitor, webchat)
     context["offered"], context["has_ended"] = offered, "ended" in request.GET
+    is_asked = running is None and offered is None and "new" not in request.GET
+    context["elsewhere"] = chat_elsewhere(visitor, webchat) if is_asked else None
     availability = availability_of(webchat) if hours.is_open else None
     nobody_is_there = availability is not None and availability.nobody_is_there
     context["availability"] = availability
     kind: type[PreEngagementForm] | None = None
     if running:
         context["state"] = "running"
-    elif offered:
+    elif offered or context["elsewhere"]:
         context["state"] = "offered"
     elif _has_left_message(request, webchat, visitor):
         context["state"] = "left"
@@ -355,7 +364,9 @@ def history(request: HttpRequest) -> HttpResponse:
     if visitor.user is None:
         return redirect_to_login(request.get_full_path())
     chats = Paginator(past_chats(visitor.user), CHATS_ON_A_PAGE).get_page(request.GET.get("page"))
-    return render(request, "webchat/history.html", {"chats": chats})
+    running = ChatSession.objects.running().filter(user_id=visitor.user_id, webchat__widget=Webchat.Widget.OWN)
+    context = {"chats": chats, "running": running.select_related("webchat")}
+    return render(request, "webchat/history.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -28,7 +28,7 @@ export function ask({ host, templates, tabs }, body, show) {
       part(form, "offer-problem").textContent = templates.problem(error);
     }
   });
-  if (body.dataset.webchatState !== "offered") return;
+  if (form.dataset.webchatOffer) return; // The form that it stands for opens for nobody either.
   host.hidden = false;
   host.open({ focus: false });
 }

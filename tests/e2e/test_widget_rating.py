@@ -83,7 +83,11 @@ def test_who_skips_it_is_asked_no_more_and_nobody_is_whom_no_agent_answered(widg
 
 def test_who_is_signed_in_has_the_conversation_mailed(widget: Widget) -> None:
     sign_in(widget.page, widget.site)
-    widget.start()
+    widget.goto().open().field("question").fill("Where is my parcel?")
+    with widget.page.expect_response("**/sessions/") as answer:
+        widget.submit()
+    widget.credentials = answer.value.json()
+    widget.expect_connected()
     widget.agent_says("Hello")
     expect(widget.log.get_by_text("Hello")).to_be_visible()
     mail = widget.panel.get_by_role("button", name="Mail me the conversation")

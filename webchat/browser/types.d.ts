@@ -86,7 +86,7 @@ export interface Entry {
   /** Calls off the sending. */
   cancel?(): void;
   /** The template of an event. */
-  event?: "joined" | "left" | "signed-in";
+  event?: "joined" | "left" | "signed-in" | "moved";
 }
 
 /** What a tab remembers of a chat that has ended. */

@@ -25,8 +25,8 @@ def post_note(session: ChatSession, deadline: Deadline | None = None) -> None:
     note = session.note
     if not note:
         return
-    gateway_for(session.destination, deadline).post_note(session.channel_sid, note)
-    if session.change({"note": note}, note=""):
+    gateway_for(session.destination, deadline).post_note(session.channel_sid, note, is_of_move=session.note_of_move)
+    if session.change({"note": note}, note="", note_of_move=False):
         logger.info("note_sent", session=str(session.pk))
 
 

@@ -38,7 +38,7 @@ ABSENT = {50200, 50300, 50350}
 CLIENT_ID = "client_id"
 # Who says what the site itself says, and the id of it. The widget knows it by the same (chat/conversation.js).
 NOTE_AUTHOR = "Website"
-NOTE = "note"
+NOTE, MOVED = "note", "moved"
 
 
 class ConversationsGateway:
@@ -62,8 +62,8 @@ class ConversationsGateway:
         if not is_sid(message.sid, "IM"):
             raise FlexError(FlexError.Reason.UNCLEAR)
 
-    def post_note(self, channel_sid: str, body: str) -> None:
-        attributes = json.dumps({CLIENT_ID: NOTE})
+    def post_note(self, channel_sid: str, body: str, *, is_of_move: bool = False) -> None:
+        attributes = json.dumps({CLIENT_ID: MOVED if is_of_move else NOTE})
         with trusted_shape():
             # Fires no webhook, so that no flow takes it for the visitor's.
             message = self._conversation(channel_sid).messages.create(

@@ -136,8 +136,9 @@ class Gateway(Protocol):
         """Says something as the visitor, so that Studio starts and an agent is found. Not idempotent: `client_id` is what
         the message can be found by."""
 
-    def post_note(self, channel_sid: str, body: str) -> None:
-        """Says something to the agent as the website, which no visitor can. Starts nothing at Twilio. Not idempotent."""
+    def post_note(self, channel_sid: str, body: str, *, is_of_move: bool = False) -> None:
+        """Says something to the agent as the website, which no visitor can. Starts nothing at Twilio. Not idempotent.
+        `is_of_move`: the chat goes on in another browser, and the widget in the first one asks whether it is still its."""
 
     def has_message(self, channel: Channel, client_id: str) -> bool:
         """Whether the visitor's message of that id is there."""

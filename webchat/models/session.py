@@ -165,6 +165,8 @@ class ChatSession(models.Model):
     offered_until = models.DateTimeField(null=True, editable=False)
     # What the agent is still to be told, by the site and not by the visitor. Empty: nothing.
     note = models.TextField(blank=True, db_default="", editable=False)
+    # Whether it is about the move to another browser, which the first one must hear of.
+    note_of_move = models.BooleanField(db_default=False, default=False, editable=False)
     # Of the visitor: see Visitor.
     browser = models.CharField(max_length=32, db_default="", editable=False)
     owner = models.CharField(max_length=32, editable=False)
@@ -260,6 +262,18 @@ class ChatSession(models.Model):
         session = cls.objects.offered(visitor.user).filter(browser=visitor.browser, webchat=webchat).first()
         if session is not None:
             session.webchat = webchat
+        return session
+
+    @classmethod
+    def elsewhere_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
+        """The latest running chat of the signed-in user with this webchat in another browser."""
+        if visitor.user is None:
+            return None
+        theirs = cls.objects.running().filter(user_id=visitor.user_id, webchat=webchat, offered_until=None)
+        session = theirs.exclude(browser=visitor.browser).select_related("user").first()
+        if session is None or not session.has_its_account:
+            return None
+        session.webchat = webchat
         return session
 
     @classmethod

@@ -335,6 +335,9 @@ export class Chat {
   /** @param {Entry[]} entries @param {boolean} live */
   #arrived(entries, live) {
     if (live) {
+      // The site knows whether it is the other browser that the chat went to.
+      if (entries.some(({ event }) => event === "moved"))
+        this.api.renew(this.session).catch((error) => error.isGone && this.on.disowned());
       for (const { own, author, kind } of this.transcript.add(entries)) {
         if (own || kind === "event") continue;
         this.host.emit("message", { from: "agent" });

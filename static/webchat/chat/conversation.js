@@ -10,8 +10,13 @@ import { CALL_LIMIT } from "./twilio-client.js";
  * @import {Client, Conversation as TwilioConversation, Message, Paginator, Participant} from "@twilio/conversations"
  */
 
-// What the site tells the agent (webchat/flex/conversations.py): a line for the visitor.
-const NOTE = "note";
+// What the site tells the agent (webchat/flex/conversations.py), by its client id: a line for the visitor.
+const NOTES = new Map(
+  /** @type {const} */ ([
+    ["note", "signed-in"],
+    ["moved", "moved"],
+  ]),
+);
 const PAGE_SIZE = 30;
 // How often the line of a page in sight is tried, and how long it has to answer. Frames that vanish close no socket.
 const PULSE_MS = 45_000;
@@ -257,10 +262,10 @@ export class Conversation {
     const client = this.client.current;
     if (author && !own && client && !this.#names.has(author)) this.#learnName(author, () => client.getUser(author));
     const { client_id: clientId } = /** @type {{client_id?: unknown}} */ (message.attributes ?? {});
-    const isNote = !own && clientId === NOTE;
+    const event = own ? undefined : NOTES.get(/** @type {"note"} */ (clientId));
     return {
-      kind: isNote ? "event" : "message",
-      event: isNote ? "signed-in" : undefined,
+      kind: event ? "event" : "message",
+      event,
       index: message.index,
       clientId: typeof clientId === "string" ? clientId : null,
       author,
