@@ -19,8 +19,9 @@ def past_chats(user: AbstractBaseUser) -> QuerySet[ChatSession]:
     return mine.select_related("webchat", "rating", "user").order_by("-created_at")
 
 
-def read_past_chat(session: ChatSession, place: str) -> Page:
+def read_past_chat(session: ChatSession, place: str, deadline: Deadline | None = None) -> Page:
     """A page of its messages, from the beginning or from a `place` that a page before named. Raises FlexError, of the
     status 404 where Twilio keeps them no more, and ChatRefused."""
+    deadline = deadline or Deadline(READ_SECONDS)
     with passage():
-        return gateway_for(session.destination, Deadline(READ_SECONDS)).read_messages(session.channel, place)
+        return gateway_for(session.destination, deadline).read_messages(session.channel, place)

@@ -21,7 +21,7 @@ from webchat.chats.history import read_past_chat
 from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
-from webchat.flex import FlexError
+from webchat.flex import Deadline, FlexError
 from webchat.flex.gateway import WrittenMessage
 from webchat.hours import zone_of
 from webchat.mail import NotYet, queue_mail
@@ -34,6 +34,8 @@ KIND = "transcript"
 A_USERS_DAY = 5
 # Of 50 messages each.
 PAGES_MOST = 20
+# For all of them: a worker that is asked to end does so within half a minute.
+READ_SECONDS = 20
 
 
 def may_mail(user: AbstractBaseUser | None) -> bool:
@@ -96,10 +98,10 @@ def write_transcript(row: OutgoingMail) -> EmailMessage | None:
 
 def _body(session: ChatSession, title: str) -> str:
     zone = zone_of(session.webchat)
-    lines, place, pages = [], "", 0
+    lines, place, pages, deadline = [], "", 0, Deadline(READ_SECONDS)
     try:
         while pages == 0 or (place and pages < PAGES_MOST):
-            page = read_past_chat(session, place)
+            page = read_past_chat(session, place, deadline)
             lines += [_line(message, zone) for message in page.messages if not message.is_sites]
             place, pages = page.next_place, pages + 1
     except FlexError as error:
