@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from functools import reduce
+from operator import or_
+
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -17,6 +21,10 @@ from config import second_factor
 from config.accounts.models import User
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.tools import BoundedPaginator
+from webchat.models.beginnings import begins_with
+
+# Of a first and a last name together, as staff search for them.
+MOST_WORDS = 6
 
 
 @admin.register(User)
@@ -27,12 +35,35 @@ class UserAdmin(ConcurrentEditsMixin, DjangoUserAdmin):
     list_display = ["username", "email", "first_name", "last_name", "customer_number", "is_active", "is_staff"]
     paginator = BoundedPaginator
     show_full_result_count = False
+    # An index leads to the beginnings of each: get_search_results().
     search_fields = [*DjangoUserAdmin.search_fields, "phone", "customer_number"]
+    search_help_text = _(
+        "How a username, first or last name, both names, an e-mail address, a customer number or a phone number (+41…) begins."
+    )
     fieldsets = [*(DjangoUserAdmin.fieldsets or ()), (_("Customer"), {"fields": ["phone", "customer_number"]})]
     add_fieldsets = [
         *DjangoUserAdmin.add_fieldsets,
         (_("Customer"), {"classes": ["wide"], "fields": ["email", "phone", "customer_number"]}),
     ]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """Of 100,000 users those whose columns begin so, without reading the others: found by the columns' indexes first, as
+        the one that leads in the list's order would lead through all."""
+        words = search_term.split()
+        if not words:
+            return queryset, False
+        whole = " ".join(words)
+        # Phone numbers are kept as "+41446681800".
+        digits = re.sub(r"[ ()./-]", "", whole) or whole
+        ways = [begins_with(column, digits if column == "phone" else whole) for column in self.search_fields]
+        for number in range(1, min(len(words), MOST_WORDS)):
+            one, other = " ".join(words[:number]).rstrip(","), " ".join(words[number:])
+            ways.append(begins_with("first_name", one) & begins_with("last_name", other))
+            ways.append(begins_with("last_name", one) & begins_with("first_name", other))
+        users = User.objects.filter(reduce(or_, ways)).order_by().values("pk")[: BoundedPaginator.MOST]
+        return queryset.filter(pk__in=users), False
 
     @admin.action(description=_("Remove the second factor"), permissions=["remove_second_factor"])
     def remove_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:

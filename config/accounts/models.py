@@ -9,6 +9,8 @@ from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
+from webchat.models.beginnings import UpperByCodePoint
+
 
 class User(AbstractUser):
     """A customer or a member of staff.
@@ -29,6 +31,13 @@ class User(AbstractUser):
             models.Index(Upper("last_name"), name="accounts_last_name_upper"),
             models.Index(Upper("phone"), name="accounts_phone_upper"),
             models.Index(Upper("customer_number"), name="accounts_customer_number_upper"),
+            # Staff search for how these begin.
+            models.Index(UpperByCodePoint("username"), name="accounts_username_begins"),
+            models.Index(UpperByCodePoint("email"), name="accounts_email_begins"),
+            models.Index(UpperByCodePoint("first_name"), name="accounts_first_name_begins"),
+            models.Index(UpperByCodePoint("last_name"), name="accounts_last_name_begins"),
+            models.Index(UpperByCodePoint("phone"), name="accounts_phone_begins"),
+            models.Index(UpperByCodePoint("customer_number"), name="accounts_number_begins"),
         ]
         constraints = [
             # "" would count as a number that one user may have and the next one may not.

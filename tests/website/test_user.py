@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.urls import reverse
 
 from config.accounts.models import User
 from tests.support.factories import make_user
+from tests.support.plans import count_rows, plans
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +93,57 @@ def test_staff_change_and_find_a_customer(staff):
     page = staff.get(reverse("admin:accounts_user_change", args=[ada.pk])).content.decode()
     assert 'name="customer_number" value="C-1001"' in page
     assert 'name="phone"' in page
-    for words in ("C-1001", "446681800"):
-        found = staff.get(reverse("admin:accounts_user_changelist"), {"q": words})
-        assert list(found.context["cl"].queryset) == [ada]
+    for words in ("C-1001", "+41446681800"):
+        assert found_by(staff, words) == [ada]
+
+
+def found_by(staff, words):
+    return list(staff.get(reverse("admin:accounts_user_changelist"), {"q": words}).context["cl"].queryset)
+
+
+@pytest.fixture
+def many():
+    """A thousand customers."""
+    User.objects.bulk_create(
+        User(
+            username=f"user{number:04}", email=f"mail{number:04}@example.com", first_name=f"Ána {number:04}",
+            last_name=f"van Last {number:04}", phone=f"+4144{number:07}", customer_number=f"N-{number:04}",
+        )
+        for number in range(1000)
+    )  # fmt: skip
+    count_rows()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "user0777",
+        "USER0777",
+        "  mail0777@EXAMPLE ",
+        "n-0777",
+        "+41440000777",
+        "+41 (44) 000-07.77",
+        "Ána 0777",
+        "van last 0777",
+        "Ána van last 0777",
+        "van Last 0777, Ána",
+    ],
+)
+def test_a_search_among_many_users_reads_those_that_it_finds(staff, many, words):
+    with plans() as how:
+        found = found_by(staff, words)
+    assert [user.username for user in found] == ["user0777"]
+    assert how.of_whole("accounts_user", "accounts_user U0", "U0") == []
+    if connection.vendor == "sqlite":
+        assert not [text for text in how.texts if "SCAN accounts_user" in text]
+        for column in ("username", "email", "first_name", "last_name", "phone", "number"):
+            assert how.use(f"accounts_{column}_begins"), column
+
+
+@pytest.mark.parametrize("words", ["ser0777", "%", "_ser0777", "0777", "()", "-", "Ána nobody", "x " * 50, "a" * 5000])
+def test_a_search_finds_beginnings_alone(staff, many, words):
+    assert found_by(staff, words) == []
+
+
+def test_a_wide_search_shows_users_in_the_lists_order(staff, many):
+    assert [user.username for user in found_by(staff, "user")][:2] == ["user0000", "user0001"]
