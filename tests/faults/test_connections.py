@@ -13,6 +13,11 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+import pytest
+from django.db import models
+from django.db.migrations.state import ModelState, ProjectState
+from django.db.utils import ConnectionHandler
+from environ import Env
 
 from tests.support.missing import skip_without
 from tests.support.postgres import PGBOUNCER, pgbouncer_program
@@ -20,6 +25,7 @@ from tests.support.sandbox import SandboxServer
 from tests.support.site import ROOT, SiteServer, free_port
 from tests.support.site_visitor import SiteVisitor
 from tests.support.waiting import until
+from webchat.concurrent_indexes import AddIndexConcurrently
 
 POOL = 3
 TIMEOUTS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
@@ -132,3 +138,39 @@ def test_migrate_takes_its_time(postgres_url: str):
     with psycopg.connect(postgres_url) as connection:
         [invalid] = connection.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid").fetchone() or [None]
     assert invalid == 0
+
+
+@pytest.mark.django_db  # of the connection that it makes itself
+def test_an_index_waits_for_a_backup_longer_than_a_request_may(postgres_url: str):
+    """A lock is waited for no longer than a millisecond here, but by this."""
+    before = ProjectState()
+    columns = [("id", models.BigAutoField(primary_key=True)), ("name", models.TextField())]
+    before.add_model(ModelState("webchat", "Thing", columns))
+    operation = AddIndexConcurrently("thing", models.Index(fields=["name"], name="thing_name"))
+    after = before.clone()
+    operation.state_forwards("webchat", after)
+    options = {"OPTIONS": {"options": "-c lock_timeout=1"}}
+
+    def make() -> str:
+        connection = ConnectionHandler({"default": {**Env.db_url_config(postgres_url), **options}})["default"]
+        try:
+            with connection.schema_editor(atomic=False) as editor:
+                operation.database_forwards("webchat", editor, before, after)
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW lock_timeout")
+                return str(cursor.fetchone()[0])
+        finally:
+            connection.close()
+
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX%'"
+    with psycopg.connect(postgres_url, autocommit=True) as looks, psycopg.connect(postgres_url) as backup:
+        looks.execute("CREATE TABLE webchat_thing (id bigint PRIMARY KEY, name text NOT NULL)")
+        backup.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        backup.execute("SELECT count(*) FROM webchat_thing")
+        with ThreadPoolExecutor(1) as thread:
+            made = thread.submit(make)
+            until(lambda: made.done() or looks.execute(waits).fetchone() != (0,))
+            backup.rollback()
+            assert made.result() == "1ms", "of what comes after it too"
+        invalid = looks.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid").fetchone()
+    assert invalid == (0,)
