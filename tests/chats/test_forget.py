@@ -197,6 +197,25 @@ def test_all_is_exported_first(webchat, sandbox, forget, tmp_path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_after_a_break_the_export_stays_as_it_is_and_the_rest_is_erased(webchat, sandbox, forget, tmp_path):
+    for _ in range(2):
+        start(webchat)
+    file = tmp_path / "ada.json"
+    command = ["--email", EMAIL, "--yes"]
+    sandbox.fault("DELETE", "/v1/Conversations/*", status=503, times=1)
+    status, words = forget(*command, "--export", str(file))
+    assert (status, ChatSession.objects.count()) == (1, 1)
+    assert "Run this again, without --export" in words
+    written = file.read_text()
+    status, words = forget(*command, "--export", str(file))
+    assert (status, ChatSession.objects.count()) == (1, 1)
+    assert "go on with a run that broke off" in words
+    assert forget(*command)[0] == 0
+    assert not ChatSession.objects.exists()
+    assert file.read_text() == written
+    assert len(json.loads(written)["chats"]) == 2
+
+
 def test_nothing_is_erased_when_the_export_cannot_be_written(webchat, sandbox, forget, tmp_path):
     start(webchat)
     for file in (tmp_path / "missing" / "x.json", tmp_path):

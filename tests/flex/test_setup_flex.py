@@ -460,3 +460,17 @@ def test_the_flow_can_be_printed_for_the_console(twilio, setup):
     assert writes(twilio) == [FLOWS]
     assert "To do: Create the Studio flow" not in setup("--yes")[1]
     assert len(flows(twilio)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--workflow", "Nobody"], "There is no workflow “Nobody”"),
+        (["--keep", "--address", account.ADDRESS_SID], "stays so"),
+    ],
+)
+def test_a_flow_that_cannot_be_made_is_not_printed(twilio, setup, options, why):
+    twilio.become("taken")
+    status, words = setup("--print-flow", *options)
+    assert (status, "{" in words) == (1, False)
+    assert why in words

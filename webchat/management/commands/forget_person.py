@@ -51,7 +51,8 @@ class Command(BaseCommand):
             raise CommandError("Nothing was erased.", returncode=1)
         if left := forget(traces):
             raise CommandError(
-                f"{left} of them are left, as Twilio did not erase them or a start is under way. The log says why. Run this again.",
+                f"{left} of them are left, as Twilio did not erase them or a start is under way. The log says why. Run this "
+                "again, without --export: the file that is written has all.",
                 returncode=1,
             )
         self.stdout.write(self.style.SUCCESS("Erased, here and at Twilio."))
@@ -79,6 +80,11 @@ def _write(path: Path, traces: Traces) -> None:
     """For the eyes of this system's user alone, and over no other file."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise CommandError(
+            f"{path} is there already, and is not written over. Nothing was erased. To go on with a run that broke off, give "
+            "no --export; else name another file."
+        ) from error
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}. Nothing was erased.") from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -73,7 +73,7 @@ class Command(BaseCommand):
                 f"Twilio does not answer: try again in {refused.retry_after} seconds.", returncode=1
             ) from refused
         if options["print_flow"]:
-            self.stdout.write(json.dumps(plan.definition, ensure_ascii=False, indent=2))
+            self.stdout.write(_flow_of(plan))
             return
         step = own_step(webchat, plan)
         self._show(plan, step)
@@ -150,6 +150,13 @@ def _webchat(slug: str | None) -> Webchat:
     except ValidationError as error:
         raise CommandError("A slug is made of letters, digits, hyphens and underscores.") from error
     return Webchat.objects.filter(slug=slug).first() or new_webchat(slug)
+
+
+def _flow_of(plan: Plan) -> str:
+    """As JSON, for the Console. Raises CommandError where none can be made."""
+    if not plan.definition:
+        raise CommandError("\n".join(["The flow cannot be made.", *plan.obstacles, *plan.notes]), returncode=1)
+    return json.dumps(plan.definition, ensure_ascii=False, indent=2)
 
 
 def _explain(error: FlexError) -> str:
