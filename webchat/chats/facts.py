@@ -39,9 +39,9 @@ def facts_for_agents(session: ChatSession) -> dict[str, Any]:
 
 
 def count_earlier(session: ChatSession) -> int:
-    """The chats of the same account before this one; for nobody's account, those of the same key, which a browser gets anew
-    with each form that it is shown: none as a rule."""
-    mine = {"user_id": session.user_id} if session.user_id else {"user_id": None, "owner": session.owner}
+    """The chats of the same account before this one; where nobody was signed in, those of the same browser since it was
+    opened. An answer that matches an account counts for nothing here: anybody can type it."""
+    mine = {"user_id": session.user_id} if session.user_id else {"user_id": None, "browser": session.browser}
     earlier = ChatSession.objects.filter(**mine, created_at__lt=session.created_at)
     return earlier.exclude(channel_sid="").count()
 
