@@ -25,7 +25,7 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # A start spends most of its time waiting for Twilio, and a waiting thread is cheap.
 # Threads also close a response after it was sent, which the first message of a chat relies on.
 worker_class = "gthread"
-threads = int(os.environ.get("WEBCHAT_THREADS", "32"))
+threads = int(os.environ.get("WEBCHAT_THREADS", "20"))
 # Longer than a proxy keeps its own end, so that we never close a connection that it is about to use. An idle one costs
 # no thread.
 keepalive = 75

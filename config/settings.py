@@ -113,7 +113,7 @@ WEBCHAT_HISTORY = env.bool("WEBCHAT_HISTORY", default=False)
 WEBCHAT_KEEP_ANSWERS_DAYS = _number("WEBCHAT_KEEP_ANSWERS_DAYS", 30, 1)
 WEBCHAT_KEEP_SESSIONS_DAYS = _number("WEBCHAT_KEEP_SESSIONS_DAYS", 90, 1)
 # Threads of one server process: the size of the connection pool to Twilio.
-WEBCHAT_THREADS = _number("WEBCHAT_THREADS", 32, 1)
+WEBCHAT_THREADS = _number("WEBCHAT_THREADS", 20, 1)
 
 # Of the company's monitoring, which reads /metrics. Without it there is no such address.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")

@@ -50,7 +50,7 @@ class _Conf:
     # The values of the user model, by path, that staff may compare answers with.
     WEBCHAT_USER_LOOKUPS = _Setting(("email", "first_name", "last_name"))
     # Threads of a server process: half of them may wait for Twilio.
-    WEBCHAT_THREADS = _Setting(32)
+    WEBCHAT_THREADS = _Setting(20)
     # When the worker blanks a chat's answers, and when it deletes its row.
     WEBCHAT_KEEP_ANSWERS_DAYS = _Setting(30)
     WEBCHAT_KEEP_SESSIONS_DAYS = _Setting(90)

@@ -14,7 +14,9 @@ from django.test import Client
 
 from config.addresses import host_in_header, site_address
 from tests.support.site import ROOT
+from webchat.chats import start
 from webchat.management.commands import webchat_worker
+from webchat.protection.limits import PACE
 
 
 @pytest.fixture
@@ -209,6 +211,20 @@ def test_pgbouncer_is_sent_no_options_that_it_refuses(settings_of: Any) -> None:
     behind = settings_of(DATABASE_URL=POSTGRES, DATABASE_PGBOUNCER="on")["DATABASES"]["default"]
     assert "options" not in behind["OPTIONS"]
     assert behind["DISABLE_SERVER_SIDE_CURSORS"]
+
+
+def test_two_machines_stay_below_postgresqls_default_and_let_all_wait_that_can(settings_of: Any, monkeypatch) -> None:
+    """As docs/deployment.md reckons. What can wait for Twilio at once is the site's pace, for as long as a start may take."""
+    for name in ("WEBCHAT_THREADS", "WEB_CONCURRENCY"):
+        monkeypatch.delenv(name, raising=False)
+    gunicorn = runpy.run_path(str(ROOT / "config/gunicorn.py"))
+    threads, processes = gunicorn["threads"], gunicorn["workers"]
+    assert settings_of()["WEBCHAT_THREADS"] == threads
+    assert settings_of(DATABASE_URL=POSTGRES)["DATABASES"]["default"]["OPTIONS"].get("pool") is None
+    workers = len(webchat_worker.jobs_by_thread())
+    reserved = 3  # superuser_reserved_connections
+    assert 2 * processes * threads + 2 * workers <= 100 - reserved
+    assert processes * (threads // 2) >= round(1 / PACE.each) * start.OPEN_SECONDS
 
 
 def test_a_pool_is_asked_for(settings_of: Any) -> None:
