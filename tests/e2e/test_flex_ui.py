@@ -178,7 +178,7 @@ def test_a_reload_finds_the_chat(ui: GenuineUi) -> None:
 
 def test_nothing_of_a_chat_is_left_for_the_next_visitor(ui: GenuineUi) -> None:
     """Its token would open the chat to whoever looks into the browser's storage."""
-    writes = """localStorage.getItem("twilio-flex-cf")?.includes('"token":"')"""
+    writes = """() => localStorage.getItem("twilio-flex-cf")?.includes('"token":"')"""
     channel = ui.start()
     ui.page.wait_for_function(writes)  # once a second, into the page's memory
     stored = ui.page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }])")
@@ -195,7 +195,7 @@ def test_a_page_that_comes_back_after_a_sign_out_is_fetched_anew(ui: GenuineUi) 
     ui.page.context.clear_cookies(name="sessionid")
     ui.page.evaluate("window.before = true")
     ui.page.evaluate(COMES_BACK)
-    ui.page.wait_for_function("!window.before")
+    ui.page.wait_for_function("() => !window.before")
     ui.open()
     expect(ui.field("email")).to_have_value("")
 

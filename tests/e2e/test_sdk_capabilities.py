@@ -34,12 +34,13 @@ FILES = {
 
 
 class PageHandler(http.server.BaseHTTPRequestHandler):
-    """Serves the page with a policy that lets it talk to the sandbox and nothing else."""
+    """Serves the page with a policy that lets it talk to the sandbox and nothing else, but for the icon that a browser
+    asks for."""
 
     def __init__(self, sandbox: SandboxServer, *args: Any) -> None:
         self.policy = (
-            f"default-src 'none'; script-src 'self'; connect-src {sandbox.url} {sandbox.url.replace('http', 'ws')}; "
-            "base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+            f"default-src 'none'; connect-src {sandbox.url} {sandbox.url.replace('http', 'ws')}; "
+            "script-src 'self'; img-src 'self'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
         )
         super().__init__(*args)
 

@@ -400,6 +400,6 @@ def test_a_phone_on_its_side_has_the_whole_screen_a_keyboard_of_its_own_and_back
     widget.open()
     widget.panel.get_by_role("button", name="Minimise chat").tap()
     expect(dialog).to_be_hidden()
-    page.wait_for_function("history.state?.webchat === undefined")
+    page.wait_for_function("() => history.state?.webchat === undefined")
     page.go_back()
     expect(page).to_have_url(f"{widget.site.url}/support/")

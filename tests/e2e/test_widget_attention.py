@@ -68,13 +68,13 @@ def test_a_sound_that_was_switched_on_lasts_for_this_tab(widget: Widget) -> None
     expect(sound).not_to_be_checked()
     sound.check()
     # It sounds at once, so that the visitor knows what they chose.
-    widget.page.wait_for_function("window.notes === 2")
+    widget.page.wait_for_function("() => window.notes === 2")
     widget.page.wait_for_timeout(1100)  # a second sound within a second would not be heard
     says(widget, "In sight")
     assert widget.page.evaluate("window.notes") == 2
     look_away(widget)
     says(widget, "Out of sight")
-    widget.page.wait_for_function("window.notes === 4")
+    widget.page.wait_for_function("() => window.notes === 4")
 
     widget.page.reload()
     widget.expect_connected()
@@ -98,7 +98,7 @@ def test_a_notification_tells_who_wrote_and_not_what(widget: Widget) -> None:
     widget.panel.get_by_role("button", name="Minimise chat").click()
     look_away(widget)
     says(widget, "A secret")
-    widget.page.wait_for_function("window.notified.length")
+    widget.page.wait_for_function("() => window.notified.length")
     assert widget.page.evaluate("window.notified") == [["Chat with us", "New message from Robin"]]
     widget.page.evaluate("window.hiddenPage = false; window.last.dispatchEvent(new Event('click'))")
     expect(widget.panel).to_be_visible()

@@ -91,12 +91,11 @@ export class TwilioClient {
    * @returns {Promise<T>} rejects with ApiError("timeout") or ApiError("network")
    */
   async answer(call, limit = CALL_LIMIT) {
-    const asked = this.current;
     try {
       return await within(limit, Promise.race(this.#lost ? [call, this.#lost] : [call]));
     } catch (error) {
       const isSilent = error instanceof ApiError && error.code === "timeout";
-      if (isSilent && this.isJoined && asked === this.current && asked?.connectionState === "connected") {
+      if (isSilent && this.isJoined && this.current?.connectionState === "connected") {
         this.#drop();
         this.on.broken();
       }
