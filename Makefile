@@ -1,4 +1,5 @@
 # make run    the site, with the sandbox in place of Twilio, on http://127.0.0.1:8000
+# make dev    the same for changing it: runserver, which reloads, and sources as they are written
 # make test   everything that must hold
 # make check  the quick part of it
 # make lint, types, unit, browser  parts of make test
@@ -36,13 +37,22 @@ unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG 
 TEST_VARIABLES = DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 TEST_ENV = env $(TEST_VARIABLES)
 
-.PHONY: help run test check lint types unit browser bench bench-widget thorough fuzz kills soak cluster lock clean build flex-ui
+.PHONY: help run dev free-ports test check lint types unit browser bench bench-widget thorough fuzz kills soak cluster lock clean build flex-ui
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-run: .venv/.site build
-	@exec $(BIN)/python -m config.demo --port $(PORT) --sandbox-port $(SANDBOX_PORT)
+run: free-ports .venv/.site build
+	@exec $(BIN)/python -m config.demo $(PORTS)
+
+dev: free-ports .venv/.site static/webchat/sdk/conversations.js
+	@exec $(BIN)/python -m config.demo --dev $(PORTS)
+
+PORTS = --port $(PORT) --sandbox-port $(SANDBOX_PORT)
+
+# Before anything else is done: what was built and collected belongs to whoever runs.
+free-ports: .venv/.created
+	@$(BIN)/python -m config.demo --check-ports $(PORTS)
 
 test: check unit browser
 
@@ -174,8 +184,13 @@ node_modules/.ready: .venv/.node package-lock.json
 static/webchat/sdk/conversations.js: node_modules/.ready webchat/browser/bundle.mjs
 	@$(WITH_NODE) node webchat/browser/bundle.mjs >/dev/null
 
-build: static/webchat/sdk/conversations.js node_modules/.ready
+build: static/webchat/sdk/conversations.js build/.minified
+
+SOURCES = $(shell find static/webchat \( -path '*/sdk' -o -path '*/flex-ui' \) -prune -o \( -type d -o -name '*.js' -o -name '*.css' \) -print)
+
+build/.minified: $(SOURCES) webchat/browser/minify.mjs package.json node_modules/.ready
 	@$(WITH_NODE) node webchat/browser/minify.mjs
+	touch $@
 
 flex-ui: $(FLEX_UI)
 

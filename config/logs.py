@@ -42,7 +42,7 @@ def configure(*, human: bool) -> dict[str, Any]:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.filter_by_level,
-            _one_line_a_request,
+            *before_the_line(human=human),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -65,10 +65,17 @@ def configure(*, human: bool) -> dict[str, Any]:
             "django": {"handlers": [], "level": "INFO", "propagate": True},
             "django.request": {"level": "CRITICAL"},
             "gunicorn.error": {"handlers": ["console"], "level": "INFO", "propagate": False},
+            # runserver's own line for each request.
+            "django.server": {"handlers": [], "level": "CRITICAL", "propagate": True},
             # It logs URLs and headers at INFO.
             "twilio.http_client": {"level": "WARNING"},
         },
     }
+
+
+def before_the_line(*, human: bool) -> list[Processor]:
+    """What decides whether an event becomes a line at all."""
+    return [_one_line_a_request, *([_none_for_static_files] if human else [])]
 
 
 def formatter(*, human: bool) -> structlog.stdlib.ProcessorFormatter:
@@ -117,6 +124,14 @@ def _one_line_a_request(logger: WrappedLogger, method: str, event: EventDict) ->
         event["event"], event["status"] = "database_failed", 503
     is_health_check = name == "request_finished" and str(event.get("path", "")).startswith("/health/")
     if is_health_check or name in ("streaming_started", "streaming_finished"):
+        raise structlog.DropEvent
+    return event
+
+
+def _none_for_static_files(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """A developer's eye looks for the other lines. A file that is missing is said."""
+    path, status = str(event.get("path", "")), event.get("status", 500)
+    if event.get("event") == "request_finished" and path.startswith("/static/") and status < 400:
         raise structlog.DropEvent
     return event
 

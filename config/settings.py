@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import environ
 from csp.constants import NONCE, NONE, SELF
@@ -34,6 +35,14 @@ def _read(read: Callable[..., Any], name: str, default: object, meaning: str, at
 
 def _number(name: str, default: int, at_least: int = 0) -> Any:
     return _read(env.int, name, default, f"a whole number, {at_least} or more", at_least)
+
+
+def _time_zone(name: str, default: str) -> str:
+    """Raises ValueError for what is no name of the time zone database."""
+    zone = env.str(name, default=default)
+    if zone != default and zone not in available_timezones():  # which takes a moment to list
+        raise ValueError(zone)
+    return zone
 
 
 # --- The deployment -------------------------------------------------------------------------------------------------
@@ -252,7 +261,10 @@ EMAIL_TIMEOUT = 10  # seconds that each answer of the mail server may take
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español"), ("ar", "العربية")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE = "UTC"
+# Of the times that staff read, and of webchats without opening hours.
+TIME_ZONE = _read(
+    _time_zone, "DJANGO_TIME_ZONE", default="UTC", meaning="the name of a time zone, like UTC or Europe/Zurich"
+)
 USE_TZ = True
 
 STATIC_URL = "static/"

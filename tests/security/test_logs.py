@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import runpy
+from contextlib import nullcontext
 from datetime import datetime
 
 import pytest
@@ -69,6 +70,19 @@ def test_a_file_that_is_sent_in_pieces_is_one_line_too(no_sandbox, log, rf):
     answer = RequestMiddleware(lambda request: StreamingHttpResponse([b"a", b"b"]))(rf.get("/static/x.js"))
     assert b"".join(answer.streaming_content) == b"ab"
     assert [line["event"] for line in log.lines()] == ["request_finished"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "is_said"),
+    [("/static/x.js", 200, False), ("/static/x.js", 304, False), ("/static/x.js", 404, True), ("/support/", 200, True)],
+)
+def test_a_developer_reads_no_line_for_each_static_file(path, status, is_said):
+    event = {"event": "request_finished", "path": path, "status": status}
+    for processor in logs.before_the_line(human=False):
+        processor(None, "info", dict(event))  # a machine reads them all
+    [drop] = set(logs.before_the_line(human=True)) - set(logs.before_the_line(human=False))
+    with nullcontext() if is_said else pytest.raises(structlog.DropEvent):
+        drop(None, "info", dict(event))
 
 
 def test_every_line_of_a_request_has_its_id(log, visitor):

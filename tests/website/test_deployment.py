@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 from django.test import Client
 
@@ -233,3 +234,18 @@ def test_a_pool_is_asked_for(settings_of: Any) -> None:
     assert (pooled["OPTIONS"]["pool"]["max_size"], pooled["CONN_MAX_AGE"]) == (20, 0)
     sqlite = settings_of(DATABASE_URL="sqlite://:memory:", DATABASE_POOL_SIZE="20")["DATABASES"]["default"]
     assert "pool" not in sqlite["OPTIONS"]
+
+
+# --- The time zone ---------------------------------------------------------------------------------------------------
+
+
+def test_times_are_in_the_zone_that_the_environment_names(settings_of: Any) -> None:
+    assert settings_of(DJANGO_TIME_ZONE="Europe/Zurich")["TIME_ZONE"] == "Europe/Zurich"
+
+
+@pytest.mark.parametrize("name", ["Zurich", "Europe", "", "../UTC", "/etc/passwd", "UTC+1"])
+def test_what_is_no_time_zone_is_refused_in_words(settings_of: Any, name: str) -> None:
+    with pytest.raises(
+        ImproperlyConfigured, match=r"DJANGO_TIME_ZONE is not understood\. It is the name of a time zone"
+    ):
+        settings_of(DJANGO_TIME_ZONE=name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from webchat.fields.kinds import Match, Role, Type
 from webchat.models import PreEngagementField, Webchat
@@ -65,9 +67,16 @@ FIELDS: list[dict[str, Any]] = [
 class Command(BaseCommand):
     help = "Makes the demo's webchats and users (make run does it). Refused unless the sandbox is in use."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--set-up", action="store_true", help="migrate first, and then have the sandbox that runs know the site"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.TWILIO_SANDBOX_URL:
             raise CommandError("The demo has users with a known password: it is made for the sandbox only.")
+        if options["set_up"]:
+            call_command("migrate", verbosity=options["verbosity"])
         for values in WEBCHATS:
             webchat, created = Webchat.objects.get_or_create(
                 slug=values["slug"], defaults={**values, "chat_service_sid": account.CHAT_SERVICE_SID}
@@ -89,3 +98,5 @@ class Command(BaseCommand):
                 last_name="Lovelace",
                 customer_number="C-1001",
             )
+        if options["set_up"]:
+            call_command("setup_flex", "support", yes=True, replace=True, stdout=StringIO())
