@@ -126,7 +126,7 @@ def test_an_annotated_answer_looks_the_same_to_the_visitor_and_is_marked_for_sta
     assert site.shell(f"print(ChatSession.objects.get(pk='{session['session_id']}').account_matches)") == "['email']"
     sign_in(page, site, "admin")
     page.goto(f"{site.url}/admin/webchat/chatsession/{session['session_id']}/change/")
-    expect(page.get_by_text("match an account, not verified", exact=False).first).to_be_visible()
+    expect(page.get_by_text("matches an account, not verified", exact=False).first).to_be_visible()
 
 
 def answers_late(site: SiteServer, channel: str, milliseconds: int) -> None:

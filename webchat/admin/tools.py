@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -13,8 +14,10 @@ from django.db.models import QuerySet, UniqueConstraint
 from django.forms import BaseInlineFormSet
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.http import Http404, HttpRequest
+from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from webchat.colours import WHITE, contrast
@@ -64,6 +67,12 @@ class UniqueRowsFormSet(BaseInlineFormSet):
             if values in seen and None not in values:
                 form.add_error(names[-1], str(constraint.get_violation_error_message()))
             seen.add(values)
+
+
+def time_with_zone(at: datetime) -> str:
+    """In the site's time zone, which it names: staff may sit in several."""
+    local = localtime(at)
+    return f"{date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
 
 
 def advice_on(webchat: Webchat) -> list[Advice]:

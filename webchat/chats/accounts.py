@@ -109,6 +109,7 @@ def take_offered_chat(session: ChatSession, visitor: Visitor) -> bool:
         "offered_until": None,
         "answers": {**answers, **verified},
         "note": _words_of(form),
+        "words_known": False,
     }
     if not taken.update(**changes):
         return False

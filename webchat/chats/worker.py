@@ -154,6 +154,17 @@ def _look(session: ChatSession, *, allow_most: bool) -> None:
         note_implausible_work("chats of another account or chat service", theirs.count(), running.count())
 
 
+def note_words(stop: Stop = never) -> int:
+    """Has staff's search find chats by what visitors told, the latest first. Needs nothing but the database."""
+    done = 0
+    for session in ChatSession.objects.with_unknown_words().only("pk")[:BATCH]:
+        if stop():
+            break
+        session.note_words()
+        done += 1
+    return done
+
+
 def _each(
     due: ChatSessionQuerySet,
     work: Callable[[ChatSession], None],

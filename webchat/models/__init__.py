@@ -11,10 +11,12 @@ from webchat.models.queue import QueueFigures
 from webchat.models.rating import Rating
 from webchat.models.session import ChatSession, RetiredKey
 from webchat.models.webchat import Closure, Webchat, WhenClosed, WhenNobody
+from webchat.models.words import ChatWord
 from webchat.models.worker import Work, WorkerPass
 
 __all__ = [
     "ChatSession",
+    "ChatWord",
     "Closure",
     "LimitCounter",
     "Message",

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +22,7 @@ from webchat.clock import database_now
 from webchat.flex import Channel, Destination, Engagement, FlexError
 from webchat.models.beginnings import UpperByCodePoint, begins_with
 from webchat.models.webchat import Webchat
+from webchat.models.words import ChatWord, words_told
 from webchat.visitors import Visitor
 
 # No attempt is taken over before: it calls Twilio for at most half of this, and the rest is for a process that was
@@ -90,16 +91,25 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         )
 
     def forget_answers(self) -> int:
-        """Blanks what people told the form."""
-        return self.update(
-            answers={},
-            answers_digest="",
-            question="",
-            note="",
-            consents=[],
-            account_matches=[],
-            customer_friendly_name="",
-        )
+        """Blanks what people told the form, for staff's search too. The rows are not chosen by what it changes."""
+        with transaction.atomic():
+            # Whoever notes words has the row locked: they are there by now, or will not come.
+            forgotten = self.update(
+                answers={},
+                answers_digest="",
+                question="",
+                note="",
+                consents=[],
+                account_matches=[],
+                customer_friendly_name="",
+                words_known=True,
+            )
+            ChatWord.objects.filter(session__in=self.order_by()).delete()
+        return forgotten
+
+    def with_unknown_words(self) -> ChatSessionQuerySet:
+        """Those whose words staff's search does not know yet."""
+        return self.filter(words_known=False)
 
     def closed(self) -> ChatSessionQuerySet:
         """Those that have no channel, or whose channel is closed: their rows may go."""
@@ -148,6 +158,7 @@ class ChatSession(models.Model):
         LOGOUT = "logout", _("sign-out")
         ACCOUNT = "account", _("a change of the account")
         AGE = "age", _("its age")
+        STAFF = "staff", _("staff, in the administration")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # The database refuses to delete a webchat that has chats, and protect_used_webchat() says so. PROTECT would load them.
@@ -192,6 +203,9 @@ class ChatSession(models.Model):
     question = models.TextField(_("question"), blank=True)
     question_sent_at = models.DateTimeField(_("question sent"), null=True, blank=True)
 
+    # Whether staff find it by what was told: see ChatWord.
+    words_known = models.BooleanField(default=False, db_default=False, editable=False)
+
     created_at = models.DateTimeField(_("created"), default=database_now, editable=False, db_index=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     # Whether an agent wrote something, of one that is over. Null: Twilio was not asked yet.
@@ -206,6 +220,7 @@ class ChatSession(models.Model):
         ordering = ["-created_at"]
         verbose_name = _("chat session")
         verbose_name_plural = _("chat sessions")
+        permissions = [("end_chatsession", "Can end chats of visitors")]
         constraints = [models.UniqueConstraint(fields=["browser", "key"], name="webchat_session_key_unique")]
         indexes = [
             models.Index(fields=["status", "lease_until"], name="webchat_session_status"),
@@ -217,6 +232,9 @@ class ChatSession(models.Model):
             models.Index(fields=["created_at"], condition=~Q(answers={}), name="webchat_session_told"),
             # Staff's list of them, and their search.
             models.Index(fields=["webchat", "created_at"], name="webchat_session_webchat"),
+            models.Index(fields=["created_at"], condition=Q(user__isnull=False), name="webchat_session_signed_in"),
+            models.Index(fields=["created_at"], condition=~Q(account_matches=[]), name="webchat_session_matched"),
+            models.Index(fields=["created_at"], condition=Q(words_known=False), name="webchat_session_words"),
             models.Index(UpperByCodePoint("customer_friendly_name"), name="webchat_session_customer"),
         ]
 
@@ -306,6 +324,10 @@ class ChatSession(models.Model):
         return self.status == self.Status.ACTIVE
 
     @property
+    def is_unfinished(self) -> bool:
+        return self.status in (self.Status.STARTING, self.Status.ACTIVE)
+
+    @property
     def destination(self) -> Destination:
         destination = self.webchat.destination(self.api)
         return replace(destination, chat_service_sid=self.chat_service_sid or destination.chat_service_sid)
@@ -322,6 +344,22 @@ class ChatSession(models.Model):
             customer_friendly_name=self.customer_friendly_name,
             pre_engagement_data=self.answers,
         )
+
+    def note_words(self) -> None:
+        """Has staff's search find this chat by what was told. Once, by whichever worker comes first."""
+        with transaction.atomic():
+            unknown = ChatSession.objects.select_for_update().with_unknown_words().filter(pk=self.pk)
+            session = unknown.only("answers", "created_at").first()
+            if session is None:
+                return
+            ChatWord.objects.bulk_create(
+                [
+                    ChatWord(session=session, word=word, created_at=session.created_at)
+                    for word in words_told(session.answers)
+                ],
+                ignore_conflicts=True,
+            )
+            unknown.update(words_known=True)
 
     # --- Changes ----------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ def jobs_by_thread() -> list[tuple[Work, Jobs, float]]:
     """With the seconds between two passes. What hangs holds no chat: mail, figures and retention have a thread each."""
     return [
         (Work.CHATS, {**worker.jobs(), "tasks": task.make_due_tasks}, PAUSE),
-        (Work.MAIL, {"mail": mail.send_due}, PAUSE),
+        (Work.MAIL, {"mail": mail.send_due, "words": worker.note_words}, PAUSE),
         (Work.QUEUES, {"figures": availability.read_due_queues}, PAUSE),
         (Work.RETENTION, {"retention": worker.prune}, PRUNE_EVERY),
     ]
@@ -81,6 +81,8 @@ class Command(BaseCommand):
 
 def do_once(*, allow_most: bool) -> None:
     while worker.pass_once(allow_most=allow_most) >= BATCH:
+        pass
+    while worker.note_words() >= BATCH:
         pass
     for work in (task.make_due_tasks, mail.send_due, availability.read_due_queues):
         work()
