@@ -19,6 +19,7 @@ from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 
 from webchat import attachments
 from webchat.admin import exchange, preview, routing, setup
+from webchat.admin.archive import ArchiveFilter, archive, take_out
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn
@@ -72,11 +73,11 @@ class WebchatForm(ModelForm):
 class WebchatAdmin(ConcurrentEditsMixin):
     form = WebchatForm
     list_display = ["name", "slug", "enabled", "now", "api", "site"]
-    list_filter = ["enabled", "api"]
+    list_filter = [ArchiveFilter, "enabled", "api"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [PreEngagementFieldInline]
-    actions = ["test_connection"]
+    actions = ["test_connection", archive, take_out]
     # Each save numbers the fields anew.
     unannounced_inputs = frozenset({"fields-position"})
     # What the legacy wing adds while it is switched on: pages by their last part, and fields of "Twilio Flex".

@@ -117,8 +117,9 @@ class WebchatQuerySet(models.QuerySet["Webchat"]):
         return self.get(slug=slug)
 
     def of_site(self) -> WebchatQuerySet:
-        """Those of this site, then those of all sites. The first one is that of a page which names none."""
-        here = self.filter(Q(site=None) | Q(site=settings.SITE_ID))
+        """Those of this site, then those of all sites, but for archived ones. The first one is that of a page which names
+        none."""
+        here = self.filter(Q(site=None) | Q(site=settings.SITE_ID), archived_at=None)
         return here.order_by(models.F("site").asc(nulls_last=True), "pk")
 
 
@@ -157,6 +158,9 @@ class Webchat(models.Model):
     enabled = models.BooleanField(
         _("enabled"), default=True, help_text=_("Off: no new chat can start. Running chats go on.")
     )
+
+    # In the archive since then: it stays for the sake of its chats.
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
 
     hours = models.ForeignKey(
         OpeningHours,
@@ -449,6 +453,10 @@ class Webchat(models.Model):
     def clean(self) -> None:
         if self.slug in TAKEN_SLUGS:
             raise ValidationError({"slug": _("That is the address of users' past chats. Choose another one.")})
+        if self.enabled and self.archived_at:
+            raise ValidationError(
+                {"enabled": _("It is archived: take it out of the archive first, in the list of webchats.")}
+            )
         if self.api == self.Api.CONVERSATIONS and not self.address_sid:
             raise ValidationError({"address_sid": _("Flex Conversations needs the SID of a chat address, IG….")})
         if self.api == self.Api.WEB_CHANNELS and not self.flex_flow_sid:
@@ -476,6 +484,16 @@ class Webchat(models.Model):
             self.closed_since = None
         elif self.closed_since is None:
             self.closed_since = database_now()
+
+    def archive(self) -> None:
+        """No new chat starts, running ones go on, and lists leave it out."""
+        self.enabled, self.archived_at = False, self.archived_at or database_now()
+        self.save(update_fields=["enabled", "archived_at"])
+
+    def take_out_of_archive(self) -> None:
+        """It stays switched off until staff have looked at it."""
+        self.archived_at = None
+        self.save(update_fields=["archived_at"])
 
     @property
     def carries_flex_ui(self) -> bool:
@@ -554,4 +572,4 @@ class Webchat(models.Model):
 def protect_used_webchat(instance: Webchat, **_signal: Any) -> None:
     """Raises ProtectedError: chats and messages keep their webchat."""
     if instance.is_used:
-        raise models.ProtectedError("The webchat has chats or messages: switch it off instead.", {instance})
+        raise models.ProtectedError("The webchat has chats or messages: archive it instead.", {instance})
