@@ -303,3 +303,33 @@ def test_many_chats_make_the_list_longer_and_not_the_page(desk: Page, empty_sand
     choose(desk, "Visitor 0")
     assert desk.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
     assert desk.get_by_role("navigation", name="Chats").evaluate("(e) => e.scrollHeight - e.clientHeight") > 0
+
+
+def test_what_is_written_stays_with_its_chat_and_addresses_are_links(desk: Page, empty_sandbox: SandboxServer) -> None:
+    visit(empty_sandbox, "Ada Lovelace", "Is https://www.example.com/map?a=1, right?")
+    visit(empty_sandbox, "Bob", "Hello")
+    accept(desk, "Ada Lovelace")
+    link = desk.get_by_role("log").get_by_role("link")
+    expect(link).to_have_attribute("href", "https://www.example.com/map?a=1")
+    expect(desk.get_by_role("log")).to_contain_text(", right?")
+    answer = desk.get_by_label("Your answer")
+    answer.fill("For Ada")
+    accept(desk, "Bob")
+    expect(answer).to_have_value("")
+    answer.fill("For Bob")
+    choose(desk, "Ada Lovelace")
+    expect(answer).to_have_value("For Ada")
+    answer.press("Enter")
+    expect(answer).to_have_value("")
+    choose(desk, "Bob")
+    expect(answer).to_have_value("For Bob")
+
+
+def test_the_agent_sends_a_picture_and_sees_why_the_chat_ended(desk: Page, empty_sandbox: SandboxServer) -> None:
+    sid = visit(empty_sandbox)
+    accept(desk)
+    desk.get_by_label("File…").set_input_files({"name": "map.png", "mimeType": "image/png", "buffer": b"map"})
+    expect(desk.get_by_role("log").get_by_text("map.png")).to_be_visible()
+    empty_sandbox.close(sid)
+    expect(desk.get_by_text("The website ended it")).to_be_visible()
+    expect(desk.get_by_text("The agent completed it.")).to_be_hidden()

@@ -280,3 +280,44 @@ def test_scripted_agent_knows_no_chat_without_a_task(scripted: SandboxServer) ->
     scripted.say(sid, "unheard", "psst")
     until_another_is_greeted(scripted, "after unheard")
     assert len(scripted.participants(sid)) == 1
+
+
+def test_scripted_agent_leaves_when_a_person_accepts(scripted: SandboxServer) -> None:
+    sid = task(scripted, "handed over")
+    until(lambda: [one["friendly_name"] for one in scripted.desk(sid)["agents"]] == [NAME])
+    scripted.desk(sid, "accept", author="Robin")
+    until(lambda: [one["friendly_name"] for one in scripted.desk(sid)["agents"]] == ["Robin"])
+
+
+# Files of the agent, and why a chat ended
+
+
+def send_file(sandbox: SandboxServer, sid: str, content: bytes, **query: str) -> Any:
+    headers = {"Content-Type": "image/png"}
+    return sandbox.request("POST", f"/desk/conversations/{sid}/files", params=query, data=content, headers=headers)
+
+
+def test_the_agent_sends_a_file(sandbox: SandboxServer) -> None:
+    sid = task(sandbox, "wants a picture")
+    sent = send_file(sandbox, sid, b"a picture", author="Robin", filename="map.png")
+    assert sent.status_code == 201
+    [media] = sandbox.desk(sid)["messages"][-1]["media"]
+    assert (media["filename"], media["content_type"], media["size"]) == ("map.png", "image/png", 9)
+    assert sandbox.request("GET", media["url"]).content == b"a picture"
+    assert sandbox.messages(sid)[-1]["author"] == "agent_robin"
+    assert sandbox.messages(sid)[-1]["media"][0]["filename"] == "map.png"
+
+
+@pytest.mark.parametrize(("content", "query"), [(b"", {"author": "Robin"}), (b"x", {}), (b"x", {"author": "R" * 65})])
+def test_a_file_without_content_or_author_is_refused(sandbox: SandboxServer, content: bytes, query: Any) -> None:
+    sid = task(sandbox, f"refused {len(content)} {len(str(query))}")
+    assert send_file(sandbox, sid, content, **query).status_code == 400
+    assert len(sandbox.messages(sid)) == 1
+
+
+def test_the_desk_knows_who_ended_a_chat(sandbox: SandboxServer) -> None:
+    by_agent, by_site = task(sandbox, "ended by the agent"), task(sandbox, "ended by the site")
+    assert sandbox.desk(by_site)["ended_by"] is None
+    sandbox.desk(by_agent, "complete", author="Robin")
+    sandbox.close(by_site)
+    assert [sandbox.desk(sid)["ended_by"] for sid in (by_agent, by_site)] == ["agent", "site"]

@@ -15,11 +15,12 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from . import limits
 from .clock import timestamp
-from .entities import TYPING_SECONDS, Conversation, Message, Participant, Webchat
+from .entities import TYPING_SECONDS, Conversation, Media, Message, Participant, Webchat
 from .errors import TwilioError, conversation_not_found, invalid, not_found
 from .events import Event, Origin, sdk
-from .media import MediaStore
+from .media import MediaStore, read_content
 from .rest import json_body
 from .store import Store
 from .taskrouter_api import TaskRouter
@@ -63,6 +64,7 @@ class Desk:
             web.get(one, self.fetch),
             web.post(f"{one}/accept", self.accept),
             web.post(f"{one}/messages", self.send),
+            web.post(f"{one}/files", self.send_file),
             web.post(f"{one}/typing", self.typing),
             web.post(f"{one}/read", self.read),
             web.post(f"{one}/complete", self.complete),
@@ -149,6 +151,24 @@ class Desk:
         message = self.store.add_message(conversation, origin, author=agent.identity, body=text)
         return web.json_response(self._message_view(conversation, message), status=201)
 
+    async def send_file(self, request: web.Request) -> web.Response:
+        """The body is the file, as in Twilio's media service; its name and the agent's are in the query."""
+        author, filename = _name(dict(request.query)), limits.text("filename", request.query.get("filename"))
+        content = await read_content(request)
+        if not content:
+            raise invalid("The file is empty")
+        conversation, agent, origin = self._take_part(request, author)
+        media = Media(
+            author=agent.identity,
+            content=content,
+            size=len(content),
+            content_type=request.content_type,
+            filename=filename or None,
+        )
+        self.media.add(media)
+        message = self.store.add_message(conversation, origin, author=agent.identity, body=None, media=[media])
+        return web.json_response(self._message_view(conversation, message), status=201)
+
     async def typing(self, request: web.Request) -> web.Response:
         conversation, agent, _ = await self._agent(request)
         self.store.typing(conversation, agent.identity)
@@ -168,7 +188,9 @@ class Desk:
 
     async def _agent(self, request: web.Request) -> tuple[Conversation, Participant, Origin]:
         """The participant with that identity or name, in the request's conversation. Who is not there yet joins."""
-        author = _name(await json_body(request))
+        return self._take_part(request, _name(await json_body(request)))
+
+    def _take_part(self, request: web.Request, author: str) -> tuple[Conversation, Participant, Origin]:
         conversation = self._webchat(request)
         identity = author if author in conversation.participants else agent_identity(author)
         participant, origin = conversation.participants.get(identity), sdk(identity)
@@ -224,6 +246,7 @@ class Desk:
             "api": webchat(conversation).api,
             "friendly_name": conversation.friendly_name,
             "state": conversation.state,
+            "ended_by": ended_by(conversation),
             "waiting": has_task(conversation) and not conversation.closed and not agents(conversation),
             "customer": {
                 "identity": customer.identity,
@@ -282,6 +305,16 @@ def agents(conversation: Conversation) -> list[Participant]:
     """Everybody but the customer."""
     customer = webchat(conversation).customer
     return [one for one in conversation.participants.values() if one.user is not customer]
+
+
+def ended_by(conversation: Conversation) -> str | None:
+    """Who ended the chat: "agent", "visitor", or "site" for the REST API, by which the site ends those that visitors end
+    there. None for one that goes on."""
+    if not conversation.closed:
+        return None
+    if conversation.closed_by is None:
+        return "site"
+    return "visitor" if conversation.closed_by == webchat(conversation).customer.identity else "agent"
 
 
 def unread_by_agents(conversation: Conversation) -> int:

@@ -179,6 +179,7 @@ class Conversation:
     next_index: int = 0
     size: int = 0  # characters of its messages
     typing: dict[str, float] = field(default_factory=dict)  # identity -> time.monotonic() at which it ends
+    closed_by: str | None = None  # the identity of who closed it by an SDK or at the desk; None for the REST API
 
     @property
     def closed(self) -> bool:

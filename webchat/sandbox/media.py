@@ -94,7 +94,7 @@ class MediaApi:
         if request.content_type == "multipart/form-data":
             content, content_type, filename = await _first_part(request)
         else:
-            content, content_type = await _read(request), request.content_type
+            content, content_type = await read_content(request), request.content_type
             filename = request.query.get("Filename")
         limits.text("Filename", filename)
         category = request.query.get("Category", "media")
@@ -199,7 +199,7 @@ def _identity(request: web.Request) -> str | None:
         raise TwilioError(401, error.code, error.description) from error
 
 
-async def _read(source: web.Request | BodyPartReader) -> bytes:
+async def read_content(source: web.Request | BodyPartReader) -> bytes:
     content = bytearray()
     while chunk := await (source.content.read(CHUNK) if isinstance(source, web.Request) else source.read_chunk(CHUNK)):
         content += chunk
@@ -215,4 +215,4 @@ async def _first_part(request: web.Request) -> tuple[bytes, str, str | None]:
         raise invalid("Malformed multipart body") from error
     if not isinstance(part, BodyPartReader):
         raise invalid("The form has no file")
-    return await _read(part), part.headers.get(hdrs.CONTENT_TYPE, "application/octet-stream"), part.filename
+    return await read_content(part), part.headers.get(hdrs.CONTENT_TYPE, "application/octet-stream"), part.filename

@@ -24,7 +24,7 @@ FILE = "Thank you, your file has arrived."
 REPLIES = [
     (
         r"\b(human|person|agent|somebody|someone|robot|bot)\b",
-        "Only I am here until a person accepts this chat at the agent desk. From then on I keep quiet.",
+        "Only I am here until a person accepts this chat at the agent desk. Then I leave.",
     ),
     (r"\b(bye|goodbye|thanks|thank you|thx)\b", "You are welcome. You can end the chat whenever you like."),
     (r"\b(hello|hi|hey|good (morning|afternoon|evening))\b", "Hello again. What would you like to try?"),
@@ -51,6 +51,8 @@ class ScriptedAgent:
         if conversation.closed or event.type == "ConversationRemoved" or _has_person(conversation):
             if task := self._at_work.pop(conversation.sid, None):
                 task.cancel()
+            if _has_person(conversation) and IDENTITY in conversation.participants and not conversation.closed:
+                self.store.remove_participant(conversation, IDENTITY, sdk(IDENTITY))
         elif conversation.sid not in self._at_work and (
             event.type == "TaskCreated" or (event.type == "MessageAdded" and IDENTITY in conversation.participants)
         ):

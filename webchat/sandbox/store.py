@@ -171,6 +171,7 @@ class Store:
         # The document goes first: the other way round the page would be told to leave before it can see why.
         self._touch(conversation)
         if conversation.closed:
+            conversation.closed_by = origin.identity
             for participant in conversation.participants.values():
                 self._write_my_conversation(conversation, participant)
         self._tell(Event("ConversationStateUpdated", conversation, origin, state_from=state_from))

@@ -7,6 +7,7 @@
  *   created_at: string, media: Media[]}} Message
  * @typedef {{identity: string, friendly_name: string|null}} Person
  * @typedef {{sid: string, api: string, friendly_name: string, state: "active"|"inactive"|"closed", waiting: boolean,
+ *   ended_by: "agent"|"visitor"|"site"|null,
  *   customer: Person & {online: boolean}, agents: Person[], pre_engagement_data: unknown,
  *   facts: Record<string, unknown>|null,
  *   created_at: string, updated_at: string, unread: number, typing: string[], last_message: Message|null}} Chat
@@ -19,6 +20,7 @@ const RECONNECT_MS = 2_000;
 const TYPING_REPEAT_MS = 4_000;
 const TYPING_STANDS_MS = 7_000;
 const AGENT_KEY = "desk.agent";
+const LINK = /(https?:\/\/[^\s<>"]*[^\s<>".,;:!?)])/;
 const IMAGE = /^image\/(png|jpeg|gif|webp)$/;
 
 /** @type {Map<string, Chat>} */
@@ -30,6 +32,8 @@ const typingTimers = new Map();
 /** The SID of the chat that is open on the right, "" for none. */
 let chosen = "";
 let typingSentAt = 0;
+/** What was written and not sent, by the SID of its chat. @type {Map<string, string>} */
+const drafts = new Map();
 /** What events told while an answer was on its way: it is newer than the answer. @type {Map<string, Chat>} */
 let newer = new Map();
 const plainTitle = document.title;
@@ -46,6 +50,7 @@ const visitor = /** @type {HTMLDetailsElement} */ (by("visitor"));
 const available = /** @type {HTMLInputElement} */ (by("available"));
 const transcript = by("transcript");
 const log = by("log");
+const file = /** @type {HTMLInputElement} */ (by("file"));
 
 /** @param {ParentNode} root @param {string} selector @returns {HTMLElement} */
 const within = (root, selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
@@ -202,6 +207,9 @@ function showHead(chat) {
   by("accept").hidden = by("accept-first").hidden = closed || mine;
   by("complete").hidden = closed;
   by("ended").hidden = !closed;
+  for (const why of by("ended").querySelectorAll("[data-ended-by]")) {
+    /** @type {HTMLElement} */ (why).hidden = why.getAttribute("data-ended-by") !== chat.ended_by;
+  }
   reply.hidden = closed || !mine;
   by("typing").replaceChildren(...typists(chat).map((name) => clone("typist", { ".name": name })));
   by("chat-sid").textContent = chat.sid;
@@ -244,7 +252,8 @@ function showFacts(facts) {
 function showMessage(message) {
   if (transcript.querySelector(`[data-sid="${CSS.escape(message.sid)}"]`)) return;
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  const item = clone("message", { ".author": message.author_name || message.author, ".body": message.body ?? "" });
+  const item = clone("message", { ".author": message.author_name || message.author });
+  within(item, ".body").replaceChildren(...linked(message.body ?? ""));
   item.dataset.sid = message.sid;
   item.dataset.index = String(message.index);
   item.dataset.side = message.from_customer ? "visitor" : "agent";
@@ -254,6 +263,17 @@ function showMessage(message) {
   const later = [...transcript.children].find((other) => Number(other.getAttribute("data-index")) > message.index);
   transcript.insertBefore(item, later ?? null);
   if (atEnd || !message.from_customer) log.scrollTop = log.scrollHeight;
+}
+
+/** The text, with its addresses as links. @param {string} text @returns {(string|HTMLElement)[]} */
+function linked(text) {
+  return text.split(LINK).map((part, i) => {
+    if (i % 2 === 0) return part;
+    const link = clone("link");
+    link.setAttribute("href", part);
+    within(link, ".address").textContent = part;
+    return link;
+  });
 }
 
 /** @param {Media} media @returns {HTMLElement} */
@@ -271,6 +291,7 @@ function showMedia(media) {
 async function choose() {
   const sid = location.hash.slice(1);
   const other = sid !== chosen;
+  if (other && chosen) drafts.set(chosen, body.value);
   chosen = chats.has(sid) ? sid : "";
   by("nothing-chosen").hidden = Boolean(chosen) || chats.size === 0;
   by("desk").classList.toggle("has-chosen", Boolean(chosen));
@@ -292,7 +313,7 @@ async function choose() {
   if (other) {
     log.scrollTop = log.scrollHeight;
     visitor.open = wide.matches;
-    body.value = "";
+    body.value = drafts.get(sid) ?? "";
     (reply.hidden ? by("chat-name") : body).focus();
   }
   markRead();
@@ -371,9 +392,25 @@ reply.addEventListener("submit", async (event) => {
   const text = body.value.trim();
   if (!text || !agent.reportValidity()) return;
   const to = chosen;
-  if ((await act("messages", { body: text })) && chosen === to) body.value = "";
+  if (await act("messages", { body: text })) {
+    drafts.delete(to);
+    if (chosen === to) body.value = "";
+  }
   typingSentAt = 0;
   body.focus();
+});
+
+file.addEventListener("change", async () => {
+  const [chosenFile] = file.files ?? [];
+  if (!chosenFile || !agent.reportValidity()) return;
+  const about = new URLSearchParams({ author: agent.value.trim(), filename: chosenFile.name });
+  const headers = { "Content-Type": chosenFile.type || "application/octet-stream" };
+  const sent = fetch(`/desk/conversations/${chosen}/files?${about}`, { method: "POST", headers, body: chosenFile });
+  by("failed").hidden = await sent.then(
+    (response) => response.ok,
+    () => false,
+  );
+  file.value = "";
 });
 
 body.addEventListener("keydown", (event) => {
