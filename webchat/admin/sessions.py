@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -319,8 +320,11 @@ def answers_of(session: ChatSession) -> list[dict[str, Any]]:
 
 def events_of(session: ChatSession) -> list[tuple[str, Any]]:
     """What happened with the times, in their order."""
-    events = [(session.created_at, _("The form was sent")), (session.started_at, _("The chat began at Flex"))]
-    events.append((session.question_sent_at, _("The question reached the agents")))
+    events: list[tuple[datetime | None, Any]] = [
+        (session.created_at, _("The form was sent")),
+        (session.started_at, _("The chat began at Flex")),
+        (session.question_sent_at, _("The question reached the agents")),
+    ]
     if session.status == ChatSession.Status.FAILED:
         failed = _("The chat could not be started: %(failure)s") % {"failure": session.failure}
         events.append((session.ended_at or session.lease_until, failed))

@@ -72,7 +72,7 @@ def words_asked(text: str) -> list[str]:
     return list(dict.fromkeys(_wholes(text)))[:MOST_ASKED]
 
 
-def chats_that_told(text: str) -> QuerySet[ChatWord, dict[str, Any]]:
+def chats_that_told(text: str) -> QuerySet[ChatWord, Any]:
     """The keys of the latest chats, at most MOST_FOUND, in which each of these words was told, as `session`."""
     rows = ChatWord.objects.all()
     asked = words_asked(text)
