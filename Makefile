@@ -11,6 +11,7 @@
 # make bench  what starts, renewals and page views cost
 # make bench-widget  what the chat weighs, and how long a visitor waits
 # make build  what the browser gets, for a machine without Node: the SDK bundle, and our own scripts minified
+# make picture  the picture in README.md, of the demo as it is today
 # make flex-ui  Twilio's Flex Webchat UI 2.x, to be served by the site itself
 # make lock  the newest versions of all requirements
 # make clean  removes what the others made
@@ -37,7 +38,7 @@ unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG 
 TEST_VARIABLES = DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 TEST_ENV = env $(TEST_VARIABLES)
 
-.PHONY: help run dev free-ports test check lint types unit browser bench bench-widget thorough fuzz kills soak cluster lock clean build flex-ui
+.PHONY: help run dev free-ports test check lint types unit browser bench bench-widget thorough fuzz kills soak cluster lock clean build flex-ui picture
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -108,6 +109,9 @@ bench: .venv/.dev static/webchat/sdk/conversations.js
 # What the chat weighs, and how long a visitor waits for the form and for the first message, in a real browser.
 bench-widget: .venv/.browser static/webchat/sdk/conversations.js
 	@$(TEST_ENV) CHROMIUM="$$(cat .venv/.browser)" $(BIN)/python -m tests.bench.widget
+
+picture: .venv/.browser build
+	@CHROMIUM="$$(cat .venv/.browser)" $(BIN)/python -m tests.support.picture
 
 # A thousand and more requests for each operation of the API.
 fuzz: .venv/.dev static/webchat/sdk/conversations.js

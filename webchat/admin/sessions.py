@@ -80,7 +80,7 @@ class MatchedFilter(admin.SimpleListFilter):
 class ChatSessionAdmin(admin.ModelAdmin):
     list_display = ["created", "webchat", "customer", "question_in_short", "known", "state"]
     list_display_links = ["created", "customer"]
-    list_filter = ["status", "created_at", "webchat", MatchedFilter, "ended_by"]
+    list_filter = ["status", "created_at", "webchat", MatchedFilter]
     list_select_related = ["webchat", "user"]
     # An index leads in this order.
     sortable_by = ["created"]
