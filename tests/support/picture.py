@@ -40,7 +40,7 @@ def start_demo(stack: ExitStack) -> str:
         ports = [one.getsockname()[1], other.getsockname()[1]]
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     output = stack.enter_context((folder / "output").open("w+"))
-    demo = subprocess.Popen(  # noqa: S603
+    demo = subprocess.Popen(
         [sys.executable, "-m", "config.demo", "--port", str(ports[0]), "--sandbox-port", str(ports[1])],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}"},
