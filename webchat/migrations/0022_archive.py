@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("webchat", "0020_search_of_chats"),
+        ("webchat", "0021_search_of_chats"),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ from webchat.concurrent_indexes import AddIndexConcurrently
 class Migration(migrations.Migration):
     atomic = False
     dependencies = [
-        ("webchat", "0019_after_a_chat"),
+        ("webchat", "0020_transcripts_and_moves"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
