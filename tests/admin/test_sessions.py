@@ -249,6 +249,7 @@ def test_the_page_of_a_chat_says_who_asked_what_and_what_is_known_by_whom(admin_
     assert "July 1, 2026, noon CEST" in page
     assert f'href="{settings.TWILIO_SANDBOX_URL}/#{chat.channel_sid}"' in page
     assert "icon-no" not in page  # a red cross beside what is fine
+    assert 'name="rating-0-score"' not in page  # nobody rated it
 
 
 def test_without_the_sandbox_the_links_lead_to_flex_and_the_console(admin_client, chat, settings):

@@ -38,6 +38,8 @@ class RatingInline(admin.StackedInline):
     """Read by those who have the permission for it, changed by nobody."""
 
     model = Rating
+    # Else a chat that nobody rated shows an empty one: there may be one, says Django of a one-to-one relation.
+    extra = 0
     fields = ["score", "comment", "rated_at"]
     readonly_fields = ["rated_at"]
 
