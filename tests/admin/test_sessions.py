@@ -92,6 +92,14 @@ def many() -> list[ChatSession]:
     return made
 
 
+def prefer_indexes() -> None:
+    """A thousand rows are few for PostgreSQL: it would rather read them all than look ten up."""
+    count_rows()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+
+
 def names(page) -> list[str]:
     return [row.customer_friendly_name for row in page.context["cl"].result_list]
 
@@ -142,7 +150,7 @@ def test_other_long_lists_count_no_more_than_that_either(admin_client, table):
     ],
 )
 def test_a_search_finds_by_an_index(admin_client, many, term, found):
-    count_rows()
+    prefer_indexes()
     with plans() as how:
         page = admin_client.get(LIST, {"q": term})
     assert names(page) == found
@@ -166,7 +174,7 @@ def test_a_search_by_what_twilio_knows(admin_client, many, column):
 @pytest.mark.parametrize("value", ["verified", "matched", "unknown"])
 def test_a_filter_by_what_is_known_of_the_customer(admin_client, many, value):
     ChatSession.objects.filter(pk=many[5].pk).update(account_matches=["email"])
-    count_rows()
+    prefer_indexes()
     with plans() as how:
         page = admin_client.get(LIST, {"customer": value})
     kinds = {"verified": ["Visitor 0000", "Visitor 0001"], "matched": ["Visitor 0005"]}
