@@ -35,19 +35,20 @@ _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?")
 class Visitor:
     """`browser` names the browser: limits and forms go by it, and it opens nothing. `key` owns chats. Both are 128 random
     bits. `user` is the signed-in user or None, `network` is where the request came from, as limits count it: "" where
-    nobody can tell."""
+    nobody can tell. `has_new_key` where this request made the key: no chat of an earlier request is its own."""
 
     browser: str
     key: str
     user: AbstractBaseUser | None
     network: str
+    has_new_key: bool = False
 
     @property
     def user_id(self) -> Any:
         return self.user.pk if self.user else None
 
     def with_new_key(self) -> Visitor:
-        return replace(self, key=_random_key())
+        return replace(self, key=_random_key(), has_new_key=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,11 @@ def visitor_of(request: HttpRequest) -> Visitor:
     user = request.user if request.user.is_authenticated else None
     cookie = cookie_of(request)
     browser = cookie.browser if cookie else _random_key()
-    key = cookie.key if cookie and cookie.user == _name_of(user) else _random_key()
+    kept = cookie.key if cookie and cookie.user == _name_of(user) else ""
     network = network_of(request)
     if not network:
         name_unreadable_address()
-    return Visitor(browser, key, user, network)
+    return Visitor(browser, kept or _random_key(), user, network, has_new_key=not kept)
 
 
 def cookie_of(request: HttpRequest) -> Cookie | None:

@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils.html import strip_tags
 
-from tests.support.factories import ANSWERS, make_field, make_hours, make_user, make_webchat
+from tests.support.factories import ANSWERS, Type, change, make_field, make_hours, make_user, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat.models import ChatSession
 
@@ -64,6 +64,24 @@ def test_without_credentials_the_panel_says_that_the_chat_is_unavailable(client,
     html = client.get("/webchat/support/panel/").content.decode()
     assert 'data-webchat-state="unavailable"' in html
     assert "Call +41 44 000 00 00." in html
+
+
+def test_fields_that_are_made_once_for_all_visitors_are_right_for_each(sandbox, client):
+    """An empty form's fields are kept with the copy of the webchat: by language, and not of who has an account."""
+    webchat = make_webchat(fields=False)
+    make_field(webchat, "email", type=Type.EMAIL, required=False, user_lookup="email", match="account")
+    panel = "/webchat/support/panel/"
+    client.force_login(make_user())
+    for _ in range(2):
+        html = VisitorClient().open_panel()
+        assert 'name="email"' in html
+        assert "(optional)" in html
+        assert 'name="email"' not in client.get(panel).content.decode()
+        french = Client().get(panel, headers={"Accept-Language": "fr"}).content.decode()
+        assert 'name="email"' in french
+        assert "(optional)" not in french
+    change(webchat.fields.get(), label="Where do we write to?")
+    assert "Where do we write to?" in VisitorClient().open_panel()
 
 
 @pytest.mark.parametrize("path", [PAGE, "/webchat/support/panel/"])

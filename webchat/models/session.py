@@ -277,6 +277,8 @@ class ChatSession(models.Model):
     @classmethod
     def offered_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
         """The latest chat with this webchat that this browser began before its user signed in, while they are asked."""
+        if visitor.user is None:
+            return None
         session = cls.objects.offered(visitor.user).filter(browser=visitor.browser, webchat=webchat).first()
         if session is not None:
             session.webchat = webchat
@@ -306,7 +308,9 @@ class ChatSession(models.Model):
 
     @classmethod
     def begun_by(cls, visitor: Visitor) -> list[ChatSession]:
-        """The unfinished chats of this visitor with all webchats, the latest first."""
+        """The unfinished chats of this visitor with all webchats, the latest first. No query for a new visitor."""
+        if visitor.has_new_key:
+            return []
         return list(cls.objects.without_answers().owned_by(visitor).unfinished())
 
     @property

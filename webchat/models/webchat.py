@@ -532,7 +532,7 @@ class Webchat(models.Model):
         return stylesheet(self.slug, self.brand_colour)
 
     @cached_property
-    def markup(self) -> dict[tuple[str, str], SafeString]:
+    def markup(self) -> dict[tuple[str, ...], SafeString]:
         """What was made of this copy of the webchat, by template and language."""
         return {}
 

@@ -25,6 +25,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from webchat import links
+from webchat.forms.form import PreEngagementForm
 from webchat.forms.page_context import Reader, sign_context
 from webchat.hours import State, changes_ahead, iso, state_of, time_in_words, zone_of
 from webchat.models import Webchat, WhenClosed
@@ -117,6 +118,15 @@ def chat_parts(webchat: Webchat) -> SafeString:
 
 
 @register.simple_tag
+def form_fields(form: PreEngagementForm) -> SafeString:
+    """The fields that a visitor sees. Empty and without an account they are the same for all in one language."""
+    name, values = "webchat/_fields.html", {"fields": form.visible_fields()}
+    if form.is_bound or form.user is not None:
+        return render_to_string(name, values)
+    return _made_once(form.webchat, name, values, type(form).__name__)
+
+
+@register.simple_tag
 def back_on(webchat: Webchat, state: State) -> SafeString:
     """When somebody is back, by the business's clock."""
     if state.until is None:
@@ -140,9 +150,9 @@ def launcher_hours(webchat: Webchat) -> dict[str, Any] | None:
     return {"changes": changes, "is_open": state_of(webchat, now).is_open, "closed_label": closed_label}
 
 
-def _made_once(webchat: Webchat, name: str, values: dict[str, Any]) -> SafeString:
+def _made_once(webchat: Webchat, name: str, values: dict[str, Any], variant: str = "") -> SafeString:
     """A template that says nothing of the request: made once for this copy of the webchat and this language."""
-    key = (name, get_language() or "")
+    key = (name, variant, get_language() or "")
     if key not in webchat.markup:
         webchat.markup[key] = render_to_string(name, values)
     return webchat.markup[key]
