@@ -132,9 +132,10 @@ def forget(traces: Traces) -> int:
 
 
 def forget_message(message: Message) -> None:
-    """Deletes the task that was made of it, then the row. Raises FlexError and ChatRefused."""
+    """Deletes the task that was made of it, also where the webchat makes none any more, then the row. Raises FlexError and
+    ChatRefused."""
     pk = str(message.pk)
-    if message.webchat.task_workflow_sid:
+    if message.task_attempts:
         with passage():
             TaskRouter(Deadline(FORGET_SECONDS)).delete_tasks("message_id", pk)
     message.delete()
