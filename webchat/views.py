@@ -207,14 +207,16 @@ def rating(request: HttpRequest, slug: str, session_id: uuid.UUID) -> HttpRespon
         except ChatRefused as refused:
             note_refusal(refused, slug)
             error, status = str(refused.detail), refused.code.status
+    is_of_last = "ask" in request.GET
     asks = may_rate(session) and (rated is None or rated.may_change)
-    if asks and "ask" in request.GET and not (rated or sent):
+    if asks and is_of_last and not (rated or sent):
         asks = should_ask_for_rating(session)
     context = {
         "webchat": session.webchat,
         "state": "rating",
         "session": session,
         "rated": rated,
+        "is_of_last": is_of_last,
         "form": form if asks else None,
         "error": error,
     }

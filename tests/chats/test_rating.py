@@ -269,7 +269,9 @@ def test_the_panel_names_the_chat_and_the_script_asks_whether_an_agent_wrote(web
     assert f'data-webchat-unrated="{chat.pk}" data-address="/webchat/support/rating/{chat.pk}/?panel&amp;ask"' in panel
     assert "Rate your last chat" not in panel
     ask = f"/webchat/support/rating/{chat.pk}/?panel&ask"
-    assert 'name="score"' in visitor.client.get(ask).content.decode()
+    fragment = visitor.client.get(ask).content.decode()
+    assert 'name="score"' in fragment
+    assert '<details><summary class="webchat-link">Rate your last chat</summary>' in fragment
     mute = visitor.chat()
     assert 'name="score"' not in visitor.client.get(ask.replace(str(chat.pk), str(mute.pk))).content.decode()
     assert "data-webchat-unrated" not in visitor.open_panel()

@@ -34,6 +34,8 @@ def test_a_visitor_rates_the_chat_after_a_reload_and_changes_their_mind(widget: 
     widget.page.evaluate("sessionStorage.removeItem('webchat:support:past')")  # as after half an hour
     widget.page.reload()
     expect(widget.field("question")).to_be_visible()
+    shot(widget.page, os.environ.get("SHOTS"), "last")
+    widget.panel.get_by_text("Rate your last chat").click()
     expect(group).to_be_visible()
     at_rest(widget.page)
     assert violations(widget.page, "web-chat") == []
