@@ -35,6 +35,7 @@ CHAT_URLS = {
     "api/webchat/sessions/<uuid:session_id>/token/",
     "api/webchat/sessions/<uuid:session_id>/end/",
     "api/webchat/sessions/<uuid:session_id>/rating/",
+    "api/webchat/sessions/<uuid:session_id>/transcript/",
 }
 
 
