@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.test_journey import sign_in
 from tests.support.site import SiteServer
-from tests.support.widget import Widget, at_rest, shot, violations
+from tests.support.widget import Widget, violations
 
 MAKE = """
 from webchat.sandbox import account
@@ -252,42 +251,3 @@ def test_signing_in_asks_whether_the_chat_before_goes_on(page: Page, site: SiteS
     expect(widget.log.get_by_text("You have signed in. Our team knows who you are.")).to_have_count(1)
     [note] = [one for one in site.sandbox.messages(widget.channel) if one["author"] == "Website"]
     assert "ada@example.com" in note["body"]
-
-
-def test_a_user_takes_the_chat_up_in_another_browser_and_the_first_one_says_so(
-    page: Page, browser: Browser, site: SiteServer
-) -> None:
-    sign_in(page, site)
-    desk = Widget(page, site).goto().open()
-    desk.field("question").fill("Where is my parcel?")
-    with page.expect_response("**/sessions/") as answer:
-        desk.submit()
-    desk.credentials = answer.value.json()
-    desk.expect_connected()
-    elsewhere = {"name": "Your chat goes on in another browser"}
-
-    context = browser.new_context(viewport={"width": 375, "height": 740})
-    phone = Widget(context.new_page(), site)
-    sign_in(phone.page, site)
-    phone.goto().open()
-    expect(phone.panel.get_by_role("heading", **elsewhere)).to_be_visible()
-    expect(phone.panel.get_by_text("Where is my parcel?")).to_have_count(0)
-    shot(phone.page, os.environ.get("SHOTS"), "elsewhere")
-    at_rest(phone.page)
-    assert violations(phone.page, "web-chat") == []
-    phone.panel.get_by_role("button", name="Go on with it here").click()
-    phone.expect_connected()
-    expect(phone.log.get_by_text("Where is my parcel?")).to_be_visible()
-
-    expect(desk.panel.get_by_role("heading", **elsewhere)).to_be_visible()
-    expect(desk.panel.get_by_text("Where is my parcel?")).to_have_count(0)
-    at_rest(page)
-    assert violations(page, "web-chat") == []
-    expect(phone.composer).to_be_visible()
-    phone.send("I am on the bus now")
-    expect(phone.log.get_by_text("I am on the bus now")).to_be_visible()
-    expect(phone.log.get_by_text("This chat went on in another browser.")).to_be_visible()
-    desk.panel.get_by_role("button", name="Start a new chat").click()
-    expect(desk.field("question")).to_be_visible()
-    expect(phone.composer).to_be_visible()
-    context.close()

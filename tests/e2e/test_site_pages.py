@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_journey import sign_in
 from tests.support.sandbox import SandboxServer
 from tests.support.site import SiteServer
-from tests.support.widget import AXE, shot
+from tests.support.widget import AXE
 
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 320, "height": 640}
 # Colours do not depend on the width, so two of the four pairs show all.
@@ -61,55 +59,6 @@ def test_sign_in_refused_and_the_menu_are_accessible(page: Page, site: SiteServe
     assert not too_wide(page)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
-
-
-@pytest.fixture
-def past_chat(site: SiteServer) -> Iterator[str]:
-    """Of Ada's, with more messages than a page has."""
-    channel = site.sandbox.open_webchat("w_past")
-    site.sandbox.say(channel, "w_past", "Where is my parcel?")
-    for number in range(55):
-        site.sandbox.say(channel, "agent_robin", f"Line {number}: https://example.com/{'long' * 30}")
-    site.sandbox.close(channel)
-    site.shell(
-        f"""from django.contrib.auth import get_user_model
-from webchat.clock import database_now
-ChatSession.objects.create(
-    webchat=Webchat.objects.get(slug="support"), api="conversations", user=get_user_model().objects.get(username="ada"),
-    status="ended", started_at=database_now(), ended_at=database_now(), lease_until=database_now(), browser="past",
-    owner="past", key="past", identity="w_past", channel_sid="{channel}", answers={{}}, customer_friendly_name="Ada",
-    question="Where is my parcel?")"""
-    )
-    yield channel
-    site.shell("ChatSession.objects.filter(identity='w_past').delete()")
-
-
-@every_look
-def test_past_chats_are_accessible_and_fit(page: Page, site: SiteServer, past_chat: str):
-    sign_in(page, site)
-    page.goto(site.url)
-    page.locator("summary", has_text="Ada").click()
-    page.get_by_role("link", name="Your chats").click()
-    expect(page.get_by_role("heading", name="Your chats")).to_be_visible()
-    expect(page.get_by_text("Where is my parcel?").first).to_be_visible()
-    shot(page, os.environ.get("SHOTS"), f"history-{page.viewport_size['width']}")
-    assert violations(page) == []
-    assert not too_wide(page)
-    page.locator("main .card a").first.click()
-    expect(page.get_by_text("Line 0:")).to_be_visible()
-    shot(page, os.environ.get("SHOTS"), f"past-chat-{page.viewport_size['width']}")
-    assert violations(page) == []
-    assert not too_wide(page)
-    page.get_by_role("button", name="Mail me the conversation").click()
-    expect(page.get_by_text("it goes to the e-mail address of your account")).to_be_visible()
-    assert violations(page) == []
-    page.get_by_role("link", name="Later messages").click()
-    expect(page.get_by_text("Line 54:")).to_be_visible()
-    assert violations(page) == []
-    site.sandbox.rest("DELETE", f"/v1/Conversations/{past_chat}")
-    page.reload()
-    expect(page.get_by_text("This conversation is no longer kept.")).to_be_visible()
-    assert violations(page) == []
 
 
 def test_the_keyboard_can_skip_to_the_content(page: Page, site: SiteServer):

@@ -7,7 +7,6 @@ import os
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.test_journey import sign_in
 from tests.support.site import SiteServer
 from tests.support.widget import Widget, at_rest, shot, violations
 
@@ -81,30 +80,3 @@ def test_who_skips_it_is_asked_no_more_and_nobody_is_whom_no_agent_answered(widg
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
     widget.page.wait_for_load_state("networkidle")
     expect(group).to_have_count(0)
-
-
-def test_who_is_signed_in_has_the_conversation_mailed(widget: Widget) -> None:
-    sign_in(widget.page, widget.site)
-    widget.goto().open().field("question").fill("Where is my parcel?")
-    with widget.page.expect_response("**/sessions/") as answer:
-        widget.submit()
-    widget.credentials = answer.value.json()
-    widget.expect_connected()
-    widget.agent_says("Hello")
-    expect(widget.log.get_by_text("Hello")).to_be_visible()
-    mail = widget.panel.get_by_role("button", name="Mail me the conversation")
-    expect(mail).to_have_count(0)
-    widget.end()
-    widget.page.route("**/transcript/", lambda route: route.abort())
-    mail.click()
-    expect(widget.panel.get_by_text("We could not be reached.")).to_be_visible()
-    widget.page.unroute("**/transcript/")
-    mail.click()
-    expect(widget.panel.get_by_text("it goes to the e-mail address of your account")).to_be_visible()
-    expect(mail).to_be_hidden()
-    shot(widget.page, os.environ.get("SHOTS"), "mailed")
-    at_rest(widget.page)
-    assert violations(widget.page, "web-chat") == []
-    asked = "OutgoingMail.objects.filter(kind='transcript', about__session=one).count()"
-    session = widget.credentials["session_id"]
-    assert widget.site.shell(f"one = '{session}'\nprint({asked})") == "1"

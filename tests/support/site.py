@@ -129,8 +129,6 @@ class SiteServer:
             "TWILIO_ACCOUNT_SID": account.ACCOUNT_SID,
             "TWILIO_AUTH_TOKEN": account.AUTH_TOKEN,
             "WEBCHAT_LEGACY": "on",
-            "WEBCHAT_HISTORY": "on",
-            "WEBCHAT_MAY_MAIL": "config.demo.mail.may_mail",
             "TWILIO_API_KEY_SID": account.API_KEY_SID,
             "TWILIO_API_KEY_SECRET": account.API_KEY_SECRET,
             "WEBCHAT_LIMITS": "off",
