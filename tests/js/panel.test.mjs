@@ -9,6 +9,7 @@ const MODULES = {
   panel: "panel.js",
   refill: "refill.js",
   chat: "chat/chat.js",
+  afterwards: "chat/afterwards.js",
   "outgoing-files": "chat/outgoing-files.js",
 };
 const SESSION = "7b1e2a34-0000-4000-8000-000000000001";
@@ -157,6 +158,26 @@ test("attributes and properties are one", () => {
   element.slug = "sales";
   element.setAttribute("src", "/webchat/sales/panel/");
   assert.deepEqual([element.getAttribute("slug"), element.src], ["sales", "/webchat/sales/panel/"]);
+});
+
+test("the open panel takes what a phone's keyboard leaves in sight", async () => {
+  // As iOS tells it. A text stands in for the viewport: it hears events, and has no sizes of its own.
+  const viewport = Object.assign(document.createTextNode(""), { height: 700, offsetTop: 0, scale: 1 });
+  const tell = (type, values) => {
+    Object.assign(viewport, values);
+    viewport.dispatchEvent(new Event(type));
+    return ["--webchat-viewport", "--webchat-viewport-top"].map((name) => element.style.getPropertyValue(name));
+  };
+  globalThis.visualViewport = viewport;
+  try {
+    show("inline").open();
+    await until(() => found("form"));
+    assert.deepEqual(tell("resize", { height: 400, offsetTop: 120 }), ["400px", "120px"]);
+    assert.deepEqual(tell("scroll", { offsetTop: 150 }), ["400px", "150px"]);
+    assert.deepEqual(tell("resize", { height: 200, offsetTop: 90, scale: 2 }), ["400px", "150px"], "a visitor zooms");
+  } finally {
+    delete globalThis.visualViewport;
+  }
 });
 
 test("another src shows another panel, even while the first is on its way", async () => {
