@@ -26,6 +26,11 @@ def choose(widget: Widget, *files: dict[str, object]) -> None:
     chooser.value.set_files(list(files))
 
 
+def choose_more(widget: Widget, *files: dict[str, object]) -> None:
+    """Without the button: Playwright is told of the first file chooser of a page in Firefox alone."""
+    widget.panel.locator("[data-webchat-file-input]").set_input_files(list(files))
+
+
 def chosen(widget: Widget) -> Locator:
     return widget.panel.get_by_role("list", name="Files to send").get_by_role("listitem")
 
@@ -102,7 +107,7 @@ def test_what_may_not_be_sent_is_said_with_the_limits(widget: Widget) -> None:
     choose(widget, file("page.html", kind="image/png"))
     limits = re.compile("^You can send images")
     expect(problem(widget).locator("p")).to_have_text(["page.html cannot be sent.", limits])
-    choose(widget, file("drawing.svg", b"<svg/>", "image/svg+xml"), file("run.exe"))
+    choose_more(widget, file("drawing.svg", b"<svg/>", "image/svg+xml"), file("run.exe"))
     expect(problem(widget).locator("p")).to_have_text(
         ["drawing.svg cannot be sent.", "run.exe cannot be sent.", limits]
     )
@@ -110,11 +115,11 @@ def test_what_may_not_be_sent_is_said_with_the_limits(widget: Widget) -> None:
     expect(problem(widget)).to_be_empty()
     expect(widget.composer).to_be_focused()
     expect(widget.panel.get_by_role("button", name="Dismiss")).to_be_hidden()
-    choose(widget, file("empty.pdf", b""))
+    choose_more(widget, file("empty.pdf", b""))
     expect(problem(widget)).to_have_text("empty.pdf is empty.")
-    choose(widget, file("large.pdf", b"x" * 10_000_001))
+    choose_more(widget, file("large.pdf", b"x" * 10_000_001))
     expect(problem(widget).locator("p")).to_have_text(["large.pdf is too large (10.0 MB).", limits])
-    choose(widget, *(file(f"{number}.png", PNG) for number in range(11)))
+    choose_more(widget, *(file(f"{number}.png", PNG) for number in range(11)))
     expect(problem(widget)).to_have_text("10.png is one too many: 10 files fit into a message.")
     expect(chosen(widget)).to_have_count(10)
 
@@ -128,7 +133,8 @@ def test_files_are_pasted_and_dropped(widget: Widget, way: str) -> None:
           const data = new DataTransfer();
           data.items.add(new File(["content"], "shot.png", { type: "image/png" }));
           const options = { bubbles: true, cancelable: true };
-          if (way === "paste") input.dispatchEvent(new ClipboardEvent("paste", { ...options, clipboardData: data }));
+          // A page cannot put a file on the clipboard of a ClipboardEvent in Firefox.
+          if (way === "paste") input.dispatchEvent(Object.assign(new Event("paste", options), { clipboardData: data }));
           else for (const type of ["dragenter", "dragover", "drop"])
             document.querySelector("[data-webchat-log]").dispatchEvent(new DragEvent(type, { ...options, dataTransfer: data }));
         }""",
@@ -146,7 +152,8 @@ def test_pasted_text_with_a_picture_of_it_is_text(widget: Widget) -> None:
           const data = new DataTransfer();
           data.setData("text/plain", "a cell");
           data.items.add(new File(["content"], "cell.png", { type: "image/png" }));
-          input.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, cancelable: true, clipboardData: data }));
+          const paste = new Event("paste", { bubbles: true, cancelable: true });
+          input.dispatchEvent(Object.assign(paste, { clipboardData: data }));
         }"""
     )
     expect(chosen(widget)).to_have_count(0)
