@@ -102,3 +102,9 @@ def test_who_may_only_look_marks_nothing(client, message):
     assert client.post(f"{LIST}{message.pk}/change/", {"is_answered": "on"}).status_code == 403
     message.refresh_from_db()
     assert message.answered_at is None
+
+
+def test_times_name_their_zone(admin_client, message, settings):
+    settings.TIME_ZONE = "Asia/Tokyo"
+    for page in (LIST, f"{LIST}{message.pk}/change/"):
+        assert " JST" in admin_client.get(page).content.decode()

@@ -14,7 +14,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from webchat.admin.tools import BoundedPaginator
+from webchat.admin.tools import BoundedPaginator, time_with_zone
 from webchat.models import Message
 
 # Mail programs cut longer addresses off, or refuse them.
@@ -48,7 +48,7 @@ class AnsweredFilter(admin.SimpleListFilter):
 class MessageAdmin(admin.ModelAdmin):
     form = MessageForm
     list_display = [
-        "received_at",
+        "received",
         "webchat",
         "customer_friendly_name",
         "reply",
@@ -63,11 +63,11 @@ class MessageAdmin(admin.ModelAdmin):
     show_full_result_count = False
     actions = ["mark_answered", "mark_unanswered"]
     readonly_fields = [
-        "received_at", "webchat", "customer_friendly_name", "user", "reply", "whole_text", "told", "account_matches",
+        "received", "webchat", "customer_friendly_name", "user", "reply", "whole_text", "told", "account_matches",
         "consents", "answered_at", "answered_by",
     ]  # fmt: skip
     fieldsets = [
-        (None, {"fields": ["received_at", "webchat", "customer_friendly_name", "user", "reply", "whole_text"]}),
+        (None, {"fields": ["received", "webchat", "customer_friendly_name", "user", "reply", "whole_text"]}),
         (None, {"fields": ["is_answered", "answered_at", "answered_by"]}),
         (gettext_lazy("The whole form"), {"classes": ["collapse"], "fields": ["told", "account_matches", "consents"]}),
     ]
@@ -80,6 +80,10 @@ class MessageAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @admin.display(description=gettext_lazy("received"), ordering="received_at")
+    def received(self, message: Message) -> str:
+        return time_with_zone(message.received_at)
 
     @admin.display(description=gettext_lazy("message"))
     def excerpt(self, message: Message) -> str:

@@ -29,7 +29,7 @@ logger = structlog.get_logger(__name__)
 
 FORGET_SECONDS = 20  # for one chat at Twilio
 # What concerns nobody but the site: keys of browsers and of requests.
-NOT_EXPORTED = {"account", "browser", "owner", "key", "answers_digest", "lease_until", "attempts"}
+NOT_EXPORTED = {"account", "browser", "owner", "key", "answers_digest", "lease_until", "attempts", "words_known"}
 
 
 @dataclass(frozen=True, slots=True)
