@@ -25,6 +25,7 @@ from config import second_factor
 from config.sign_in import AdminSignInForm, tell_limit_of_admin
 from webchat.statistics.page import page as statistics_page
 from webchat.statistics.standstill import find_standstill
+from webchat.statistics.start_page import start_page
 
 logger = structlog.get_logger("config.security")
 
@@ -94,9 +95,25 @@ def _require_sound_selection(posted: QueryDict, view: Any) -> None:
             raise BadRequest("no key of a row") from error
 
 
+# The first sections of the menu and of the start page, and in them the first models: what is used each day.
+FIRST_APPS = ["webchat"]
+FIRST_MODELS = ["Webchat", "ChatSession", "Message", "OpeningHours"]
+
+
+def _place(name: str, first: list[str]) -> int:
+    return first.index(name) if name in first else len(first)
+
+
 class SiteAdmin(admin.AdminSite):
     site_header = site_title = _("Administration")
-    index_title = _("Webchats and users")
+    index_title = _("Webchats")
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Django's, which is by the alphabet, with the chats first."""
+        apps = sorted(super().get_app_list(request, app_label), key=lambda app: _place(app["app_label"], FIRST_APPS))
+        for app in apps:
+            app["models"].sort(key=lambda model: _place(model["object_name"], FIRST_MODELS))
+        return apps
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return _own_scripts(super().admin_view(_once_more(_refusing_bad_input(view)), cacheable))
@@ -118,9 +135,10 @@ class SiteAdmin(admin.AdminSite):
         return [of_statistics, *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        if request.user.has_module_perms("webchat") and (standstill := find_standstill()):
+        standstill = find_standstill() if request.user.has_module_perms("webchat") else None
+        if standstill:
             messages.warning(request, standstill.words)
-        return super().index(request, extra_context)
+        return super().index(request, {**start_page(request), "standstill": standstill, **(extra_context or {})})
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return redirect("password_change")  # one page, with one set of limits

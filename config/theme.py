@@ -42,10 +42,12 @@ def theme(colour: str) -> Theme:
         validate_colour(colour)
     except ValidationError as error:
         raise ImproperlyConfigured(f"COMPANY_COLOUR is {colour!r}. {error.message}") from error
+    on_light, on_dark = readable_on(LIGHT_SURFACE, colour), readable_on(DARK_SURFACE, colour)
     css = (
-        f":root{{--site-brand:{colour};--site-brand-ink:{ink_for(colour)};"
-        f"--site-accent:{readable_on(LIGHT_SURFACE, colour)}}}\n"
-        f"@media (prefers-color-scheme:dark){{:root{{--site-accent:{readable_on(DARK_SURFACE, colour)}}}}}\n"
+        f":root{{--site-brand:{colour};--site-brand-ink:{ink_for(colour)};--site-accent:{on_light};"
+        # For the administration, where people choose light or dark whatever their device says.
+        f"--site-accent-on-light:{on_light};--site-accent-on-dark:{on_dark}}}\n"
+        f"@media (prefers-color-scheme:dark){{:root{{--site-accent:{on_dark}}}}}\n"
     )
     return Theme(css, hashlib.sha256(css.encode()).hexdigest()[:12])
 

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField, Select
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.timezone import make_naive
 from django.utils.translation import gettext_lazy as _
@@ -22,7 +23,7 @@ from webchat.admin import exchange, preview, routing, setup
 from webchat.admin.archive import ArchiveFilter, archive, take_out
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import STEP, PreEngagementFieldInline
-from webchat.admin.tools import advice_on, contrast_sample, warn
+from webchat.admin.tools import advice_on, contrast_sample, warn, webchat_or_404
 from webchat.chats.connection import find_problems
 from webchat.clock import database_now
 from webchat.conf import conf
@@ -161,6 +162,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
             "export": exchange.export,
             "routing": routing.page,
             "setup": setup.page,
+            "switch": switch,
             **self.more_pages,
         }
         urls = [
@@ -251,6 +253,23 @@ class WebchatAdmin(ConcurrentEditsMixin):
             said = {str(message) for message in messages.get_messages(request)} if request.method == "GET" else set()
             context["advice"] = [given for given in advice_on(webchat) if given.text not in said]
         return super().render_change_form(request, context, *args, **kwargs)
+
+
+def switch(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Switches a webchat off, or on again, from the start page."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    webchat = webchat_or_404(admin, request, pk)
+    if not admin.has_change_permission(request, webchat):
+        raise PermissionDenied
+    if request.POST.get("to") not in ("on", "off"):
+        raise BadRequest("switched to what?")
+    webchat.enabled = request.POST["to"] == "on"
+    webchat.save(update_fields=["enabled"])
+    text = _("Switched on.") if webchat.enabled else _("Switched off: no new chat can start. Running chats go on.")
+    admin.log_change(request, webchat, str(text))
+    admin.message_user(request, f"{webchat}: {text}", messages.SUCCESS)
+    return redirect("admin:index")
 
 
 def _shown(value: str) -> str:
