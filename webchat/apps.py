@@ -11,9 +11,9 @@ class WebchatConfig(AppConfig):
 
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in, user_logged_out
-        from django.db.models.signals import post_delete, post_save, pre_delete
+        from django.db.models.signals import post_delete, post_migrate, post_save, pre_delete
 
-        from webchat import checks
+        from webchat import checks, groups
         from webchat.chats import accounts, transcript
         from webchat.mail import register_mail
         from webchat.messages import mail
@@ -24,6 +24,7 @@ class WebchatConfig(AppConfig):
         from webchat.protection.refusals import forget_refusal_of_saved
 
         checks.register_checks()
+        post_migrate.connect(groups.after_migrate, sender=self)
         register_mail(mail.KIND, mail.write_mail)
         register_mail(transcript.KIND, transcript.write_transcript)
         user_logged_in.connect(accounts.end_chats_at_sign_in)

@@ -11,7 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
-from tests.support.page_form import as_shown
+from tests.support.page_form import as_shown, form_of
 from tests.support.visitor import VisitorClient
 from webchat.models import ChatSession, PreEngagementField, Webchat
 from webchat.sandbox import account
@@ -337,6 +337,66 @@ def test_the_brand_colour_is_shown_with_the_text_that_reads_on_it(admin_client):
         assert f'fill="{colour}"' in html
         assert "always 4.5 : 1 or more" in html
         assert "style=" not in html
+
+
+# --- The page of a webchat --------------------------------------------------------------------------------------------
+
+
+def tabs_of(response):
+    return {tab.key: [line for fieldset in tab.fieldsets for line in fieldset] for tab in response.context["tabs"]}
+
+
+def test_each_setting_is_in_one_tab_and_what_is_edited_weekly_in_the_first(admin_client):
+    webchat = make_webchat()
+    response = admin_client.get(f"/admin/webchat/webchat/{webchat.pk}/change/")
+    assert [tab.title for tab in response.context["tabs"]] == ["Form", "Texts", "Look", "Hours", "Twilio", "Limits"]
+    shown = [
+        field.field.name for lines in tabs_of(response).values() for line in lines for field in line if field.field
+    ]
+    form = response.context["adminform"].form
+    assert set(form.fields) - {"name", "slug", "enabled", "site"} <= {name for name in shown if isinstance(name, str)}
+    assert len(shown) == len(set(map(str, shown)))
+    assert response.context["tabs"][0].inlines
+    assert form["waiting_text"].as_widget().count('rows="2"') == 1
+    assert form["brand_colour"].as_widget().startswith('<input type="color"')
+
+
+@pytest.mark.parametrize(
+    ("values", "tab"),
+    [({"daily_cap": "0"}, "limits"), ({"waiting_text": ""}, "texts"), ({f"{INLINE}-1-label": ""}, "form")],
+)
+def test_a_tab_with_an_error_says_so(admin_client, values, tab):
+    webchat = make_webchat()
+    url = f"/admin/webchat/webchat/{webchat.pk}/change/"
+    response = admin_client.post(url, change_form(webchat, **values) | as_shown(admin_client, url))
+    assert [each.key for each in response.context["tabs"] if each.has_errors] == [tab]
+    assert f'<a href="#{tab}" id="tab-{tab}" class="has-errors">' in response.content.decode()
+
+
+def test_a_new_webchat_begins_with_three_fields_in_their_roles_and_with_the_known_sids(admin_client):
+    make_webchat()
+    url = "/admin/webchat/webchat/add/"
+    page = form_of(admin_client.get(url).content.decode())
+    saved = admin_client.post(url, {**page, "name": ["Sales"], "slug": ["sales"]})
+    assert saved.status_code == 302, saved.context["errors"]
+    webchat = Webchat.objects.get(slug="sales")
+    assert list(webchat.fields.values_list("name", "type", "role", "match")) == [
+        ("name", "name", "customer_name", ""),
+        ("email", "email", "", "account"),
+        ("question", "textarea", "question", ""),
+    ]
+    assert webchat.address_sid == account.ADDRESS_SID
+
+
+def test_who_may_only_look_sees_the_tabs_without_inputs(client):
+    webchat = make_webchat()
+    staff = make_user(is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename__in=["view_webchat", "view_preengagementfield"]))
+    client.force_login(staff)
+    html = client.get(f"/admin/webchat/webchat/{webchat.pk}/change/").content.decode()
+    assert 'id="tab-limits"' in html
+    assert "data-move" not in html.split('class="js-inline')[1].split("empty-form")[0]
+    assert 'name="fields-0-required"' not in html
 
 
 # --- Preview --------------------------------------------------------------------------------------------------------

@@ -148,6 +148,78 @@ def test_a_field_is_composed_and_shows_only_what_its_type_needs(admin: Page, sit
     expect(admin.get_by_text("No field has the role of the question").first).to_be_visible()
 
 
+def save(page: Page) -> None:
+    page.get_by_role("button", name="Save and continue editing").first.click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+
+
+@every_look
+def test_the_parts_of_a_webchat_are_tabs(admin: Page, site: SiteServer, webchat: int):
+    admin.goto(f"{site.url}/admin/")
+    assert violations(admin, "body") == []
+    assert not too_wide(admin)
+    card = admin.get_by_role("article").filter(has=admin.locator(f'a[href="/admin/webchat/webchat/{webchat}/change/"]'))
+    card.get_by_role("link", name="Texts").click()
+    form, texts, look, limits = (admin.get_by_role("tab", name=name) for name in ("Form", "Texts", "Look", "Limits"))
+    expect(texts).to_have_attribute("aria-selected", "true")
+    expect(admin.get_by_role("tabpanel", name="Texts")).to_be_visible()
+    expect(admin.get_by_role("tabpanel")).to_have_count(1)
+    assert violations(admin, "body") == []
+    assert not too_wide(admin)
+    admin.get_by_label("While waiting:").fill("We are coming.")
+    save(admin)
+    expect(texts).to_have_attribute("aria-selected", "true")
+    expect(admin.get_by_label("While waiting:")).to_have_value("We are coming.")
+    texts.press("ArrowRight")
+    expect(look).to_be_focused()
+    expect(admin.get_by_label("Brand colour:")).to_have_attribute("type", "color")
+    look.press("End")
+    expect(limits).to_be_focused()
+    assert violations(admin, "body") == []
+    limits.press("ArrowRight")
+    expect(form).to_be_focused()
+    # What is wrong in another tab is shown, and its tab says so.
+    limits.click()
+    admin.get_by_label("Chats a day:").fill("0")
+    form.click()
+    admin.get_by_role("button", name="Save and continue editing").first.click()
+    expect(admin.get_by_role("tab", name="Limits to correct")).to_have_attribute("aria-selected", "true")
+    expect(admin.get_by_text("greater than or equal to 1")).to_be_visible()
+    assert violations(admin, "body") == []
+
+
+def test_a_field_is_moved_and_made_optional_on_its_line(admin: Page, site: SiteServer, webchat: int):
+    site.shell(
+        f"Webchat.objects.get(pk={webchat}).fields.create(label='Order', name='order', position=20)\n"
+        f"Webchat.objects.get(pk={webchat}).fields.create(label='Reason', name='reason', position=30)"
+    )
+    admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/change/#form")
+    rows = admin.locator(".inline-related:not(.empty-form)")
+    rows.nth(2).get_by_role("button", name="To the top").click()
+    expect(rows.nth(0).get_by_role("button", name="To the top")).to_be_focused()
+    rows.nth(1).get_by_role("button", name="Down").press("Enter")
+    rows.nth(1).get_by_label("Required:").uncheck()
+    save(admin)
+    summaries = admin.locator(".webchat-row-summary:visible")
+    expect(summaries).to_contain_text(["Reason", "Order", "E-mail"])
+    expect(summaries.nth(1)).to_contain_text("optional")
+    admin.get_by_role("button", name="Add another Pre-engagement field").click()
+    new = rows.nth(3)
+    new.get_by_label("Type:").select_option("textarea")
+    expect(new.get_by_label("Role:")).to_have_value("question")
+    expect(new.get_by_label("Required:")).to_be_checked()
+    new.get_by_label("Type:").select_option("checkbox")
+    expect(new.get_by_label("Required:")).not_to_be_checked()
+
+
+@pytest.mark.parametrize("context", [{"java_script_enabled": False}], indirect=True)
+def test_without_scripts_the_parts_stand_below_each_other(admin: Page, site: SiteServer, webchat: int):
+    admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/change/")
+    for name in ("Form", "Texts", "Look", "Hours", "Twilio", "Limits"):
+        expect(admin.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    expect(admin.get_by_label("Chats a day:")).to_be_visible()
+
+
 @every_look
 def test_the_statistics_are_accessible(admin: Page, site: SiteServer, webchat: int):
     admin.goto(f"{site.url}/admin/")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from webchat.admin.tools import UniqueRowsFormSet
+from webchat.chats.setup import first_fields
 from webchat.fields import lookups
 from webchat.models import PreEngagementField
 from webchat.models.field import name_from_label
@@ -53,6 +56,11 @@ class PreEngagementFieldForm(forms.ModelForm):
 
     def clean_decimal_places(self) -> int:
         return self.cleaned_data["decimal_places"] or 0
+
+    @property
+    def first_label(self) -> str:
+        """Of a field that a new webchat begins with; else ""."""
+        return str(self.initial.get("label", "")) if self.instance._state.adding else ""
 
     @property
     def summary(self) -> list[str]:
@@ -111,6 +119,9 @@ class PreEngagementFieldInline(admin.StackedInline):
     formset = PreEngagementFieldFormSet
     template = "admin/webchat/preengagementfield/stacked.html"
     extra = 0
+    # On the row's own line, in the template.
+    in_line: ClassVar[list[str]] = ["required"]
+
     fieldsets = [
         (
             None,
@@ -118,7 +129,6 @@ class PreEngagementFieldInline(admin.StackedInline):
                 "fields": [
                     "label",
                     ("type", "name", "position"),
-                    "required",
                     "choices",
                     "role",
                     "audience",
@@ -150,3 +160,13 @@ class PreEngagementFieldInline(admin.StackedInline):
             {"classes": ["collapse", "webchat-users"], "fields": ["match", "user_lookup", "show_account_value"]},
         ),
     ]
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        return super().get_formset(request, obj, **{**kwargs, "fields": [*self._shown(request, obj), *self.in_line]})
+
+    def _shown(self, request: HttpRequest, obj: Any) -> list[str]:
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        """A new webchat begins with some fields, which staff change or remove."""
+        return len(first_fields()) if obj is None else self.extra

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.db.models import QuerySet
-from django.forms import CheckboxSelectMultiple, ModelForm, MultipleChoiceField, Select
+from django.db.models import QuerySet, TextField
+from django.forms import CheckboxSelectMultiple, ColorInput, ModelForm, MultipleChoiceField, Script, Select
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -25,6 +27,7 @@ from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn, webchat_or_404
 from webchat.chats.connection import find_problems
+from webchat.chats.setup import first_fields
 from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.flex import GATEWAYS
@@ -42,12 +45,13 @@ class WebchatForm(ModelForm):
 
     class Meta:
         widgets: ClassVar = {
+            "brand_colour": ColorInput(),
             "phone_region": Select(
                 choices=[
                     ("", "---------"),
                     *((each, f"{each} +{country_code_for_region(each)}") for each in sorted(SUPPORTED_REGIONS)),
                 ]
-            )
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -87,72 +91,64 @@ class WebchatAdmin(ConcurrentEditsMixin):
     readonly_fields = ["environment", "colour_contrast", "now", "queue_and_tasks"]
     save_on_top = True
     change_form_template = "admin/webchat/webchat/change_form.html"
+    # Each belongs to the tab that its class names; those without are above the tabs.
     fieldsets = [
-        (None, {"fields": ["name", "slug", "site", "enabled", "phone_region"]}),
+        (None, {"fields": [("name", "slug"), ("enabled", "site")]}),
+        (_("More of the form"), {"classes": ["tab-form"], "fields": ["phone_region"]}),
         (
-            _("Opening hours"),
-            {"fields": ["now", "hours", "when_closed", "stop_before_close", "closure", "closed_until"]},
-        ),
-        (
-            _("Limits"),
-            {"classes": ["collapse"], "fields": ["daily_cap", "require_form", "proof_after"]},
-        ),
-        (
-            _("Twilio Flex"),
+            _("While a visitor chats"),
             {
+                "classes": ["tab-texts"],
+                "fields": ["waiting_text", "waiting_longer_text", "waiting_long_text", "ended_text"],
+            },
+        ),
+        (
+            _("Before the chat"),
+            {"classes": ["tab-texts"], "fields": ["launcher_label", "title", "subtitle", "intro", "submit_label"]},
+        ),
+        (_("When there is no chat"), {"classes": ["tab-texts"], "fields": ["closed_text", "unavailable_text"]}),
+        (_("Rating"), {"classes": ["tab-texts"], "fields": ["ask_rating", "rating_question"]}),
+        (
+            None,
+            {
+                "classes": ["tab-look"],
+                "fields": ["brand_colour", "colour_contrast", "logo", "colour_scheme", "position", "formatting"],
+            },
+        ),
+        (
+            None,
+            {
+                "classes": ["tab-hours"],
+                "fields": ["now", "closure", "closed_until", "hours", "when_closed", "stop_before_close"],
+            },
+        ),
+        (_("Messages"), {"classes": ["tab-hours"], "fields": ["message_recipients"]}),
+        (
+            None,
+            {
+                "classes": ["tab-twilio"],
                 "fields": [
-                    "api",
-                    "address_sid",
+                    "environment",
                     "chat_service_sid",
+                    "address_sid",
+                    "queue_and_tasks",
                     "chat_friendly_name",
                     "customer_friendly_name",
                     "forget_at_twilio",
-                    "environment",
-                ]
-            },
-        ),
-        (
-            _("Look"),
-            {
-                "classes": ["collapse"],
-                "fields": ["brand_colour", "colour_contrast", "colour_scheme", "position", "logo", "formatting"],
-            },
-        ),
-        (
-            _("Messages"),
-            {"classes": ["collapse"], "fields": ["message_recipients", "queue_and_tasks"]},
-        ),
-        (
-            _("Rating"),
-            {"classes": ["collapse"], "fields": ["ask_rating", "rating_question"]},
-        ),
-        (
-            _("Attachments"),
-            {"classes": ["collapse"], "fields": ["attachments", "attachment_kinds", "attachment_max_mb"]},
-        ),
-        (
-            _("Texts"),
-            {
-                "classes": ["collapse"],
-                "fields": [
-                    "launcher_label",
-                    "title",
-                    "subtitle",
-                    "intro",
-                    "submit_label",
-                    "waiting_text",
-                    "waiting_longer_text",
-                    "waiting_long_text",
-                    "ended_text",
-                    "closed_text",
-                    "unavailable_text",
+                    "api",
                 ],
             },
+        ),
+        (None, {"classes": ["tab-limits"], "fields": ["daily_cap", "require_form", "proof_after"]}),
+        (
+            _("Attachments"),
+            {"classes": ["tab-limits"], "fields": ["attachments", "attachment_kinds", "attachment_max_mb"]},
         ),
     ]
 
     class Media:
         css = {"all": ["webchat/admin/admin.css"]}
+        js = [Script("webchat/admin/tabs.js", type="module"), Script("webchat/admin/fields.js", type="module")]
 
     def get_urls(self) -> list[URLPattern]:
         views = {
@@ -179,10 +175,21 @@ class WebchatAdmin(ConcurrentEditsMixin):
         return [of_new, *urls, *super().get_urls()]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:
-        colour = _(
-            "# and six hex digits. The text on it is black or white, whichever reads better: always 4.5 : 1 or more."
-        )
+        colour = _("The text on it is black or white, whichever reads better: always 4.5 : 1 or more.")
         return super().get_form(request, obj, change, **{"help_texts": {"brand_colour": colour}, **kwargs})
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Most sites have one account at Twilio: a new webchat begins with the SIDs of the latest."""
+        latest = Webchat.objects.filter(api=Webchat.Api.CONVERSATIONS).order_by("-pk").first()
+        sids = {name: getattr(latest, name) for name in ("chat_service_sid", "address_sid")} if latest else {}
+        return {**sids, **super().get_changeform_initial_data(request)}
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
+        """Only shown: what is sent is compared with an empty row, so that first fields that nobody touched are saved."""
+        kwargs: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        if request.method == "GET" and obj.pk is None:
+            kwargs["initial"] = first_fields()
+        return kwargs
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Webchat]:
         return super().get_queryset(request).prefetch_related("hours__spans", "hours__special_days")
@@ -227,19 +234,21 @@ class WebchatAdmin(ConcurrentEditsMixin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         may_move = request.user.has_perm("webchat.change_preengagementfield")
-        for number, field in enumerate(form.instance.fields.all() if may_move else (), 1):
-            if field.position != number * STEP:
-                field.position = number * STEP
-                field.save(update_fields=["position"])
+        for number, row in enumerate(form.instance.fields.all() if may_move else (), 1):
+            if row.position != number * STEP:
+                row.position = number * STEP
+                row.save(update_fields=["position"])
         warn(self, request, form.instance)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
+        """The API is asked where there is a choice, and its fields are shown for the legacy one alone, by the stylesheet."""
+        asks_api = len(GATEWAYS) > 1 or (obj is not None and obj.api not in GATEWAYS)
+        more = ["api", *self.more_fields] if asks_api else []
         return [
-            (title, {**options, "fields": [*options["fields"], *self.more_fields]})
+            (title, {**options, "fields": [name for name in options["fields"] if name != "api"] + more})
             if "api" in options["fields"]
             else (title, options)
-            for title, options in fieldsets
+            for title, options in super().get_fieldsets(request, obj)
         ]
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -248,11 +257,52 @@ class WebchatAdmin(ConcurrentEditsMixin):
             kwargs["choices"] = [choice for choice in db_field.choices if choice[0] in GATEWAYS]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, TextField):
+            kwargs["widget"] = AdminTextareaWidget(attrs={"rows": 2})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        context["above_tabs"], context["tabs"] = _tabs(context["adminform"], context["inline_admin_formsets"])
         if webchat := context.get("original"):
             said = {str(message) for message in messages.get_messages(request)} if request.method == "GET" else set()
             context["advice"] = [given for given in advice_on(webchat) if given.text not in said]
         return super().render_change_form(request, context, *args, **kwargs)
+
+
+@dataclass(slots=True)
+class Tab:
+    """A part of the page, with its fieldsets as Django renders them. `inlines` are shown before them."""
+
+    key: str
+    title: str
+    fieldsets: list[Any] = field(default_factory=list)
+    inlines: list[Any] = field(default_factory=list)
+
+    @property
+    def has_errors(self) -> bool:
+        lines = [line for fieldset in self.fieldsets for line in fieldset]
+        formsets = [inline.formset for inline in self.inlines]
+        return any(line.errors() for line in lines) or any(
+            formset.is_bound and formset.total_error_count() for formset in formsets
+        )
+
+
+def _tabs(adminform: Any, inlines: list[Any]) -> tuple[list[Any], list[Tab]]:
+    """The fieldsets above the tabs, and the tabs: what is edited weekly first."""
+    tabs = [
+        Tab("form", str(_("Form")), inlines=list(inlines)),
+        Tab("texts", str(_("Texts"))),
+        Tab("look", str(_("Look"))),
+        Tab("hours", str(_("Hours"))),
+        Tab("twilio", str(_("Twilio"))),
+        Tab("limits", str(_("Limits"))),
+    ]
+    above = []
+    for fieldset in adminform:
+        tab = next((tab for tab in tabs if f"tab-{tab.key}" in fieldset.classes.split()), None)
+        (tab.fieldsets if tab else above).append(fieldset)
+    return above, tabs
 
 
 def switch(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpResponse:

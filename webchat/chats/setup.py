@@ -12,7 +12,8 @@ from django.db import transaction
 from django.urls import reverse
 
 from webchat.conf import conf
-from webchat.fields.kinds import Audience, Role, Type
+from webchat.fields.kinds import Audience, Match, Role, Type
+from webchat.fields.lookups import offered_lookups
 from webchat.flex import Deadline, FlexError
 from webchat.flex.provisioning import Plan, Wishes, find_plan
 from webchat.models import PreEngagementField, Webchat
@@ -20,19 +21,32 @@ from webchat.protection.outage import passage
 
 logger = structlog.get_logger(__name__)
 
-# What a new webchat asks: staff compose the rest.
-FIRST_FIELDS: list[dict[str, Any]] = [
-    {
-        "name": "name",
-        "label": "Your name",
-        "type": Type.NAME,
-        "role": Role.CUSTOMER_NAME,
-        "autocomplete": "name",
-        "audience": Audience.ANONYMOUS,
-    },
-    {"name": "question", "label": "How can we help?", "type": Type.TEXTAREA, "role": Role.QUESTION},
-]
 SETUP_SECONDS = 60  # for all calls of a plan and its steps; about fifteen
+
+
+def first_fields() -> list[dict[str, Any]]:
+    """What a new webchat asks, by the columns of a field: staff compose the rest. The e-mail address comes from the account
+    where the site offers that."""
+    email = {"name": "email", "label": "E-mail address", "type": Type.EMAIL, "autocomplete": "email"}
+    if "email" in offered_lookups():
+        email |= {"match": Match.ACCOUNT, "user_lookup": "email"}
+    return [_NAME, email, _QUESTION]
+
+
+_NAME: dict[str, Any] = {
+    "name": "name",
+    "label": "Your name",
+    "type": Type.NAME,
+    "role": Role.CUSTOMER_NAME,
+    "autocomplete": "name",
+    "audience": Audience.ANONYMOUS,
+}
+_QUESTION: dict[str, Any] = {
+    "name": "question",
+    "label": "How can we help?",
+    "type": Type.TEXTAREA,
+    "role": Role.QUESTION,
+}
 
 
 class State(Enum):
@@ -114,7 +128,7 @@ def _save(webchat: Webchat, plan: Plan) -> None:
     with transaction.atomic():
         webchat.full_clean()
         webchat.save()
-        for position, values in enumerate(FIRST_FIELDS if is_new else ()):
+        for position, values in enumerate(first_fields() if is_new else ()):
             field = PreEngagementField(webchat=webchat, position=position, **values)
             field.full_clean()
             field.save()

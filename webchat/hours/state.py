@@ -37,7 +37,7 @@ class State:
 
 def state_of(webchat: Webchat, now: datetime) -> State:
     """Open until, or closed until and why. `now` is aware, and read once for a request."""
-    if not webchat.enabled:
+    if not webchat.is_on:
         return State(is_open=False, reason=Reason.SWITCHED_OFF)
     closed = _closed_by_hand(webchat, now)
     by_hand = now in closed
@@ -67,7 +67,7 @@ def takes_messages(webchat: Webchat, state: State) -> bool:
 
 def was_open_in_time(webchat: Webchat, shown_at: datetime, now: datetime) -> bool:
     """Whether a form may still be sent: it was shown while the webchat took chats, which is over since at most 5 minutes."""
-    if not webchat.enabled:
+    if not webchat.is_on:
         return False
     closed = [interval for interval in chat_intervals(webchat, now - GRACE, now) if interval.end <= now]
     return bool(closed) and shown_at < closed[-1].end and now - closed[-1].end < GRACE

@@ -55,11 +55,11 @@ class PreEngagementField(models.Model):
         ),
     )
     name = models.CharField(
-        _("name"),
+        _("key in Studio"),
         max_length=40,
         blank=True,
         validators=[validate_field_name],
-        help_text=_("The key in Flex and Studio. Made from the label when empty, and never changed after that."),
+        help_text=_("Made from the label when empty. Changing it would break flows that use it, so it stays."),
     )
     type = models.CharField(_("type"), max_length=10, choices=kinds.Type.choices, default=kinds.Type.TEXT)
     required = models.BooleanField(_("required"), default=True)
@@ -73,7 +73,7 @@ class PreEngagementField(models.Model):
         help_text=_("One a line: a label, or value | label."),
     )
     initial = models.CharField(
-        _("default"),
+        _("pre-filled answer"),
         max_length=200,
         blank=True,
         validators=[validate_line],
@@ -110,28 +110,28 @@ class PreEngagementField(models.Model):
         help_text=_("Say what is expected: “A letter, a hyphen and four to six digits.”"),
     )
     autocomplete = models.CharField(
-        _("browser fills in"),
+        _("autofill"),
         max_length=40,
         blank=True,
         choices=autofill.CHOICES,
         help_text=_("What a browser offers from what it knows about its user."),
     )
     audience = models.CharField(
-        _("asked of"), max_length=10, choices=kinds.Audience.choices, default=kinds.Audience.EVERYBODY, blank=True
+        _("show to"), max_length=10, choices=kinds.Audience.choices, default=kinds.Audience.EVERYBODY, blank=True
     )
     role = models.CharField(_("role"), max_length=15, choices=kinds.Role.choices, default=kinds.Role.NONE, blank=True)
     match = models.CharField(
-        _("site's users"),
+        _("compare with customer accounts"),
         max_length=10,
         choices=kinds.Match.choices,
         default=kinds.Match.NONE,
         blank=True,
     )
     user_lookup = models.CharField(
-        _("user lookup"),
+        _("with what of the account"),
         max_length=100,
         blank=True,
-        help_text=_("Where the value is in the user model: email, customer_number, profile__number …"),
+        help_text=_("The part of an account that holds the same thing."),
     )
     show_account_value = models.BooleanField(
         _("show the account's value"),

@@ -32,6 +32,7 @@ class OutgoingMail(models.Model):
     sent_at = models.DateTimeField(null=True)
 
     class Meta:
+        default_permissions = ()
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="webchat_mail_due"),
             models.Index(fields=["created_at"], condition=Q(due_at=None), name="webchat_mail_done"),

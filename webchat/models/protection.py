@@ -16,6 +16,7 @@ class LimitCounter(models.Model):
     each = models.FloatField()
 
     class Meta:
+        default_permissions = ()
         indexes = [models.Index(fields=["room_at"], name="webchat_limit_room_at")]
 
     def __str__(self) -> str:
@@ -31,6 +32,9 @@ class Outage(models.Model):
     # No start goes to Twilio before it; 0 while there are too few failures for that.
     open_until = models.FloatField(default=0)
 
+    class Meta:
+        default_permissions = ()
+
     def __str__(self) -> str:
         return f"{self.failures} failures"
 
@@ -45,6 +49,9 @@ class RefusedWebchat(models.Model):
     failure = models.CharField(max_length=200)
     # When a start may try again: seconds since the epoch, by the database's clock.
     probe_at = models.FloatField()
+
+    class Meta:
+        default_permissions = ()
 
     def __str__(self) -> str:
         return f"{self.webchat}: {self.configuration}"

@@ -30,6 +30,9 @@ class QueueFigures(models.Model):
     failures = models.PositiveSmallIntegerField(default=0)
     failure = models.CharField(max_length=200, blank=True)
 
+    class Meta:
+        default_permissions = ()
+
     def __str__(self) -> str:
         return self.queue_sid
 

@@ -131,6 +131,7 @@ class RetiredKey(models.Model):
     retired_at = models.DateTimeField(default=database_now)
 
     class Meta:
+        default_permissions = ()
         indexes = [models.Index(fields=["retired_at"], name="webchat_retired_at")]
 
     def __str__(self) -> str:

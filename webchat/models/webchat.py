@@ -149,11 +149,11 @@ class Webchat(models.Model):
     )
     site = models.ForeignKey(
         Site,
-        verbose_name=_("site"),
+        verbose_name=_("show this chat on"),
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
-        help_text=_("The website that {% webchat %} without a slug shows it on. Empty: any."),
+        help_text=_("Empty: on every site."),
     )
     enabled = models.BooleanField(
         _("enabled"), default=True, help_text=_("Off: no new chat can start. Running chats go on.")
@@ -161,6 +161,10 @@ class Webchat(models.Model):
 
     # In the archive since then: it stays for the sake of its chats.
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
+    # Until the test of its connection has passed once, or staff insist. One that was there before is none.
+    draft = models.BooleanField(_("draft"), default=False, db_default=False, editable=False)
+    # When Twilio's webhook last told of one of its chats; written at most once a minute.
+    webhook_heard_at = models.DateTimeField(null=True, editable=False)
 
     hours = models.ForeignKey(
         OpeningHours,
@@ -218,21 +222,15 @@ class Webchat(models.Model):
         help_text=_("No more than this many new chats a day (UTC). Empty: no such limit."),
     )
     require_form = models.BooleanField(
-        _("only from the form"),
+        _("block bots that post without opening the form"),
         default=False,
-        help_text=_(
-            "A chat starts only from a form that this site showed to the same browser, at least 2 seconds before. "
-            "Visitors do not notice; scripts that post to the API without a form are refused."
-        ),
+        help_text=_("Visitors notice nothing. Programs that start chats without the form are refused."),
     )
     proof_after = models.PositiveIntegerField(
-        _("proof of work after"),
+        _("slow down floods after so many chats in 10 minutes"),
         null=True,
         blank=True,
-        help_text=_(
-            "Past this many new chats in ten minutes, the visitor's browser solves a small puzzle by itself before a "
-            "chat starts. Empty: never."
-        ),
+        help_text=_("From then on each visitor's browser does some work by itself before a chat starts. Empty: never."),
     )
 
     api = models.CharField(_("Twilio API"), max_length=20, choices=Api.choices, default=Api.CONVERSATIONS)
@@ -292,10 +290,21 @@ class Webchat(models.Model):
     )
 
     # A text that was never edited is translated with the page; a text of staff's own is shown as it is.
-    launcher_label = models.CharField(_("launcher"), max_length=40, default=gettext_noop("Chat with us"))
-    title = models.CharField(_("title"), max_length=60, default=gettext_noop("Chat with us"))
+    launcher_label = models.CharField(
+        _("button on the page"),
+        max_length=40,
+        default=gettext_noop("Chat with us"),
+        help_text=_("In a corner of each page, until a visitor opens the chat."),
+    )
+    title = models.CharField(
+        _("title"), max_length=60, default=gettext_noop("Chat with us"), help_text=_("On top of the open chat, always.")
+    )
     intro = models.TextField(
-        _("introduction"), max_length=500, blank=True, default=gettext_noop("Tell us how we can help.")
+        _("introduction"),
+        max_length=500,
+        blank=True,
+        default=gettext_noop("Tell us how we can help."),
+        help_text=_("Above the questions of the form."),
     )
     subtitle = models.CharField(
         _("below the title"),
@@ -305,9 +314,17 @@ class Webchat(models.Model):
         blank=True,
         help_text=_("One line, until agents are there."),
     )
-    submit_label = models.CharField(_("start button"), max_length=40, default=gettext_noop("Start chat"))
+    submit_label = models.CharField(
+        _("start button"),
+        max_length=40,
+        default=gettext_noop("Start chat"),
+        help_text=_("Below the questions of the form."),
+    )
     waiting_text = models.TextField(
-        _("while waiting"), max_length=300, default=gettext_noop("An agent will be with you shortly.")
+        _("while waiting"),
+        max_length=300,
+        default=gettext_noop("An agent will be with you shortly."),
+        help_text=_("In the chat, from its start until an agent writes."),
     )
     waiting_longer_text = models.TextField(
         _("after one minute of waiting"),
@@ -327,18 +344,23 @@ class Webchat(models.Model):
             "Empty: the words before stay. Below them visitors can end the chat, and leave a message where you take messages."
         ),
     )
-    ended_text = models.TextField(_("after the chat"), max_length=300, default=gettext_noop("This chat has ended."))
+    ended_text = models.TextField(
+        _("after the chat"),
+        max_length=300,
+        default=gettext_noop("This chat has ended."),
+        help_text=_("Below the last message, when the visitor or the agent has ended the chat."),
+    )
     closed_text = models.TextField(
         _("when closed"),
         max_length=500,
         default=gettext_noop("The chat is closed at the moment."),
-        help_text=_("Below it stands when somebody is back."),
+        help_text=_("In place of the form, outside of the opening hours. Below it stands when somebody is back."),
     )
     unavailable_text = models.TextField(
         _("when Twilio cannot be reached"),
         max_length=500,
         default=gettext_noop("The chat is not available at the moment. Please try again in a minute."),
-        help_text=_("Name another way to reach you: a phone number or an e-mail address."),
+        help_text=_("In place of the chat. Name another way to reach you: a phone number or an e-mail address."),
     )
     brand_colour = models.CharField(_("brand colour"), max_length=7, default="#0b5d4e", validators=[validate_colour])
     colour_scheme = models.CharField(
@@ -417,20 +439,18 @@ class Webchat(models.Model):
         help_text=_("That a task waits for an agent before Twilio cancels it: 1 to 14."),
     )
 
-    attachments = models.BooleanField(
-        _("attachments"), default=False, help_text=_("Visitors may send files. Agents always may.")
-    )
+    attachments = models.BooleanField(_("let visitors send files"), default=False, help_text=_("Agents always can."))
     attachment_kinds = models.JSONField(
-        _("kinds of files"),
+        _("visitors can send"),
         default=default_kinds,
         blank=True,
         validators=[validate_kinds],
     )
     attachment_max_mb = models.PositiveSmallIntegerField(
-        _("megabytes"),
+        _("largest total per message, in MB"),
         default=10,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_MEGABYTES)],
-        help_text=_("That the files of one message may have together: 1 to 150."),
+        help_text=_("All files of one message together: 1 to 150."),
     )
 
     objects = WebchatQuerySet.as_manager()
@@ -502,10 +522,15 @@ class Webchat(models.Model):
         return is_chosen and not self.require_form
 
     @property
+    def is_on(self) -> bool:
+        """Whether visitors find it at all."""
+        return self.enabled and not self.draft
+
+    @property
     def takes_messages(self) -> bool:
         """Whether its message form may be sent at all: also one that was shown while nobody was there, and is now."""
         when_nobody = self.queue_sid and self.when_nobody == WhenNobody.MESSAGE
-        return self.enabled and bool(self.when_closed == WhenClosed.MESSAGE or when_nobody)
+        return self.is_on and bool(self.when_closed == WhenClosed.MESSAGE or when_nobody)
 
     @property
     def is_configured(self) -> bool:

@@ -34,6 +34,9 @@ class WorkerPass(models.Model):
     work = models.CharField(max_length=20, primary_key=True, choices=Work.choices)
     at = models.DateTimeField()
 
+    class Meta:
+        default_permissions = ()
+
     def __str__(self) -> str:
         return f"{self.work} {self.at}"
 

@@ -142,7 +142,7 @@ def launcher_hours(webchat: Webchat) -> dict[str, Any] | None:
     """What the launcher of a webchat with opening hours needs. By this machine's clock: a page view has no query, and the
     server decides again when the panel is opened."""
     now = timezone.now()
-    changes = changes_ahead(webchat, now) if webchat.enabled else ""
+    changes = changes_ahead(webchat, now) if webchat.is_on else ""
     if not changes:
         return None
     labels = {WhenClosed.SAY: _("Closed at the moment"), WhenClosed.MESSAGE: _("Leave a message")}
