@@ -485,7 +485,11 @@ class Webchat(models.Model):
             raise ValidationError({"widget": _("Flex Webchat UI 2.x speaks the legacy API only.")})
         if self.require_form and self.widget == self.Widget.FLEX_UI:
             raise ValidationError(
-                {"widget": _("Flex Webchat UI 2.x has a form of its own: “only from the form” refuses it.")}
+                {
+                    "widget": _(
+                        "Flex Webchat UI 2.x has a form of its own: “block bots that post without opening the form” refuses it."
+                    )
+                }
             )
         if self.attachments and not self.attachment_kinds:
             raise ValidationError({"attachment_kinds": _("Choose at least one, or switch attachments off.")})

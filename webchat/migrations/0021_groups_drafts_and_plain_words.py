@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("sites", "0002_alter_domain_unique"),
-        ("webchat", "0018_words_for_longer_waiting"),
+        ("webchat", "0020_transcripts_and_moves"),
     ]
 
     operations = [
