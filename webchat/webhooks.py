@@ -19,7 +19,7 @@ from webchat.chats.facts import facts_for_agents
 from webchat.conf import conf
 from webchat.flex.gateway import is_sid
 from webchat.flex.signatures import is_from_twilio
-from webchat.models import ChatSession
+from webchat.models import ChatSession, Webchat
 
 # The parameters that are read of an event.
 _READ = ("AccountSid", "EventType", "ConversationSid", "StateTo")
@@ -84,6 +84,7 @@ class ConversationsWebhook(TwilioWebhook):
         if has_ended and (session := running_in(said["ConversationSid"])):
             if is_state_event(form):
                 note_end(session)
+                Webchat.note_webhook(session.webchat_id)
             else:
                 note_webhook("webhook_ambiguous", sid=session.channel_sid)
                 look_again(session)

@@ -21,18 +21,21 @@ from django.utils.translation import gettext_lazy as _
 from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 
 from webchat import attachments
-from webchat.admin import exchange, preview, routing, setup
+from webchat.admin import exchange, going_live, preview, routing, setup
 from webchat.admin.archive import ArchiveFilter, archive, take_out
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn, webchat_or_404
-from webchat.chats.connection import find_problems
+from webchat.chats.going_live import run_test
 from webchat.chats.setup import first_fields
 from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.flex import GATEWAYS
 from webchat.hours import state_in_words, state_of, zone_of
 from webchat.models import ChatSession, Message, Webchat
+
+# What Twilio has to know: a save that changes it tests the connection.
+TESTED = {"api", "chat_service_sid", "address_sid", "flex_flow_sid"}
 
 
 class WebchatForm(ModelForm):
@@ -159,13 +162,14 @@ class WebchatAdmin(ConcurrentEditsMixin):
             "routing": routing.page,
             "setup": setup.page,
             "switch": switch,
+            "going-live": going_live.page,
             **self.more_pages,
         }
         urls = [
             path(
                 f"<int:pk>/{name}/",
                 self.admin_site.admin_view(partial(view, self)),
-                name=f"webchat_webchat_{name.replace('/', '_')}",
+                name=f"webchat_webchat_{name.replace('/', '_').replace('-', '_')}",
             )
             for name, view in views.items()
         ]
@@ -202,6 +206,8 @@ class WebchatAdmin(ConcurrentEditsMixin):
 
     @admin.display(description=_("now"))
     def now(self, webchat: Webchat) -> str:
+        if webchat.draft:
+            return str(_("A draft: visitors see nothing of it yet."))
         return state_in_words(state_of(webchat, database_now()), zone_of(webchat))
 
     @admin.display(description=_("text on it"))
@@ -224,12 +230,22 @@ class WebchatAdmin(ConcurrentEditsMixin):
     @admin.action(description=_("Test the connection to Twilio"), permissions=["change"])
     def test_connection(self, request: HttpRequest, webchats: QuerySet[Webchat]) -> None:
         for webchat in webchats:
-            problems = find_problems(webchat.destination(webchat.api))
-            for problem in problems:
-                self.message_user(request, f"{webchat}: {problem}", messages.ERROR)
-            if not problems:
-                text = _("%(webchat)s: everything that a chat needs is there.") % {"webchat": webchat}
-                self.message_user(request, text, messages.SUCCESS)
+            going_live.tell(self, request, webchat, run_test(webchat))
+
+    def save_model(self, request: HttpRequest, obj: Webchat, form: Any, change: bool) -> None:
+        """A new one is a draft. What a test is about is tested when it was changed, after the transaction."""
+        if not change:
+            obj.draft = True
+        super().save_model(request, obj, form, change)
+        if obj.draft or TESTED & set(form.changed_data) or request.POST.get("_continue") == "test":
+            request.to_be_tested = obj  # type: ignore[attr-defined]
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        response = super().changeform_view(request, *args, **kwargs)
+        webchat = getattr(request, "to_be_tested", None)
+        if webchat is not None and response.status_code == 302:  # saved
+            going_live.tell(self, request, webchat, run_test(webchat))
+        return response
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -298,7 +314,7 @@ def _tabs(adminform: Any, inlines: list[Any]) -> tuple[list[Any], list[Tab]]:
         Tab("twilio", str(_("Twilio"))),
         Tab("limits", str(_("Limits"))),
     ]
-    above = []
+    above: list[Any] = []
     for fieldset in adminform:
         tab = next((tab for tab in tabs if f"tab-{tab.key}" in fieldset.classes.split()), None)
         (tab.fieldsets if tab else above).append(fieldset)

@@ -97,13 +97,16 @@ def own_step(webchat: Webchat, plan: Plan) -> str:
 def carry_out(webchat: Webchat, plan: Plan) -> Iterator[Outcome]:
     """Takes the steps one by one, at last that on this site. What needs a step that was not taken is not tried, what does
     not is. Raises ValidationError when the webchat cannot be saved."""
+    all_done = True
     for step in plan.steps:
         if step.needs and not getattr(plan.made, step.needs):
+            all_done = False
             yield Outcome(State.NOT_TRIED, step.words)
             continue
         try:
             step.run()
         except FlexError as error:
+            all_done = False
             logger.warning("setup_step_failed", webchat=webchat.slug, kind=step.about, reason=str(error))
             if error.outcome_is_known:
                 yield Outcome(State.REFUSED, f"{step.words}: {error}", f"By hand: {step.by_hand}")
@@ -116,6 +119,7 @@ def carry_out(webchat: Webchat, plan: Plan) -> Iterator[Outcome]:
             yield Outcome(State.DONE, step.words)
     if words := own_step(webchat, plan):
         if plan.made.address_sid:
+            webchat.draft = webchat.draft or (webchat.pk is None and not all_done)
             _save(webchat, plan)
             yield Outcome(State.DONE, words)
         else:

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("sites", "0002_alter_domain_unique"),
-        ("webchat", "0020_transcripts_and_moves"),
+        ("webchat", "0022_archive"),
     ]
 
     operations = [

@@ -593,6 +593,13 @@ class Webchat(models.Model):
         messages = self.messages.filter(received_at__gt=lately).order_by()[: self.proof_after].count()
         return chats + messages >= self.proof_after
 
+    @classmethod
+    def note_webhook(cls, pk: int) -> None:
+        """That Twilio told of one of its chats. At most once a minute: many chats may end at once."""
+        now = database_now()
+        due = Q(webhook_heard_at=None) | Q(webhook_heard_at__lt=now - timedelta(minutes=1))
+        cls.objects.filter(due, pk=pk).update(webhook_heard_at=now)
+
     @property
     def is_used(self) -> bool:
         return self.sessions.exists() or self.messages.exists()

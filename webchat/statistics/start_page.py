@@ -10,8 +10,10 @@ from typing import Any
 from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from webchat.chats.availability import availability_of
+from webchat.chats.going_live import going_live
 from webchat.clock import database_now
 from webchat.hours import state_in_words, state_of, zone_of
 from webchat.models import ChatSession, Webchat, WorkerPass
@@ -28,6 +30,7 @@ class Line:
     webchat: Webchat
     is_open: bool
     state: str
+    todo: int  # steps of going live
     running: int = 0
     waiting: int | None = None
     started: int = 0
@@ -39,20 +42,25 @@ def start_page(request: HttpRequest) -> dict[str, Any]:
     if not request.user.has_perm("webchat.view_webchat"):
         return {}
     now = database_now()
+    heard = Webchat.objects.values_list("webhook_heard_at", flat=True)
     return {
         "lines": _lines(now) if request.user.has_perm("webchat.view_chatsession") else _states(now),
         "counts_chats": request.user.has_perm("webchat.view_chatsession"),
         "worker_seen": max(WorkerPass.last().values(), default=None),
+        "webhook_heard": max(filter(None, heard), default=None),
         "zone": timezone.get_current_timezone_name(),
     }
 
 
 def _states(now: datetime) -> list[Line]:
-    webchats = Webchat.objects.select_related("hours").prefetch_related("hours__spans", "hours__special_days")
+    webchats = Webchat.objects.select_related("hours").prefetch_related("fields", "hours__spans", "hours__special_days")
     found = []
     for webchat in webchats:
         state = state_of(webchat, now)
-        found.append(Line(webchat, state.is_open, state_in_words(state, zone_of(webchat))))
+        words = (
+            _("A draft: visitors see nothing of it yet.") if webchat.draft else state_in_words(state, zone_of(webchat))
+        )
+        found.append(Line(webchat, state.is_open, words, todo=sum(not step.is_done for step in going_live(webchat))))
     return found
 
 
