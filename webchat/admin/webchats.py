@@ -330,7 +330,7 @@ def switch(admin: WebchatAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     if request.POST.get("to") not in ("on", "off"):
         raise BadRequest("switched to what?")
-    webchat.enabled = request.POST["to"] == "on"
+    webchat.enabled = request.POST["to"] == "on" and webchat.archived_at is None
     webchat.save(update_fields=["enabled"])
     text = _("Switched on.") if webchat.enabled else _("Switched off: no new chat can start. Running chats go on.")
     admin.log_change(request, webchat, str(text))

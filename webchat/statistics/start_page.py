@@ -53,7 +53,11 @@ def start_page(request: HttpRequest) -> dict[str, Any]:
 
 
 def _states(now: datetime) -> list[Line]:
-    webchats = Webchat.objects.select_related("hours").prefetch_related("fields", "hours__spans", "hours__special_days")
+    webchats = (
+        Webchat.objects.filter(archived_at=None)
+        .select_related("hours")
+        .prefetch_related("fields", "hours__spans", "hours__special_days")
+    )
     found = []
     for webchat in webchats:
         state = state_of(webchat, now)
