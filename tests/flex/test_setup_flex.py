@@ -89,7 +89,7 @@ def test_an_account_with_flex_gets_all_that_a_chat_needs(twilio, setup, kind):
     assert "and asks 127.0.0.1 what agents may know" in words
     webchat = Webchat.objects.get(slug="support")
     assert (webchat.address_sid, webchat.chat_service_sid) == (made["sid"], account.CHAT_SERVICE_SID)
-    assert [field.name for field in webchat.fields.all()] == ["name", "question"]
+    assert [field.name for field in webchat.fields.all()] == ["name", "email", "question"]
     assert twilio.rest("GET", WEBHOOK)["filters"] == [EVENT]
     # What was there before is as it was.
     assert {text: one for text, one in addresses(twilio).items() if text != ADDRESS_TEXT} == before
