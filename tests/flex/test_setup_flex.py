@@ -130,17 +130,24 @@ def test_it_asks_first(twilio, setup, monkeypatch):
     assert setup()[0] == 0
 
 
-@pytest.mark.parametrize("broken", [FLOWS, ADDRESSES, WEBHOOK])
+@pytest.mark.parametrize("broken", ["/v1/Configuration", KEYS, FLOWS, ADDRESSES, WEBHOOK])
 @pytest.mark.parametrize("before", [True, False], ids=["not done", "done, answer lost"])
 def test_a_run_that_breaks_off_is_continued(twilio, setup, broken, before):
     """Whether or not Twilio did what was asked, nothing is made twice."""
     twilio.become("empty")
+    twilio.rest("POST", "/v1/Configuration", DefaultChatServiceSid=account.OTHER_CHAT_SERVICE_SID)
+    command = ["--yes", "--set-default-service", "--create-key"]
     twilio.fault("POST", broken, status=503, before=before)
-    status, words = setup("--yes")
+    status, words = setup(*command)
     assert status == 1
     assert "Running this again looks first" in words
-    assert setup("--yes")[0] == 0
+    assert setup(*command)[0] == 0
     assert len(flows(twilio)) == len(addresses(twilio)) == Webchat.objects.count() == 1
+    assert len(twilio.rest("GET", KEYS)["keys"]) == 1
+    assert twilio.rest("GET", "/v1/Configuration")["default_chat_service_sid"] == account.CHAT_SERVICE_SID
+    before_again = state_of(twilio)
+    assert "Nothing is left to do" in setup(*command)[1]
+    assert state_of(twilio) == before_again
 
 
 def test_what_was_found_is_on_the_last_page(twilio, setup):
