@@ -339,9 +339,10 @@ export class Panel {
     this.host.fetchModule("sdk").catch(() => {});
   }
 
+  /** Beside the panel's markup: they outlive it with a chat that has ended, which stands above the next form. */
   #style() {
     const styles = this.#body.querySelector("template[data-webchat-chat-stylesheet]");
-    if (styles instanceof HTMLTemplateElement) styles.replaceWith(styles.content);
+    if (styles instanceof HTMLTemplateElement) this.host.append(styles.content);
   }
 
   async #resume({ again = false } = {}) {

@@ -30,6 +30,8 @@ def test_the_agent_completes_while_the_visitor_types(widget: Widget) -> None:
     widget.panel.get_by_role("button", name="Start a new chat").click()
     expect(widget.field("question")).to_have_value("half a sent")
     expect(widget.log.get_by_text("Where is my parcel?")).to_be_in_viewport()
+    text = widget.messages.first.locator("[data-webchat-text]")
+    expect(text).to_have_css("white-space", "pre-wrap")  # by the chat's own stylesheet, still
     expect(widget.panel.get_by_role("button", name="Start chat")).to_be_visible()
     with widget.page.expect_response("**/sessions/") as answer:
         widget.fill(question="half a sentence").submit()
