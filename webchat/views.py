@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -49,6 +50,10 @@ from webchat.protection import form_keys, proof_of_work
 from webchat.visitors import Visitor, mark_of, page_secret, remember, visitor_of
 
 CHATS_ON_A_PAGE = 20
+# After how many seconds the panel of a visitor who waits for an agent asks what is known: where a queue has figures, and
+# else. What staff close by hand is told no later.
+ASK_OF_QUEUE_AGAIN = 30
+ASK_AGAIN = 300
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -293,7 +298,8 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
 
 
 def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: ChatSession | None) -> dict[str, Any]:
-    hours = state_of(webchat, database_now())
+    now = database_now()
+    hours = state_of(webchat, now)
     context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running, "hours": hours}
     offered = None if running else ChatSession.offered_of(visitor, webchat)
     context["offered"], context["has_ended"] = offered, "ended" in request.GET
@@ -305,6 +311,8 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: 
     kind: type[PreEngagementForm] | None = None
     if running:
         context["state"] = "running"
+        changes_in = math.ceil((hours.until - now).total_seconds()) if hours.until else ASK_AGAIN
+        context["ask_again"] = ASK_OF_QUEUE_AGAIN if webchat.queue_sid else min(changes_in, ASK_AGAIN)
     elif offered or context["elsewhere"]:
         context["state"] = "offered"
     elif _has_left_message(request, webchat, visitor):

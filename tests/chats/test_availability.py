@@ -12,7 +12,7 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from tests.support.factories import ANSWERS, change, make_webchat
+from tests.support.factories import ANSWERS, change, make_hours, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat.chats.availability import READ_EACH, READ_FOR, availability_of, read_due_queues
 from webchat.models import Message, Outage, QueueFigures
@@ -192,6 +192,25 @@ def test_who_waits_when_the_hours_end_reads_so(sandbox, clock):
     assert "We are back on" in told
     change(webchat, enabled=False)  # running chats go on, and agents answer them
     assert "webchat-availability" not in panel_of(visitor)
+
+
+def test_a_panel_says_in_how_many_seconds_its_answer_may_change(sandbox, clock):
+    """Soon where a queue has figures; else when the webchat closes, and each five minutes: staff may close it by hand."""
+    webchat = make_webchat(hours=make_hours((NOON.weekday(), "08:00", "13:00"), time_zone="UTC"), stop_before_close=0)
+    visitor = VisitorClient()
+    visitor.start(ANSWERS)
+
+    def seconds():
+        return int(re.search(r'data-ask-again="(\d+)"', panel_of(visitor))[1])
+
+    assert seconds() == 300
+    clock.move_to(NOON + timedelta(minutes=58, seconds=30))
+    assert seconds() == 90
+    clock.move_to(NOON + timedelta(minutes=60))
+    assert seconds() == 300
+    change(webchat, queue_sid=account.TASK_QUEUE_SID)
+    assert seconds() == 30
+    assert "data-ask-again" not in panel_of(VisitorClient())
 
 
 def test_staff_may_have_a_message_form_shown_instead(webchat, sandbox, clock):

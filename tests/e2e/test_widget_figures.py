@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -45,6 +47,7 @@ def webchats(site: SiteServer) -> None:
 def test_how_many_wait_is_told_before_the_chat_and_while_it_waits(page: Page, site: SiteServer) -> None:
     page.clock.install()
     site.shell(READING.format(waiting=3))
+    page.route(re.compile("/chat/waiting"), lambda route: route.abort(), times=1)  # what failed to load is loaded again
     widget = Widget(page, site, "busy").goto("/host/none/one/?webchat=busy").open()
     expect(widget.form.get_by_text("3 people are waiting.")).to_be_visible()
     with page.expect_response("**/sessions/") as answer:

@@ -1,6 +1,6 @@
 // The running chat: what happens between the conversation at Twilio and the page, and how it ends.
 
-import { ApiError, backOff, sleep } from "../api.js";
+import { ApiError, backOff, persistently, sleep } from "../api.js";
 import { part } from "../templates.js";
 import { Composer } from "./composer.js";
 import { ConnectionNotice } from "./connection-notice.js";
@@ -144,11 +144,11 @@ export class Chat {
     const waited = () => Date.now() + this.#skew - Date.parse(credentials.began_at);
     setTimeout(
       () =>
-        host.load("waiting").then(
-          ({ Waiting }) => this.isRunning && !signal.aborted && new Waiting(this, waited, signal),
-          () => {},
-        ),
-      view.querySelector("[data-webchat-figures]") ? 0 : 60_000 - waited(),
+        persistently(
+          () => host.load("waiting"),
+          () => this.isRunning && !signal.aborted,
+        ).then((module) => this.isRunning && !signal.aborted && module && new module.Waiting(this, waited, signal)),
+      view.querySelector("[data-webchat-figures=now]") ? 0 : 60_000 - waited(),
     );
     header.offerEnd(() => this.#askToEnd(), this.options);
     if (!host.isOpen) host.remember("minimised");

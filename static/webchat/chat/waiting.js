@@ -9,7 +9,7 @@ import { part } from "../templates.js";
  * @import {Chat} from "./chat.js"
  */
 
-// Our server's figures are hardly newer.
+// Until our server has said how soon it may know more.
 const AGAIN_MS = 30_000;
 const PANEL_TIMEOUT_MS = 15_000;
 const MINUTE = 60_000;
@@ -25,6 +25,7 @@ export class Waiting {
   #isInSight = false;
   /** Our server knows that nobody comes soon, and says so in place of the first words. */
   #isInPlace = false;
+  #pause = AGAIN_MS;
 
   /**
    * @param {Chat} chat
@@ -60,21 +61,27 @@ export class Waiting {
   }
 
   async #tell() {
-    clearTimeout(this.#timer);
+    this.#plan();
     if (!this.#isInSight || this.signal.aborted) return;
     this.#show();
-    const waited = this.waited();
-    const figures = this.line.querySelector("[data-webchat-figures]");
-    const next = STAGES.map(([from]) => from - waited).filter((left) => left > 0);
-    const pause = Math.min(...next, figures ? AGAIN_MS : Infinity);
-    if (pause < Infinity) this.#timer = setTimeout(() => this.#tell(), pause);
-    if (!figures) return;
     const markup = await markupOf(this.host.takeRequest()).catch(() => "");
     const panel = new DOMParser().parseFromString(markup, "text/html");
     const known = panel.querySelector(".webchat-availability");
     this.#isInPlace = !!known?.hasAttribute("data-webchat-in-place");
-    write(figures, known?.textContent?.replace(/\s+/g, " ").trim() ?? "");
+    write(part(this.line, "figures"), known?.textContent?.replace(/\s+/g, " ").trim() ?? "");
     this.#show();
+    const seconds = Number(panel.querySelector("[data-ask-again]")?.getAttribute("data-ask-again"));
+    if (seconds) this.#pause = 1000 * seconds;
+    this.#plan();
+  }
+
+  /** Tells again when a stage begins, or our server may know more. */
+  #plan() {
+    clearTimeout(this.#timer);
+    if (!this.#isInSight || this.signal.aborted) return;
+    const waited = this.waited();
+    const next = STAGES.map(([from]) => from - waited).filter((left) => left > 0);
+    this.#timer = setTimeout(() => this.#tell(), Math.min(...next, this.#pause));
   }
 
   #show() {
