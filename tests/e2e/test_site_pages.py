@@ -57,8 +57,22 @@ def test_sign_in_refused_and_the_menu_are_accessible(page: Page, site: SiteServe
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     assert violations(page) == []
     assert not too_wide(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+    menu = page.locator("summary", has_text="Ada")
+    expect(menu).to_be_focused()
+    menu.press("Enter")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
+
+
+@pytest.mark.parametrize("context", [{"viewport": {"width": 1600, "height": 900}}], indirect=True)
+def test_the_art_of_the_home_page_is_whole_on_a_wide_screen(page: Page, site: SiteServer) -> None:
+    page.goto(site.url)
+    drawn, box = page.locator(".range").evaluate(
+        "(art) => [art.viewBox.baseVal.height * art.getScreenCTM().d, art.getBoundingClientRect().height]"
+    )
+    assert drawn <= box + 1  # a pixel of rounding
 
 
 def test_the_keyboard_can_skip_to_the_content(page: Page, site: SiteServer):

@@ -265,6 +265,10 @@ def test_a_line_says_where_reading_stopped(widget: Widget) -> None:
     expect(divider).to_have_count(1)
     marked = widget.messages.filter(has=widget.page.locator("[data-webchat-divider]:not([hidden])"))
     expect(marked).to_contain_text("First of two")
+    room = divider.evaluate(
+        "(e) => e.getBoundingClientRect().top - e.closest('li').previousElementSibling.getBoundingClientRect().bottom"
+    )
+    assert room >= 12  # pixels
     widget.send("I see")
     expect(divider).to_have_count(0)
 

@@ -233,6 +233,29 @@ def test_the_head_of_the_chat_does_not_grow_when_agents_join(widget: Widget) -> 
     assert presence.evaluate("(e) => e.scrollWidth <= e.clientWidth")  # nothing of it is cut off
 
 
+def test_buttons_and_fields_show_the_pointer_the_press_and_the_focus(widget: Widget) -> None:
+    widget.goto("/host/none/one/").open()
+    page, button, field = widget.page, widget.panel.locator("[data-webchat-submit]"), widget.field("name")
+    expect(field).to_be_focused()
+    # A soft ring; high contrast replaces it by the outline, which is transparent otherwise.
+    expect(field).to_have_css("box-shadow", re.compile(" 0px 0px 0px 3px$"))
+    expect(field).to_have_css("outline", re.compile(r"^rgba\(0, 0, 0, 0\) solid 2px"))
+    expect(button).to_have_css("filter", "none")
+    button.hover()
+    expect(button).to_have_css("filter", "brightness(0.9)")
+    expect(button).to_have_css("transform", "none")
+    page.mouse.down()
+    expect(button).to_have_css("transform", "matrix(0.97, 0, 0, 0.97, 0, 0)")
+    page.mouse.move(0, 0)  # not pressed after all
+    page.mouse.up()
+    expect(button).to_have_css("filter", "none")
+    field.focus()
+    page.keyboard.press("Shift+Tab")
+    minimise = widget.panel.locator("[data-webchat-close]")
+    expect(minimise).to_be_focused()
+    expect(minimise).to_have_css("outline-style", "solid")
+
+
 def test_no_box_of_the_panel_is_longer_than_it_looks(widget: Widget) -> None:
     """What only screen readers get lies in the boxes that scroll, and not below the panel."""
     widget.page.set_viewport_size({"width": 700, "height": 520})
