@@ -35,6 +35,7 @@ def test_from_the_question_to_the_end(widget: Widget) -> None:
     expect(widget.panel.locator("[data-webchat-typing]")).to_contain_text("Robin is typing…")
     widget.agent_says("On its way!")
     expect(widget.log.get_by_text("On its way!")).to_be_visible()
+    expect(widget.messages.last).to_have_css("animation-duration", "0.12s")
     expect(widget.panel.locator("[data-webchat-typing]")).to_be_hidden()
 
     widget.send("Thank you,\nRobin")
@@ -136,6 +137,9 @@ def test_minimised_it_counts_and_stays_minimised_on_the_next_page(widget: Widget
 def test_the_chat_in_a_page(widget: Widget) -> None:
     widget.goto("/support/")
     expect(widget.form).to_have_count(0)
+    box = widget.panel.bounding_box()
+    assert box
+    assert box["height"] < 400  # a sentence and a button, and no empty room for a chat
     widget.panel.get_by_role("link", name="Chat with us").click()
     widget.fill().submit()
     widget.expect_connected()

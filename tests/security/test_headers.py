@@ -9,8 +9,9 @@ import sys
 
 import pytest
 from csp.exceptions import CSPNonceError
+from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 
 from config.middleware import HeadersMiddleware, PolicyMiddleware
 from tests.security.addresses import every_address
@@ -309,3 +310,20 @@ def test_the_previous_secret_key_still_counts_while_it_is_rotated():
         "x ['the-old-key'"
     )
     assert "BadSignature" in run("-c", code).stderr
+
+
+def test_an_answer_to_head_has_no_body_and_the_length_of_one():
+    """Asked without Django's test client, which takes the body away itself."""
+    answers = {}
+
+    def start_response(status, headers):
+        answers[method] = (status, dict(headers))
+
+    bodies = {}
+    for method in ("GET", "HEAD"):
+        environ = RequestFactory().generic(method, "/health/live").environ
+        bodies[method] = b"".join(WSGIHandler()(environ, start_response))
+    assert bodies["GET"]
+    assert bodies["HEAD"] == b""
+    assert answers["HEAD"][0] == answers["GET"][0] == "200 OK"
+    assert answers["HEAD"][1]["Content-Length"] == str(len(bodies["GET"]))
