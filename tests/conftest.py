@@ -21,6 +21,7 @@ from tests.support.sandbox import SandboxServer
 from webchat import clock
 from webchat.models.copies import forget_copies
 from webchat.protection.outage import breaker
+from webchat.statistics.counters import counters
 
 # Everywhere the same examples and no deadline, as Hypothesis itself does it where CI is set.
 hypothesis_settings.register_profile("tests", hypothesis_settings.get_profile("ci"))
@@ -46,10 +47,13 @@ def sandbox(sandbox_server: SandboxServer, settings) -> SandboxServer:
 
 
 @pytest.fixture(autouse=True)
-def nothing_of_another_test_is_remembered() -> None:
-    """A process remembers for a second what the outage's row and the webchats say."""
+def nothing_of_another_test_is_remembered() -> Iterator[None]:
+    """A process remembers for a second what the outage's row and the webchats say, and for some what it has counted."""
     breaker.forget()
     forget_copies()
+    counters.forget()
+    yield
+    counters.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ class WebchatConfig(AppConfig):
 
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in, user_logged_out
+        from django.core.signals import request_finished
         from django.db.models.signals import post_delete, post_migrate, post_save, pre_delete
 
         from webchat import checks, groups
@@ -22,11 +23,13 @@ class WebchatConfig(AppConfig):
         from webchat.models.session import protect_open_channel
         from webchat.models.webchat import protect_used_webchat
         from webchat.protection.refusals import forget_refusal_of_saved
+        from webchat.statistics.counters import counters
 
         checks.register_checks()
         post_migrate.connect(groups.after_migrate, sender=self)
         register_mail(mail.KIND, mail.write_mail)
         register_mail(transcript.KIND, transcript.write_transcript)
+        request_finished.connect(counters.flush_when_due)
         user_logged_in.connect(accounts.end_chats_at_sign_in)
         user_logged_out.connect(accounts.end_chats_at_sign_out)
         post_save.connect(accounts.end_chats_of_saved_user, sender=settings.AUTH_USER_MODEL)

@@ -18,8 +18,8 @@ _ALERT = Limit("alert", 1, 600)
 def note_refusal(error: Exception, webchat: str = "") -> None:
     """Logs what a refused visitor met, if it is of interest: a limit, an unreachable Twilio, a session not theirs."""
     match error:
-        case ChatRefused(code=Code.TOO_MANY):
-            logger.warning("limit_hit", webchat=webchat)
+        case ChatRefused(code=Code.TOO_MANY, limit=limit):
+            logger.warning("limit_hit", webchat=webchat, limit=limit)
         case ChatRefused(code=Code.FORM_EXPIRED | Code.PROOF_NEEDED | Code.TOO_EARLY as code):
             logger.warning("script_suspected", webchat=webchat, code=code.value.code)
         case ChatRefused(code=Code.BUSY, reason=reason):

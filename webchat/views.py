@@ -46,7 +46,9 @@ from webchat.hours import state_of, takes_messages
 from webchat.messages.take import leave_message
 from webchat.models import ChatSession, Message, Rating, Webchat, WhenNobody
 from webchat.models.copies import webchat_named
+from webchat.models.counts import Event
 from webchat.protection import form_keys, proof_of_work
+from webchat.statistics.counters import counters
 from webchat.visitors import Visitor, mark_of, page_secret, remember, visitor_of
 
 CHATS_ON_A_PAGE = 20
@@ -291,10 +293,24 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
         context["asks_for_rating"] = (
             template == "webchat/page.html" and context["unrated"] and should_ask_for_rating(context["unrated"])
         )
+    if event := _shown(context):
+        counters.count(webchat.pk, event)
     if context["state"] == "form" and not begun and not context["offered"]:
         # Whoever sat here before may have kept a copy of the cookie.
         visitor = visitor.with_new_key()
     return _render(request, template, visitor, context)
+
+
+def _shown(context: dict[str, Any]) -> Event | None:
+    """What the statistics count of a panel that is shown."""
+    if context["state"] == "form":
+        return Event.OPENED
+    if context["state"] not in ("closed", "message"):
+        return None
+    if not context["hours"].is_open:
+        return Event.CLOSED
+    availability = context["availability"]
+    return Event.NOBODY if availability is not None and availability.nobody_is_there else None
 
 
 def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: ChatSession | None) -> dict[str, Any]:

@@ -26,3 +26,6 @@ def test_starts_under_way_are_finished(tmp_path: Path):
             site.process.send_signal(signal.SIGTERM)
             assert Counter(start.result().status_code for start in starts) == {201: STARTS}
         assert site.process.wait(60) == 0
+        # What the processes had counted is kept, too.
+        counts = site.shell("print({row.name: row.number for row in HourlyCount.objects.all()})")
+    assert "'started': 12" in counts, counts

@@ -17,7 +17,8 @@ from webchat.chats import worker
 from webchat.fields.lookups import matches_one_user, offered_lookups
 from webchat.mail import send_due
 from webchat.messages.task import make_due_tasks
-from webchat.models import ChatSession, Message, OutgoingMail, RetiredKey, Webchat
+from webchat.models import ChatSession, HourlyCount, Message, OutgoingMail, RetiredKey, Webchat
+from webchat.models.counts import Event, hour_of
 from webchat.models.session import new_identity
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +47,9 @@ def webchat() -> Webchat:
     OutgoingMail.objects.bulk_create(
         OutgoingMail(key=str(number), kind="x", due_at=None, created_at=at) for number, at, told in rows if told
     )
+    HourlyCount.objects.bulk_create(
+        HourlyCount(webchat=webchat, hour=hour_of(now) - number, name=Event.OPENED, number=1) for number in range(ROWS)
+    )
     RetiredKey.objects.bulk_create(RetiredKey(key=str(number), retired_at=now) for number in range(ROWS))
     count_rows()
     return webchat
@@ -68,7 +72,7 @@ def test_retention_reads_what_is_not_blanked_yet(webchat):
     with plans() as found:
         worker.prune()
     assert found.of_whole(*TABLES, RetiredKey._meta.db_table) == []
-    for index in ("webchat_session_told", "webchat_message_told", "webchat_mail_done"):
+    for index in ("webchat_hourly_count_hour", "webchat_session_told", "webchat_message_told", "webchat_mail_done"):
         assert found.use(index), index
 
 

@@ -66,7 +66,7 @@ def test_a_queue_for_twilio_that_is_too_long_is_refused():
 def test_who_takes_several_takes_all_or_none():
     wide, narrow = Limit("wide", 3, 60), Limit("narrow", 1, 60)
     assert limits.take_each((wide, "ada"), (narrow, "ada")) is None
-    assert [limits.take_each((wide, "ada"), (narrow, "ada")) for _ in range(5)] == [60] * 5
+    assert [limits.take_each((wide, "ada"), (narrow, "ada")) for _ in range(5)] == [(60, "narrow")] * 5
     assert [wide.take("ada") for _ in range(3)] == [None, None, 20]
 
 
@@ -221,10 +221,10 @@ def test_a_prefix_that_one_customer_has_is_not_65536_addresses():
         answers = [
             limits.take_each(*limits.by_network(limit, f"2001:db8:1:{number:x}::/64")) for number in range(4 * 3 + 1)
         ]
-        assert answers == [None] * 12 + [5]
+        assert answers == [None] * 12 + [(5, "test:48")]
         assert limits.take_each(*limits.by_network(limit, "2001:db8:2::/64")) is None
         # One network of it has no more than an IPv4 address.
-        assert [limits.take_each(*limits.by_network(limit, "2001:db8:3::/64")) for _ in range(4)][3] == 20
+        assert [limits.take_each(*limits.by_network(limit, "2001:db8:3::/64")) for _ in range(4)][3] == (20, "test")
         assert len(limits.by_network(limit, "192.0.2.1")) == 1
 
 

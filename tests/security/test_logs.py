@@ -238,7 +238,7 @@ EVENTS = [
     (host_refused, "host_refused", {}),
     (request_refused, "request_refused", {"reason": "TooManyFieldsSent"}),
     (webhook_refused, "webhook_refused", {}),
-    (limit_hit, "limit_hit", {"webchat": "support"}),
+    (limit_hit, "limit_hit", {"webchat": "support", "limit": "start:browser"}),
     (limit_hit_on_the_page, "limit_hit", {"webchat": "support"}),
     (session_refused, "session_refused", {}),
     (login_failed, "login_failed", {}),
@@ -376,7 +376,7 @@ def test_each_event_of_a_chat_is_in_the_runbook():
         "chat_not_started", "breaker_opened", "breaker_closed", "chat_abandoned", "question_not_sent", "channel_not_closed",
         "extra_channel_not_closed", "pruned", "chat_started", "chat_ended", "chat_overtaken", "chat_moved_to_address",
         "page_without_chat", "question_left_to_worker", "left_to_worker", "database_failed", "work_not_done",
-        "chat_rated", "answer_not_looked_for", "message_left", "task_made", "task_not_made", "task_given_up", "queue_not_read", "chat_forgotten", "chat_not_forgotten",
+        "chat_rated", "counts_not_kept", "answer_not_looked_for", "message_left", "task_made", "task_not_made", "task_given_up", "queue_not_read", "chat_forgotten", "chat_not_forgotten",
         "message_forgotten", "message_not_forgotten",
     }  # fmt: skip
     code = "".join(path.read_text() for path in (ROOT / "webchat").rglob("*.py"))

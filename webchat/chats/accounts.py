@@ -28,6 +28,7 @@ from webchat.forms.form import PreEngagementForm
 from webchat.models import ChatSession, Message, Rating, RetiredKey, Webchat
 from webchat.models.session import ChatSessionQuerySet, account_seal
 from webchat.protection.outage import passage
+from webchat.statistics.counters import count_end
 from webchat.visitors import Visitor, cookie_of, visitor_of
 
 logger = structlog.get_logger(__name__)
@@ -161,7 +162,7 @@ def let_go_of_deleted_user(sender: object, instance: AbstractBaseUser, **kwargs:
     """Ends the chats and forgets what they were told; deletes the messages. The rows of chats stay, without their user,
     until Twilio has closed them."""
     theirs = ChatSession.objects.filter(user_id=instance.pk)
-    _log(theirs.end(EndedBy.ACCOUNT))
+    _note(theirs.end(EndedBy.ACCOUNT))
     theirs.forget_answers()
     Rating.objects.filter(session__user_id=instance.pk).update(comment="")
     Message.objects.filter(user_id=instance.pk).delete()
@@ -171,7 +172,7 @@ def end_chats_without_account(sessions: ChatSessionQuerySet) -> int:
     """Ends those whose account is deleted, deactivated, or has another password than when they began. Returns how many."""
     begun = sessions.unfinished().exclude(account="").select_related("user").defer("answers", "consents")
     lost = [session.pk for session in begun if not session.has_its_account]
-    return _log(ChatSession.objects.filter(pk__in=lost).end(EndedBy.ACCOUNT)) if lost else 0
+    return _note(ChatSession.objects.filter(pk__in=lost).end(EndedBy.ACCOUNT)) if lost else 0
 
 
 def end_chats_of_retired_keys() -> int:
@@ -179,10 +180,13 @@ def end_chats_of_retired_keys() -> int:
     a sign-in and not taken in time."""
     not_taken = ChatSession.objects.filter(offered_until__lte=database_now())
     retired = ChatSession.objects.filter(owner__in=RetiredKey.objects.values("key"), offered_until=None)
-    return _log(not_taken.end(EndedBy.SIGN_IN) + retired.end(EndedBy.LOGOUT))
+    return _note(not_taken.end(EndedBy.SIGN_IN) + retired.end(EndedBy.LOGOUT))
 
 
-def _log(ended: int) -> int:
+def _note(ended: list[ChatSession]) -> int:
+    """How many they are."""
+    for session in ended:
+        count_end(session)
     if ended:
-        logger.info("chats_of_account_ended", counts=str(ended))
-    return ended
+        logger.info("chats_of_account_ended", counts=str(len(ended)))
+    return len(ended)

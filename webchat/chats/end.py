@@ -11,6 +11,7 @@ from webchat.errors import ChatRefused
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
 from webchat.protection.outage import passage
+from webchat.statistics.counters import count_end
 
 logger = structlog.get_logger(__name__)
 
@@ -21,6 +22,10 @@ Status = ChatSession.Status
 LOOK = timedelta(minutes=15)
 # So long a channel that these credentials do not find is tried again: they may be another account's by mistake.
 OTHER_ACCOUNT = timedelta(days=1)
+_OF_AN_END = [
+    "status", "identity", "channel_sid", "lease_until", "started_at", "answered_at", "messages_told", "ended_at", "ended_by",
+    "close_pending",
+]  # fmt: skip
 CLOSE_SECONDS = 1  # that a visitor waits for the close at Twilio; what takes longer is left to the worker
 
 
@@ -36,11 +41,10 @@ def end_here(session: ChatSession, by: EndedBy) -> bool:
     which closes what it opens."""
     unfinished = ChatSession.objects.unfinished().filter(pk=session.pk)
     ends_now = unfinished.update(status=Status.ENDED, ended_at=database_now(), ended_by=by, close_pending=True)
+    session.refresh_from_db(fields=_OF_AN_END)
     if ends_now:
         logger.info("chat_ended", session=str(session.pk), by=by)
-    session.refresh_from_db(
-        fields=["status", "identity", "channel_sid", "lease_until", "ended_at", "ended_by", "close_pending"]
-    )
+        count_end(session)
     is_being_started = not session.channel_sid and session.lease_until > database_now()
     return bool(ends_now) and not is_being_started
 
@@ -101,4 +105,6 @@ def note_end(session: ChatSession) -> None:
     """The channel was closed there, by the agent or by Flex."""
     running = ChatSession.objects.running().filter(pk=session.pk)
     if running.update(status=Status.ENDED, ended_at=database_now(), ended_by=EndedBy.AGENT):
+        session.refresh_from_db(fields=_OF_AN_END)
         logger.info("chat_ended", session=str(session.pk), by=EndedBy.AGENT)
+        count_end(session)

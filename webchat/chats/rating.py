@@ -12,8 +12,10 @@ from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.models import ChatSession, Rating, Webchat
+from webchat.models.counts import Event
 from webchat.models.rating import MAY_CHANGE, MAY_RATE
 from webchat.protection.outage import passage
+from webchat.statistics.counters import counters
 from webchat.visitors import Visitor
 
 logger = structlog.get_logger(__name__)
@@ -47,12 +49,16 @@ def rate_chat(session: ChatSession, score: int, comment: str) -> Rating:
         raise ChatRefused(Code.RATING_OVER)
     told = {"score": score, "comment": comment}
     with transaction.atomic():
-        rating, is_new = Rating.objects.get_or_create(session=session, defaults=told)
+        rating, is_new = Rating.objects.select_for_update().get_or_create(session=session, defaults=told)
+        before = rating.score
+        if not is_new:
+            changed = Rating.objects.filter(pk=session.pk, rated_at__gt=database_now() - MAY_CHANGE).update(**told)
+            if not changed:
+                raise ChatRefused(Code.RATING_OVER)
+            rating.score, rating.comment = score, comment
     if not is_new:
-        changed = Rating.objects.filter(pk=session.pk, rated_at__gt=database_now() - MAY_CHANGE).update(**told)
-        if not changed:
-            raise ChatRefused(Code.RATING_OVER)
-        rating.score, rating.comment = score, comment
+        counters.count(session.webchat_id, Event(f"rated_{before}"), -1, rating.rated_at)
+    counters.count(session.webchat_id, Event(f"rated_{score}"), 1, rating.rated_at)
     logger.info("chat_rated", session=str(session.pk))
     return rating
 

@@ -24,14 +24,16 @@ from webchat.chats import end
 from webchat.chats.accounts import require_same_user
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
-from webchat.flex import Channel, Deadline, FlexError, gateway_for
+from webchat.flex import Channel, Deadline, FlexError, failure_of, gateway_for
 from webchat.forms.form import Answers, PreEngagementForm
 from webchat.forms.submit import bind_form, read_key, take_answers
 from webchat.hours import closed_in_words, state_of, was_open_in_time
 from webchat.models import ChatSession, Webchat
+from webchat.models.counts import Event
 from webchat.models.session import LEASE, account_seal, new_identity
 from webchat.protection import form_keys, limits, refusals
 from webchat.protection.outage import breaker, bulkhead
+from webchat.statistics.counters import count_refusal, counters
 from webchat.visitors import Visitor
 
 logger = structlog.get_logger(__name__)
@@ -61,6 +63,16 @@ def submit(
     whether this call started it. Raises ChatRefused; FormInvalid, which is one, has the form with what is wrong. Then
     the same form may be sent again, unless the refusal's code says otherwise.
     """
+    try:
+        return _submit(request, webchat, visitor, data, identity)
+    except ChatRefused as refused:
+        count_refusal(webchat, refused)
+        raise
+
+
+def _submit(
+    request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Mapping[str, Any], identity: str
+) -> tuple[ChatSession, bool]:
     key = identity or read_key(request, data)
     try:
         require_open(webchat, SHOWN_WITH_TOKEN if identity else form_keys.shown_at(key, visitor))
@@ -123,10 +135,14 @@ def start(
 
 def start_in_turn(session: ChatSession, visitor: Visitor) -> None:
     """Another attempt at a start that found no turn, with the answers that it was sent with. Raises ChatRefused."""
-    require_open(session.webchat, session.created_at)
-    if not session.begin_attempt():
-        raise ChatRefused(Code.IN_PROGRESS)
-    carry_out(Attempt(session), session.webchat, visitor)
+    try:
+        require_open(session.webchat, session.created_at)
+        if not session.begin_attempt():
+            raise ChatRefused(Code.IN_PROGRESS)
+        carry_out(Attempt(session), session.webchat, visitor)
+    except ChatRefused as refused:
+        count_refusal(session.webchat, refused)
+        raise
 
 
 def carry_out(attempt: Attempt, webchat: Webchat, visitor: Visitor) -> None:
@@ -259,8 +275,10 @@ def activate(session: ChatSession, channel: Channel) -> None:
         started_at=now,
         lease_until=now + LEASE,  # for the question
         failure="",
+        failure_code="",
     ):
         give_up(session, channel)
+    counters.count(session.webchat_id, Event.STARTED)
     logger.info("chat_started", session=str(session.pk))
 
 
@@ -280,7 +298,7 @@ def note_failure(attempt: Attempt, failure: str, *, is_certain: bool) -> None:
     """Where no channel can be there, the same submit may be tried again at once; where Twilio may still be making one,
     only when the lease is over."""
     session = attempt.session
-    changes: dict[str, Any] = {"failure": failure[:200]}
+    changes: dict[str, Any] = {"failure": failure[:200], "failure_code": failure_of(failure)}
     if is_certain:
         changes["lease_until"] = database_now()
         if not attempt.in_doubt:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -23,12 +23,14 @@ from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
 from webchat.clock import database_now
 from webchat.conf import conf
-from webchat.flex import FlexError, gateway_for
-from webchat.models import ChatSession, Message, OutgoingMail, Rating, RetiredKey, Webchat
+from webchat.flex import Failure, FlexError, gateway_for
+from webchat.models import ChatSession, HourlyCount, Message, OutgoingMail, Rating, RetiredKey, Webchat
+from webchat.models.counts import HOUR, Event, hour_of
 from webchat.models.due import BATCH, Stop, never, take_due
 from webchat.models.session import LEASE, ChatSessionQuerySet
 from webchat.protection import limits
 from webchat.protection.outage import breaker
+from webchat.statistics.counters import counters
 
 logger = structlog.get_logger(__name__)
 
@@ -44,6 +46,8 @@ HOLD = timedelta(seconds=30)
 HOLD_TO_ERASE = timedelta(minutes=50)
 # How long a retired key is remembered: far longer than a start takes.
 KEYS_RETIRED = timedelta(days=1)
+# How long the statistics' numbers are kept.
+COUNTS_KEPT = timedelta(days=400)
 # Rows in one statement, short enough for everybody else.
 PRUNE_BATCH = 500
 # Work that ends or deletes most of all chats, and at least so many, more likely goes by a wrong clock than by a right one:
@@ -65,7 +69,14 @@ def jobs(*, allow_most: bool = False) -> dict[str, Callable[[Stop], int]]:
         "age": lambda stop: end_old_chats(stop, allow_most=allow_most),
         "closes": close_channels,
         "looks": lambda stop: end_chats_over(stop, allow_most=allow_most),
+        "counts": keep_counts,
     }
+
+
+def keep_counts(_stop: Stop = never) -> int:
+    """What this process has counted. No sessions are looked after."""
+    counters.flush()
+    return 0
 
 
 def pass_once(*, allow_most: bool = False) -> int:
@@ -91,7 +102,10 @@ def settle(session: ChatSession) -> None:
     if channel:
         gateway.close(channel.sid)
     failure = "abandoned, channel closed" if channel else "abandoned"
-    if session.change_attempt(status=Status.FAILED, failure=failure):
+    counted = bool(session.failure)  # by the request that met it
+    if session.change_attempt(status=Status.FAILED, failure=failure, failure_code=Failure.ABANDONED):
+        if not counted:
+            counters.count(session.webchat_id, Event.FAILED_ABANDONED)
         logger.info("chat_abandoned", session=str(session.pk), reason=failure)
 
 
@@ -198,8 +212,8 @@ class _Due:
     rows: QuerySet[Any]
     among: QuerySet[Any]
     column: str
-    before: datetime
-    waits: timedelta
+    before: Any  # of the column's type, as `waits` is of its differences
+    waits: Any
 
     def is_plausible(self) -> bool:
         """False, and said to staff, when they are most of all, and more have come due than in the worker's pauses."""
@@ -231,7 +245,17 @@ def prune(stop: Stop = never, *, allow_most: bool = False) -> int:
     old_left = left.filter(received_at__lt=rows_end)
     old_mail = OutgoingMail.objects.filter(due_at=None, created_at__lt=answers_end)
     old_keys = RetiredKey.objects.filter(retired_at__lt=now - KEYS_RETIRED)
+    counts_end = hour_of(now - COUNTS_KEPT)
+    old_counts = HourlyCount.objects.filter(hour__lt=counts_end)
     dues = (
+        _Due(
+            "counts past their retention",
+            old_counts,
+            HourlyCount.objects.all(),
+            "hour",
+            counts_end,
+            WAITS_TO_PRUNE // HOUR,
+        ),
         _Due("chats past their retention", old, sessions, "created_at", rows_end, WAITS_TO_PRUNE),
         _Due("messages past their retention", old_left, left, "received_at", rows_end, WAITS_TO_PRUNE),
         _Due("answers past their retention", old_told, told, "created_at", answers_end, WAITS_TO_PRUNE),
@@ -252,6 +276,7 @@ def prune(stop: Stop = never, *, allow_most: bool = False) -> int:
         "mails": _in_batches(old_mail, _delete, stop),
         "limits": limits.forget_past(),
         "retired keys": _in_batches(old_keys, _delete, stop),
+        "counts": _in_batches(old_counts, _delete, stop),
     }
     if any(done.values()):
         logger.info("pruned", counts=", ".join(f"{count} {name}" for name, count in done.items()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from webchat.flex.client import BoundedHttpClient, bounded_http
-from webchat.flex.gateway import Channel, Destination, Engagement, FlexError, Gateway
+from webchat.flex.gateway import Channel, Destination, Engagement, Failure, FlexError, Gateway, failure_of
 from webchat.flex.http import Deadline
 from webchat.flex.web_chats import WebChats
 
@@ -15,8 +15,10 @@ __all__ = [
     "Deadline",
     "Destination",
     "Engagement",
+    "Failure",
     "FlexError",
     "Gateway",
+    "failure_of",
     "gateway_for",
 ]
 

@@ -16,7 +16,9 @@ from webchat.forms.message_form import MessageForm
 from webchat.forms.submit import bind_form, read_key, take_answers
 from webchat.messages import mail
 from webchat.models import Message, Webchat
+from webchat.models.counts import Event
 from webchat.protection import form_keys, limits
+from webchat.statistics.counters import count_refusal, counters
 from webchat.visitors import Visitor
 
 logger = structlog.get_logger(__name__)
@@ -30,6 +32,16 @@ def leave_message(
     A form that was shown while the chat was closed may be sent after it has opened. Returns the message, and whether
     this call made it. Raises ChatRefused; FormInvalid, which is one, has the form with what is wrong.
     """
+    try:
+        return _leave_message(request, webchat, visitor, data)
+    except ChatRefused as refused:
+        count_refusal(webchat, refused)
+        raise
+
+
+def _leave_message(
+    request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Mapping[str, Any]
+) -> tuple[Message, bool]:
     if not webchat.takes_messages:
         raise ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.closed_text))
     form = bind_form(MessageForm, request, webchat, visitor, data)
@@ -58,6 +70,7 @@ def leave_message(
             mail.queue_for_staff(message)
     except IntegrityError:
         return _earlier(message), False
+    counters.count(webchat.pk, Event.MESSAGE)
     logger.info("message_left", message_id=str(message.pk), webchat=webchat.slug)
     return message, True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webchat.models.counts import HourlyCount
 from webchat.models.field import PreEngagementField
 from webchat.models.hours import OpeningHours, Span, SpecialDay
 from webchat.models.mail import OutgoingMail
@@ -18,6 +19,7 @@ __all__ = [
     "ChatSession",
     "ChatWord",
     "Closure",
+    "HourlyCount",
     "LimitCounter",
     "Message",
     "OpeningHours",

@@ -81,14 +81,20 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         """The running ones, and those that are being started."""
         return self.filter(status__in=(ChatSession.Status.STARTING, ChatSession.Status.ACTIVE))
 
-    def end(self, by: str) -> int:
-        """Ends those that are unfinished, in one statement. Their channels remain to be closed by the worker: at once, but
+    def end(self, by: str) -> list[ChatSession]:
+        """Ends those that are unfinished, and returns them. Their channels remain to be closed by the worker: at once, but
         where a start is under way, which closes what it opens."""
         now = database_now()
         lease = Case(When(status=ChatSession.Status.ACTIVE, then=Value(now)), default=F("lease_until"))
-        return self.unfinished().update(
-            status=ChatSession.Status.ENDED, ended_at=now, ended_by=by, close_pending=True, lease_until=lease
-        )
+        with transaction.atomic():
+            mine = self.unfinished().order_by().select_for_update(of=("self",))
+            ended = list(mine.only("webchat", "started_at", "answered_at", "messages_told"))
+            ChatSession.objects.filter(pk__in=[session.pk for session in ended]).update(
+                status=ChatSession.Status.ENDED, ended_at=now, ended_by=by, close_pending=True, lease_until=lease
+            )
+        for session in ended:
+            session.ended_at, session.ended_by = now, by
+        return ended
 
     def forget_answers(self) -> int:
         """Blanks what people told the form, for staff's search too. The rows are not chosen by what it changes."""
@@ -189,6 +195,8 @@ class ChatSession(models.Model):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=1)
     lease_until = models.DateTimeField(_("attempt ends by"))
     failure = models.CharField(_("last failure"), max_length=200, blank=True)
+    # The same as the statistics count it: a Failure.
+    failure_code = models.CharField(_("kind of the failure"), max_length=20, blank=True, db_default="")
 
     identity = models.CharField(_("identity"), max_length=256, unique=True, default=new_identity, editable=False)
     channel_sid = models.CharField(_("channel SID"), max_length=34, blank=True, db_index=True)
@@ -208,6 +216,9 @@ class ChatSession(models.Model):
     words_known = models.BooleanField(default=False, db_default=False, editable=False)
 
     created_at = models.DateTimeField(_("created"), default=database_now, editable=False, db_index=True)
+    # Where Twilio tells of messages: that it does, and when the first was an agent's.
+    messages_told = models.BooleanField(default=False, db_default=False, editable=False)
+    answered_at = models.DateTimeField(_("first answered"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     # Whether an agent wrote something, of one that is over. Null: Twilio was not asked yet.
     answered = models.BooleanField(null=True, editable=False)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import F, Q
@@ -56,20 +56,29 @@ class Limit:
 
     def take(self, key: str) -> int | None:
         """Takes one from the key's allowance: None. Or says in how many seconds there will be one."""
-        return take_each((self, key))
+        empty = take_each((self, key))
+        return empty and empty.seconds
 
 
-def take_each(*wanted: tuple[Limit, str]) -> int | None:
-    """Takes one from each allowance: None. Or takes none, and says in how many seconds to try again."""
+class Empty(NamedTuple):
+    """An allowance that is empty: in how many seconds to try again, and the name of its limit."""
+
+    seconds: int
+    limit: str
+
+
+def take_each(*wanted: tuple[Limit, str]) -> Empty | None:
+    """Takes one from each allowance: None. Or takes none, and says which is empty for the longest time."""
     now = database_now().timestamp()
     limits = {limit.row(key): limit for limit, key in wanted}
     taken = _advance(now, limits)
     if taken.keys() == limits.keys():
         return None
     _undo(now, {row: limits[row] for row in taken})
-    empty = LimitCounter.objects.filter(key__in=limits.keys() - taken.keys())
-    room_at = max(empty.values_list("room_at", flat=True), default=now)
-    return max(1, math.ceil(room_at - now))
+    missed = limits.keys() - taken.keys()
+    empty = LimitCounter.objects.filter(key__in=missed).values_list("room_at", "key")
+    room_at, row = max(empty, default=(now, min(missed)))
+    return Empty(max(1, math.ceil(room_at - now)), limits[row].name)
 
 
 def give_back(*taken: tuple[Limit, str]) -> None:
@@ -165,39 +174,41 @@ def try_again_in(seconds: int) -> str:
     }
 
 
-def _too_many_chats(wait: int) -> ChatRefused:
-    detail = f"{_('Too many chats were started from here.')} {try_again_in(wait)}"
-    return ChatRefused(Code.TOO_MANY, detail, retry_after=wait)
+def _too_many_chats(empty: Empty) -> ChatRefused:
+    detail = f"{_('Too many chats were started from here.')} {try_again_in(empty.seconds)}"
+    return ChatRefused(Code.TOO_MANY, detail, retry_after=empty.seconds, limit=empty.limit)
 
 
 def take_start(webchat: Webchat, visitor: Visitor) -> None:
     """Counts one start. Raises ChatRefused(TOO_MANY), with the seconds after which there is room again."""
-    if wait := _take_of_webchat("start", webchat, visitor):
-        raise _too_many_chats(wait)
+    if empty := _take_of_webchat("start", webchat, visitor):
+        raise _too_many_chats(empty)
 
 
 def take_message(webchat: Webchat, visitor: Visitor) -> None:
     """Counts one message that is left, by the limits of starts: neither gets room by the other. Raises
     ChatRefused(TOO_MANY)."""
-    if wait := _take_of_webchat("message", webchat, visitor):
-        detail = f"{_('Too many messages were left from here.')} {try_again_in(wait)}"
-        raise ChatRefused(Code.TOO_MANY, detail, retry_after=wait)
+    if empty := _take_of_webchat("message", webchat, visitor):
+        detail = f"{_('Too many messages were left from here.')} {try_again_in(empty.seconds)}"
+        raise ChatRefused(Code.TOO_MANY, detail, retry_after=empty.seconds, limit=empty.limit)
 
 
-def _take_of_webchat(what: str, webchat: Webchat, visitor: Visitor) -> int | None:
+def _take_of_webchat(what: str, webchat: Webchat, visitor: Visitor) -> Empty | None:
     """The cap of a day counts each kind for itself."""
     if not are_on():
         return None
     wanted = [*by_place(PER_BROWSER, PER_ADDRESS, visitor), (PER_WEBCHAT, str(webchat.pk))]
     if visitor.user_id:
         wanted.append((PER_USER, str(visitor.user_id)))
-    return take_day(f"{what}:day:{webchat.pk}", webchat.daily_cap) or take_each(*wanted)
+    if wait := take_day(f"{what}:day:{webchat.pk}", webchat.daily_cap):
+        return Empty(wait, "day")
+    return take_each(*wanted)
 
 
 def take_retry(webchat: Webchat, visitor: Visitor) -> None:
     """Counts a further attempt at a start, as many as it gets. Raises ChatRefused(TOO_MANY)."""
-    if are_on() and (wait := take_each(*_retry(webchat, visitor))):
-        raise _too_many_chats(wait)
+    if are_on() and (empty := take_each(*_retry(webchat, visitor))):
+        raise _too_many_chats(empty)
 
 
 def give_retry_back(webchat: Webchat, visitor: Visitor) -> None:
@@ -214,8 +225,9 @@ def take_guess(answers: Mapping[str, str], network: str) -> None:
     """Counts a try at a members-only form, given by user lookup, before it is looked up: by address, alone and
     with each value.
     Raises ChatRefused(TOO_MANY) the same way whether the values are anybody's or not."""
-    if are_on() and (wait := take_each(*_guess(answers, network))):
-        raise ChatRefused(Code.TOO_MANY, _("Too many tries. Please wait a while and try again."), retry_after=wait)
+    if are_on() and (empty := take_each(*_guess(answers, network))):
+        text = _("Too many tries. Please wait a while and try again.")
+        raise ChatRefused(Code.TOO_MANY, text, retry_after=empty.seconds, limit=empty.limit)
 
 
 def give_guess_back(answers: Mapping[str, str], network: str) -> None:
