@@ -14,14 +14,16 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from webchat.audit import note_webhook
+from webchat.chats.answer import note_message
 from webchat.chats.end import look_again, note_end
 from webchat.chats.facts import facts_for_agents
 from webchat.conf import conf
 from webchat.flex.gateway import is_sid
 from webchat.flex.signatures import is_from_twilio
+from webchat.flex.webhook_settings import MESSAGE_EVENT
 from webchat.models import ChatSession, Webchat
 
-# The parameters that are read of an event.
+# The parameters that are read of a state event.
 _READ = ("AccountSid", "EventType", "ConversationSid", "StateTo")
 _ENDED = ("onConversationStateUpdated", "closed")
 # What a state event consists of. A signature covers names and values as one text without anything in between, so that
@@ -74,12 +76,14 @@ class TwilioWebhook(View):
 
 class ConversationsWebhook(TwilioWebhook):
     """An event may only move a session forward, so repeated and reordered ones do no harm; unknown events and chats are
-    answered 200, so that Twilio does not send them again. An end that has more in it than a state event of Twilio's is no
+    answered 200, so that Twilio does not send them again. Of a message its author alone is read. An end that has more in it than a state event of Twilio's is no
     proof: the worker asks Twilio."""
 
-    reads = _READ
+    reads = (*_READ, "Author")
 
     def take(self, said: dict[str, str], form: QueryDict) -> HttpResponse:
+        if said["EventType"] == MESSAGE_EVENT and (session := running_in(said["ConversationSid"])):
+            note_message(session, said["Author"])
         has_ended = (said["EventType"], said["StateTo"]) == _ENDED
         if has_ended and (session := running_in(said["ConversationSid"])):
             if is_state_event(form):

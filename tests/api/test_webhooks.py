@@ -7,9 +7,11 @@ import hashlib
 import hmac
 import itertools
 import threading
+from datetime import timedelta
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.db import connection
 from django.http import QueryDict
@@ -19,8 +21,9 @@ from tests.support.factories import ANSWERS, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat.chats import worker
 from webchat.chats.end import end_chat
-from webchat.models import ChatSession
+from webchat.models import ChatSession, HourlyCount
 from webchat.sandbox import account
+from webchat.statistics.counters import counters
 from webchat.webhooks import ConversationsWebhook
 
 pytestmark = pytest.mark.django_db
@@ -237,3 +240,65 @@ def test_any_changed_byte_is_refused(part):
             if part == "query" and (not parts["query"].isascii() or b"#" in parts["query"]):
                 continue
             assert deliver(parts["body"], parts["query"].decode("latin-1"), parts["signature"]) == 403, (at, changed)
+
+
+# --- The first answer --------------------------------------------------------------------------------------------------
+
+
+def message_of(session, author, **values):
+    return {
+        "EventType": "onMessageAdded",
+        "AccountSid": account.ACCOUNT_SID,
+        "ConversationSid": session.channel_sid,
+        "Author": author,
+        "Body": "secret words",
+        "Index": "3",
+        **values,
+    }
+
+
+def test_the_first_answer_is_the_agents_first_words(session, settings, log, django_assert_num_queries):
+    with time_machine.travel(session.started_at + timedelta(seconds=45), tick=False) as clock:
+        for author in (session.identity, "Website", "system", ""):
+            assert post(Client(), settings, message_of(session, author)).status_code == 200
+        session.refresh_from_db()
+        assert (session.messages_told, session.answered_at) == (True, None)
+        post(Client(), settings, message_of(session, "agent_robin"))
+        clock.shift(60)
+        with django_assert_num_queries(1):  # which chat it is of
+            post(Client(), settings, message_of(session, "agent_robin"))
+    session.refresh_from_db()
+    assert session.answered_at == session.started_at + timedelta(seconds=45)
+    end_chat(session, ChatSession.EndedBy.AGENT)
+    counters.flush()
+    found = dict(HourlyCount.objects.values_list("name", "number"))
+    assert {name: number for name, number in found.items() if "answer" in name} == {
+        "answered": 1, "answer_60": 1, "answer_sum": 45,
+    }  # fmt: skip
+    assert "secret words" not in log.text
+    assert "secret words" not in str(ChatSession.objects.values().get())
+
+
+def test_a_chat_is_unanswered_only_where_twilio_tells_of_messages(session, settings):
+    post(Client(), settings, message_of(session, session.identity))
+    session.refresh_from_db()
+    end_chat(session, ChatSession.EndedBy.VISITOR)
+    VisitorClient().start(ANSWERS)
+    for untold in ChatSession.objects.running():
+        end_chat(untold, ChatSession.EndedBy.VISITOR)
+    counters.flush()
+    assert (
+        dict(HourlyCount.objects.values_list("name", "number")).items() >= {"unanswered": 1, "ended_visitor": 2}.items()
+    )
+
+
+def test_a_message_without_a_signature_or_twice_named_changes_nothing(session, settings):
+    values = message_of(session, "agent_robin")
+    assert Client().post(PATH, values).status_code == 403
+    url, body = settings.PUBLIC_BASE_URL + PATH, urlencode([*values.items(), ("Author", "agent_eve")])
+    text = url + "".join(f"{name}{value}" for name, value in sorted(parse_qsl(body, keep_blank_values=True)))
+    signed = base64.b64encode(hmac.new(account.AUTH_TOKEN.encode(), text.encode(), hashlib.sha1).digest()).decode()
+    kind = "application/x-www-form-urlencoded"
+    assert Client().post(PATH, body, content_type=kind, headers={"X-Twilio-Signature": signed}).status_code == 400
+    session.refresh_from_db()
+    assert session.answered_at is None

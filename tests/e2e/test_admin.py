@@ -220,11 +220,25 @@ def test_without_scripts_the_parts_stand_below_each_other(admin: Page, site: Sit
     expect(admin.get_by_label("Chats a day:")).to_be_visible()
 
 
+COUNT_EVERYTHING = """
+from webchat.clock import database_now
+from webchat.models.counts import Event, hour_of
+now = hour_of(database_now())
+HourlyCount.add({{({webchat}, now - ago, event): 40 - ago for event in Event for ago in range(40)}})
+"""
+
+
 @every_look
 def test_the_statistics_are_accessible(admin: Page, site: SiteServer, webchat: int):
+    site.shell(COUNT_EVERYTHING.format(webchat=webchat))
     admin.goto(f"{site.url}/admin/")
     admin.get_by_role("link", name="Chat statistics").click()
     expect(admin.get_by_role("table", name="Chats by day").get_by_role("row")).to_have_count(31)
+    expect(admin.get_by_role("table", name="Failed starts").get_by_role("row")).to_have_count(11)
+    widths = admin.locator(".webchat-statistics-bar rect").evaluate_all(
+        "(all) => all.map((one) => one.getBoundingClientRect().width)"
+    )
+    assert min(widths) > 50
     assert violations(admin, "#content") == []
     assert not too_wide(admin)
     admin.get_by_label("Webchat", exact=True).select_option("Sales")

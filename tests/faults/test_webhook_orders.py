@@ -59,9 +59,13 @@ def deliver(settings: Any, channel: Any, state: str) -> None:
 
 
 def test_what_the_agent_completes_at_the_desk_ends_here_too(site: SiteServer):
-    assert "everything that a chat needs" in site.manage("check_flex", "support", "--fix-webhook", "--replace")
+    fix = ("check_flex", "support", "--fix-webhook", "--first-answers", "--replace")
+    assert "everything that a chat needs" in site.manage(*fix)
     visitor = SiteVisitor(site.url)
     credentials = visitor.start().json()
+    site.sandbox.say(credentials["channel_sid"], "agent_robin", "Hello", webhooks=True)
+    answered = f"ChatSession.objects.filter(pk='{credentials['session_id']}', answered_at__gt='2000-01-01').exists()"
+    until(lambda: site.shell(f"print({answered})") == "True")
     assert visitor.renew(credentials["session_id"]).status_code == 200
     site.sandbox.desk(credentials["channel_sid"], "complete", author="Robin")
     until(lambda: visitor.renew(credentials["session_id"]).status_code != 200)

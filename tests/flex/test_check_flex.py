@@ -72,6 +72,19 @@ def test_what_the_service_posts_to_us_besides_stays(webhooks, settings, capsys):
     assert webhooks.of_service() == (url(settings), [EVENT, "onMessageAdded"])
 
 
+def test_first_answers_are_told_when_they_are_wanted(webhooks, settings, capsys):
+    make_webchat()
+    assert check(capsys, "--fix-webhook")[0] == 0
+    status, words = check(capsys, "--first-answers")
+    assert (status, "first answers are not counted" in words) == (1, True)
+    assert webhooks.of_service() == (url(settings), [EVENT])
+    assert check(capsys, "--fix-webhook", "--first-answers")[0] == 0
+    assert webhooks.of_service() == (url(settings), [EVENT, "onMessageAdded"])
+    for arguments in (["--first-answers"], ["--fix-webhook"], []):
+        assert check(capsys, *arguments)[0] == 0
+    assert webhooks.of_service() == (url(settings), [EVENT, "onMessageAdded"])
+
+
 def test_anothers_address_is_replaced_only_when_told_so(webhooks, settings, capsys):
     make_webchat()
     webhooks(SERVICE, ELSEWHERE)

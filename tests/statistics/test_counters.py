@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.support.factories import ANSWERS, change, make_field, make_hours, make_legacy, make_user, make_webchat
+from tests.support.factories import ANSWERS, make_field, make_hours, make_legacy, make_user, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat.chats import worker
 from webchat.chats.start import Attempt, note_failure
@@ -50,6 +50,7 @@ def webchat(sandbox) -> Webchat:
 # --- What is counted ---------------------------------------------------------------------------------------------------
 
 
+@time_machine.travel(NOON, tick=False)
 def test_the_way_of_a_chat(webchat):
     visitor = VisitorClient()
     visitor.open_panel()
@@ -180,9 +181,9 @@ def test_why_a_start_failed(webchat, sandbox, fault, code):
     sandbox.clear_faults()
 
 
-def test_a_start_without_an_address(webchat):
+def test_a_start_without_credentials(webchat, settings):
     visitor = VisitorClient()
-    change(webchat, address_sid="")
+    settings.TWILIO_API_KEY_SECRET = ""
     assert visitor.start(ANSWERS).status_code == 503
     assert counted()["failed_not_configured"] == 1
 

@@ -16,9 +16,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.factories import change, make_user, make_webchat
 from tests.support.plans import count_rows, plans
 from tests.support.site import ROOT
-from webchat.models import ChatSession, Message, Outage, OutgoingMail, RefusedWebchat, Work, WorkerPass
+from webchat.models import ChatSession, HourlyCount, Message, Outage, OutgoingMail, RefusedWebchat, Work, WorkerPass
+from webchat.models.counts import Event, hour_of
 from webchat.models.session import new_identity
 from webchat.protection.outage import breaker
+from webchat.statistics.counters import counters
 
 pytestmark = pytest.mark.django_db
 
@@ -135,7 +137,24 @@ def test_each_figure_counts_what_it_says():
         ("webchat_oldest_due_age_seconds", "tasks"): 5,
         ("webchat_worker_last_pass_timestamp_seconds", "mail"): NOW.timestamp(),
     }
-    assert found == expected
+    assert {name: value for name, value in found.items() if name[0] != "webchat_events_total"} == expected
+
+
+def test_what_was_counted_today_is_a_counter():
+    webchat, other = make_webchat(), make_webchat(slug="sales")
+    midnight = NOW.replace(hour=0)
+    for at, number in ((midnight - timedelta(seconds=1), 100), (midnight, 3), (NOW, 4)):
+        counters.count(webchat.pk, Event.STARTED, number, at)
+    counters.count(other.pk, Event.FAILED_UNCLEAR, at=NOW)
+    counters.flush()
+    with time_machine.travel(NOW, tick=False):
+        found = {name[1:]: value for name, value in read().items() if name[0] == "webchat_events_total"}
+    assert {name: value for name, value in found.items() if value} == {
+        ("started", "support"): 7,
+        ("failed_unclear", "sales"): 1,
+    }
+    # A series that is there before its first event: else nobody sees that it grows.
+    assert len(found) == 2 * len(Event)
 
 
 def test_none_reads_a_table_of_a_million_chats():
@@ -152,10 +171,13 @@ def test_none_reads_a_table_of_a_million_chats():
     OutgoingMail.objects.bulk_create(
         OutgoingMail(key=str(number), kind="x", due_at=None, created_at=NOW) for number in range(1000)
     )
+    HourlyCount.objects.bulk_create(
+        HourlyCount(webchat=webchat, hour=hour_of(NOW) - number, name=Event.OPENED, number=1) for number in range(1000)
+    )
     count_rows()
     with plans() as found:
         read()
-    tables = [model._meta.db_table for model in (ChatSession, Message, OutgoingMail)]
+    tables = [model._meta.db_table for model in (ChatSession, Message, OutgoingMail, HourlyCount)]
     # Also not in the order of an index.
     whole = re.compile(rf"(Seq Scan on|SCAN) ({'|'.join(tables)})\b(?! USING (COVERING )?INDEX webchat_mail_due)")
     assert [text for text in found.texts if whole.search(text)] == []

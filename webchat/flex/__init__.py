@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from webchat.flex.client import BoundedHttpClient, bounded_http
+from webchat.flex.conversations import is_agents
 from webchat.flex.gateway import Channel, Destination, Engagement, Failure, FlexError, Gateway, failure_of
 from webchat.flex.http import Deadline
 from webchat.flex.web_chats import WebChats
@@ -20,6 +21,7 @@ __all__ = [
     "Gateway",
     "failure_of",
     "gateway_for",
+    "is_agents",
 ]
 
 # The gateway of each API by its name in Destination. The legacy wing adds its own when it is switched on.

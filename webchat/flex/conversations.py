@@ -39,6 +39,8 @@ CLIENT_ID = "client_id"
 # Who says what the site itself says, and the id of it. The widget knows it by the same (chat/conversation.js).
 NOTE_AUTHOR = "Website"
 NOTE, MOVED = "note", "moved"
+# Twilio's own, where a message is created without one.
+SYSTEM_AUTHOR = "system"
 
 
 class ConversationsGateway:
@@ -81,12 +83,11 @@ class ConversationsGateway:
             )
 
     def has_answer(self, channel: Channel) -> bool:
-        own = {channel.identity, NOTE_AUTHOR}
         with trusted_shape():
             messages = self._conversation(channel.sid).messages.stream(
                 order="asc", limit=ANSWER_LOOKED_FOR, page_size=MESSAGES_READ
             )
-            return any(message.author not in own for message in messages)
+            return any(is_agents(message.author or "", channel.identity) for message in messages)
 
     def read_messages(self, channel: Channel, place: str = "") -> Page:
         number, token = _place(place)
@@ -169,6 +170,11 @@ def _place(place: str) -> tuple[int | object, str | object]:
     if not re.fullmatch(r"[0-9]{0,6}", number) or not re.fullmatch(r"[\w.:=+/-]{0,500}", token, re.ASCII):
         raise FlexError(FlexError.Reason.REFUSED)
     return int(number) if number else values.unset, token or values.unset
+
+
+def is_agents(author: str, identity: str) -> bool:
+    """Whether neither the visitor of this identity, nor this site, nor Twilio for a flow without a name of its own."""
+    return author not in ("", identity, NOTE_AUTHOR, SYSTEM_AUTHOR)
 
 
 def _written(message: MessageInstance, channel: Channel) -> WrittenMessage:

@@ -14,6 +14,8 @@ from webchat.flex.client import bounded_http, client_on, trusted_shape
 from webchat.flex.gateway import FlexError, is_sid
 
 EVENT = "onConversationStateUpdated"
+# Tells of each message, and so of the first answer.
+MESSAGE_EVENT = "onMessageAdded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,9 @@ class WebhookConfig:
     post_url: str
     filters: tuple[str, ...]
 
-    def posts_to(self, url: str) -> bool:
-        return self.post_url == url and EVENT in self.filters
+    def posts_to(self, url: str, *events: str) -> bool:
+        """Those events, or that of a chat's end."""
+        return self.post_url == url and {*(events or [EVENT])} <= {*self.filters}
 
 
 def fetch_webhook(chat_service_sid: str) -> WebhookConfig:
@@ -41,15 +44,16 @@ def fetch_account_webhook() -> WebhookConfig:
         return WebhookConfig(found.post_webhook_url or "", tuple(found.filters or ()))
 
 
-def set_webhook(chat_service_sid: str, url: str) -> None:
-    """Has the chat service post the event to this URL, beside the events that it posts there already. There is room
+def set_webhook(chat_service_sid: str, url: str, *events: str) -> None:
+    """Has the chat service post these events, or that of a chat's end, to this URL, beside the events that it posts there already. There is room
     for one URL: whatever else was there hears nothing more. Raises FlexError."""
     current = fetch_webhook(chat_service_sid)
     kept = current.filters if current.post_url == url else ()
+    wanted = events or (EVENT,)
     with trusted_shape():
         webhook = _service_webhook(chat_service_sid)
-        answer = webhook.update(post_webhook_url=url, method="POST", filters=sorted({*kept, EVENT}))
-        if answer.post_webhook_url != url or EVENT not in (answer.filters or ()):
+        answer = webhook.update(post_webhook_url=url, method="POST", filters=sorted({*kept, *wanted}))
+        if answer.post_webhook_url != url or not {*wanted} <= {*(answer.filters or ())}:
             raise FlexError(FlexError.Reason.UNCLEAR)
 
 

@@ -1,35 +1,40 @@
-"""What the company's own monitoring reads, in the text format of Prometheus: the state of now, by a few indexed queries.
+"""What the company's own monitoring reads, in the text format of Prometheus: the state of now, and what was counted today,
+by a few indexed queries.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Min, QuerySet
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from webchat.chats.end import LOOK
 from webchat.chats.worker import ABANDONED, abandoned_starts, questions_to_send, unheard_chats
 from webchat.clock import database_now
-from webchat.models import ChatSession, Message, OutgoingMail, RefusedWebchat, Webchat, WorkerPass
+from webchat.models import ChatSession, HourlyCount, Message, OutgoingMail, RefusedWebchat, Webchat, WorkerPass
+from webchat.models.counts import Event, hour_of
 from webchat.protection.outage import breaker
 
 
 class DatabaseCollector(Collector):
     """Asks the database anew each time. All processes share it, so any of them answers for all."""
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         now = database_now()
+        slugs = dict(Webchat.objects.order_by("slug").values_list("pk", "slug"))
         running = GaugeMetricFamily("webchat_running_chats", "Chats that go on.", labels=["webchat"])
         numbers = _running_by_webchat()
-        for key, slug in Webchat.objects.order_by("slug").values_list("pk", "slug"):
+        for key, slug in slugs.items():
             running.add_metric([slug], numbers.get(key, 0))
         yield running
+        yield _events_of_today(slugs, now)
         sessions = ChatSession.objects.order_by()
         yield _gauge(
             "webchat_unsent_questions",
@@ -66,6 +71,25 @@ class DatabaseCollector(Collector):
 
 def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, documentation, value=value)
+
+
+def _events_of_today(slugs: dict[int, str], now: datetime) -> CounterMetricFamily:
+    """Begins anew at midnight in UTC, as a counter may: a sum over all that is kept would be slow, and shrink."""
+    events = CounterMetricFamily(
+        "webchat_events",
+        "What was counted since midnight, UTC: of chats, and seconds in a sum.",
+        labels=["webchat", "event"],
+    )
+    midnight = hour_of(now) // 24 * 24
+    numbers: Counter[tuple[int, str]] = Counter()
+    # Few rows: the database, asked for sums by webchat, would read the index that begins with it to its end.
+    today = HourlyCount.objects.filter(hour__gte=midnight)
+    for webchat, name, number in today.values_list("webchat_id", "name", "number"):
+        numbers[webchat, name] += number
+    for key, slug in slugs.items():
+        for event in Event:
+            events.add_metric([slug, event], max(0, numbers[key, event]))
+    return events
 
 
 def _running_by_webchat() -> dict[int, int]:

@@ -13,7 +13,14 @@ from webchat.errors import ChatRefused
 from webchat.flex import FlexError, gateway_for
 from webchat.flex.provisioning import HopelessError, Others, can_be_posted_to, host_of
 from webchat.flex.taskrouter import TaskRouter
-from webchat.flex.webhook_settings import EVENT, WebhookConfig, fetch_account_webhook, fetch_webhook, set_webhook
+from webchat.flex.webhook_settings import (
+    EVENT,
+    MESSAGE_EVENT,
+    WebhookConfig,
+    fetch_account_webhook,
+    fetch_webhook,
+    set_webhook,
+)
 from webchat.models import Webchat
 from webchat.statistics.standstill import find_standstill
 
@@ -30,6 +37,11 @@ class Command(BaseCommand):
             "--fix-webhook", action="store_true", help="have Twilio tell this site when an agent completes a chat"
         )
         parser.add_argument(
+            "--first-answers",
+            action="store_true",
+            help="the same of each message, one request each, so that the statistics have the time to an agent's first answer",
+        )
+        parser.add_argument(
             "--replace", action="store_true", help="with --fix-webhook: in place of another site's address"
         )
 
@@ -43,12 +55,15 @@ class Command(BaseCommand):
                 if options["slug"]
                 else "No webchat is enabled. Add one in the admin, or switch one on there, then run this again."
             )
+        events = (EVENT, MESSAGE_EVENT) if options["first_answers"] else (EVENT,)
         url = conf.PUBLIC_BASE_URL + reverse("twilio-conversations")
         found = 0
         for webchat in webchats:
             problems = gateway_for(webchat.destination(webchat.api)).diagnose()
             if not problems:  # else this would only fail in the same way
-                problems = webhook_problems(webchat, url, fix=options["fix_webhook"], replace=options["replace"])
+                problems = webhook_problems(
+                    webchat, url, events, fix=options["fix_webhook"], replace=options["replace"]
+                )
                 problems += queue_problems(webchat)
                 problems += differences_from_plan(webchat)
             for problem in problems:
@@ -64,11 +79,11 @@ class Command(BaseCommand):
             raise CommandError(f"{found} problem{'s' if found > 1 else ''} found.", returncode=1)
 
 
-def webhook_problems(webchat: Webchat, url: str, *, fix: bool, replace: bool) -> list[str]:
+def webhook_problems(webchat: Webchat, url: str, events: tuple[str, ...], *, fix: bool, replace: bool) -> list[str]:
     try:
         own = fetch_webhook(webchat.chat_service_sid)
         # The account's configuration counts where the service has none.
-        if own.posts_to(url) or (not own.post_url and fetch_account_webhook().posts_to(url)):
+        if own.posts_to(url, *events) or (not own.post_url and fetch_account_webhook().posts_to(url, *events)):
             return []
         if not fix:
             return [_what_is_missing(own, url)]
@@ -78,7 +93,7 @@ def webhook_problems(webchat: Webchat, url: str, *, fix: bool, replace: bool) ->
             return [
                 f"The chat service posts to {host_of(own.post_url)} already; --replace puts this site in its place."
             ]
-        set_webhook(webchat.chat_service_sid, url)
+        set_webhook(webchat.chat_service_sid, url, *events)
     except FlexError as error:
         return [f"The webhook could not be read or set: {error}."]
     return []
@@ -112,6 +127,8 @@ def queue_problems(webchat: Webchat) -> list[str]:
 
 
 def _what_is_missing(own: WebhookConfig, url: str) -> str:
+    if own.posts_to(url):
+        return f"Twilio does not post {MESSAGE_EVENT} to this site, so first answers are not counted. --fix-webhook adds it."
     if own.post_url == url:
         return f"Twilio does not post {EVENT} to this site, so ends of chats are noticed late. --fix-webhook adds it."
     elsewhere = f" but to {host_of(own.post_url)}" if own.post_url else ""

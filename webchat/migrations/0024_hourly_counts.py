@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("webchat", "0020_transcripts_and_moves"),
+        ("webchat", "0023_groups_drafts_and_plain_words"),
     ]
 
     operations = [

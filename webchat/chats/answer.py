@@ -1,0 +1,20 @@
+"""When an agent first wrote something: for the statistics, from Twilio's word of each message, of which no text is read."""
+
+from __future__ import annotations
+
+from webchat.clock import database_now
+from webchat.flex import is_agents
+from webchat.models import ChatSession
+from webchat.statistics.counters import count_answer
+
+
+def note_message(session: ChatSession, author: str) -> None:
+    """Of a running chat. After the first answer it writes nothing; before, the visitor's messages write once that Twilio
+    tells of them at all."""
+    if session.answered_at:
+        return
+    if is_agents(author, session.identity):
+        if session.change({"answered_at": None}, answered=True, answered_at=database_now(), messages_told=True):
+            count_answer(session)
+    elif not session.messages_told:
+        session.change(messages_told=True)
