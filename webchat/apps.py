@@ -20,6 +20,7 @@ class WebchatConfig(AppConfig):
         from webchat.messages import mail
         from webchat.models import ChatSession, OpeningHours, PreEngagementField, Span, SpecialDay, Webchat
         from webchat.models.copies import forget_copies_of_saved
+        from webchat.models.counts import delete_counts
         from webchat.models.session import protect_open_channel
         from webchat.models.webchat import protect_used_webchat
         from webchat.protection.refusals import forget_refusal_of_saved
@@ -37,6 +38,7 @@ class WebchatConfig(AppConfig):
         post_save.connect(forget_refusal_of_saved, sender=Webchat)
         pre_delete.connect(protect_open_channel, sender=ChatSession)
         pre_delete.connect(protect_used_webchat, sender=Webchat)
+        pre_delete.connect(delete_counts, sender=Webchat)
         for model in (Webchat, PreEngagementField, OpeningHours, Span, SpecialDay):
             post_save.connect(forget_copies_of_saved, sender=model)
             post_delete.connect(forget_copies_of_saved, sender=model)

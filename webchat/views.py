@@ -293,7 +293,7 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
         context["asks_for_rating"] = (
             template == "webchat/page.html" and context["unrated"] and should_ask_for_rating(context["unrated"])
         )
-    if event := _shown(context):
+    if request.method == "GET" and (event := _shown(context)):
         counters.count(webchat.pk, event)
     if context["state"] == "form" and not begun and not context["offered"]:
         # Whoever sat here before may have kept a copy of the cookie.

@@ -278,6 +278,8 @@ def test_what_a_deleted_webchat_counted_is_dropped(webchat):
     other = make_webchat(slug="other")
     counters.count(other.pk, Event.OPENED)
     counters.count(webchat.pk, Event.OPENED)
+    counters.flush()
+    counters.count(other.pk, Event.OPENED)
     other.delete()
     assert counted() == {"opened": 1}
 

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                     "webchat",
                     models.ForeignKey(
                         db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="counts",
                         to="webchat.webchat",
                     ),

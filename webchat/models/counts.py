@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from django.db import connection, models
 
@@ -91,7 +92,8 @@ def time_of(hour: int) -> datetime:
 
 
 class HourlyCount(models.Model):
-    webchat = models.ForeignKey(Webchat, related_name="counts", on_delete=models.CASCADE, db_index=False)
+    # They go with their webchat by delete_counts(). CASCADE would load them.
+    webchat = models.ForeignKey(Webchat, related_name="counts", on_delete=models.DO_NOTHING, db_index=False)
     # As hour_of() counts them.
     hour = models.PositiveIntegerField()
     name = models.CharField(max_length=30)
@@ -122,3 +124,8 @@ class HourlyCount(models.Model):
             cursor.execute(
                 sql, [value for webchat, hour, name, number in rows for value in (webchat, hour, str(name), number)]
             )
+
+
+def delete_counts(instance: Webchat, **_signal: Any) -> None:
+    """Those of a webchat that is being deleted."""
+    HourlyCount.objects.filter(webchat=instance).delete()

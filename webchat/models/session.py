@@ -87,7 +87,7 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         now = database_now()
         lease = Case(When(status=ChatSession.Status.ACTIVE, then=Value(now)), default=F("lease_until"))
         with transaction.atomic():
-            mine = self.unfinished().order_by().select_for_update(of=("self",))
+            mine = self.unfinished().order_by("pk").select_for_update(of=("self",))
             ended = list(mine.only("webchat", "started_at", "answered_at", "messages_told"))
             ChatSession.objects.filter(pk__in=[session.pk for session in ended]).update(
                 status=ChatSession.Status.ENDED, ended_at=now, ended_by=by, close_pending=True, lease_until=lease

@@ -12,7 +12,7 @@ from collections import Counter
 from datetime import datetime
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
@@ -95,6 +95,7 @@ class Counters:
                 self.flush()
         except DatabaseError as error:
             logger.warning("counts_not_kept", error=type(error).__name__)
+        close_old_connections()  # as Django has done after the request: a pool wants it back
 
     def forget(self) -> None:
         with self._lock:
