@@ -38,11 +38,11 @@ ASKED, LINK = "password_reset", "password_reset_link"
 class PasswordReset(PasswordResetView):
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
         email = form.cleaned_data["email"]
-        if seconds := take_each(*by_network(BY_NETWORK, network_of(self.request))):
+        if empty := take_each(*by_network(BY_NETWORK, network_of(self.request))):
             form.add_error(None, _("Too many tries. Please wait a while and try again."))
             refused = self.form_invalid(form)
             refused.status_code = 429
-            refused["Retry-After"] = str(seconds)
+            refused["Retry-After"] = str(empty.seconds)
             return refused
         # Past the limit of an address, the answer is the same: its owner has the mails already.
         if take_each((BY_ADDRESS, normal_form(email))) is None:

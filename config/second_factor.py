@@ -71,8 +71,8 @@ class CodeForm(forms.Form):
     def clean_code(self) -> str:
         code = "".join(self.cleaned_data["code"].split()).lower()
         tries = (BY_ACCOUNT, f"{self.request.user.pk} {network_of(self.request)}")
-        if seconds := take_each(tries):
-            raise TooMany(seconds)
+        if empty := take_each(tries):
+            raise TooMany(empty.seconds)
         self.device = self._find_device(code)
         if self.device is None:
             logger.warning("second_factor_refused", user=self.request.user.pk)

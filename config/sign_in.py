@@ -81,9 +81,9 @@ def counted_try(username: str, request: HttpRequest) -> Iterator[None]:
     """Around the check of a password: what fails in it stays counted. Raises TooMany."""
     network = network_of(request)
     tries = [(BY_ACCOUNT, f"{normal_form(username)} {network}"), *by_network(BY_NETWORK, network)]
-    if seconds := take_each(*tries):
+    if empty := take_each(*tries):
         logger.warning("sign_in_limited")
-        raise TooMany(seconds)
+        raise TooMany(empty.seconds)
     try:
         with hashing.passage():
             yield

@@ -6,11 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-<<<<<<<< HEAD:webchat/migrations/0024_hourly_counts.py
         ("webchat", "0023_groups_drafts_and_plain_words"),
-========
-        ("webchat", "0022_archive"),
->>>>>>>> 67cff47 (Say what the statistics' room holds):webchat/migrations/0023_hourly_counts.py
     ]
 
     operations = [
