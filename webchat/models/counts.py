@@ -56,6 +56,7 @@ class Event(StrEnum):
     ENDED_SIGN_IN = "ended_sign_in"
     ENDED_LOGOUT = "ended_logout"
     ENDED_ACCOUNT = "ended_account"
+    ENDED_STAFF = "ended_staff"
     ENDED_AGE = "ended_age"
     RATED_1 = "rated_1"
     RATED_2 = "rated_2"

@@ -31,7 +31,7 @@ SHADES = 4
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _FAILED = tuple(event for event in Event if event.startswith("failed_"))
-_ENDED_OTHERWISE = (Event.ENDED_SIGN_IN, Event.ENDED_LOGOUT, Event.ENDED_ACCOUNT, Event.ENDED_AGE)
+_ENDED_OTHERWISE = (Event.ENDED_STAFF, Event.ENDED_SIGN_IN, Event.ENDED_LOGOUT, Event.ENDED_ACCOUNT, Event.ENDED_AGE)
 
 
 @dataclass(frozen=True, slots=True)
