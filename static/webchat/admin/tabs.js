@@ -59,7 +59,7 @@ class WebchatTabs extends HTMLElement {
   move(event, from) {
     const { tabs } = this;
     const at = tabs.indexOf(from);
-    const forward = getComputedStyle(this).direction === "rtl" ? "ArrowLeft" : "ArrowRight";
+    const forward = getComputedStyle(this).getPropertyValue("direction") === "rtl" ? "ArrowLeft" : "ArrowRight";
     const back = forward === "ArrowRight" ? "ArrowLeft" : "ArrowRight";
     const to = { [forward]: at + 1, [back]: at - 1, Home: 0, End: tabs.length - 1, " ": at }[event.key];
     if (to === undefined) return;
