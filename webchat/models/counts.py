@@ -101,6 +101,7 @@ class HourlyCount(models.Model):
     number = models.BigIntegerField()
 
     class Meta:
+        default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["webchat", "hour", "name"], name="webchat_hourly_count_unique")]
         # Of all webchats, and for retention.
         indexes = [models.Index(fields=["hour"], name="webchat_hourly_count_hour")]
