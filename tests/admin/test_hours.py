@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from tests.admin.test_admin import webchat_form
-from tests.support.factories import make_hours, make_user, make_webchat
+from tests.support.factories import change, make_hours, make_user, make_webchat
 from tests.support.page_form import as_shown
 from webchat.checks import check_webchats
 from webchat.models import OpeningHours, Webchat
@@ -179,6 +179,7 @@ def test_staff_close_a_webchat_by_the_clock_of_its_plan(admin_client):
     webchat = Webchat.objects.get()
     assert webchat.closed_until == datetime.fromisoformat("2026-11-30 14:00+01:00")
     assert webchat.closed_since == MONDAY
+    change(webchat, draft=False)
     html = html_of(admin_client.get(f"/admin/webchat/webchat/{webchat.pk}/change/"))
     assert "Closed until Monday, November 30, 2 p.m. (Berlin time): closed by hand." in html
     assert 'value="14:00:00"' in html

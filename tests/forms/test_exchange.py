@@ -281,10 +281,10 @@ def test_what_cannot_be_taken_is_left_out_with_its_reason(item, reason):
     ("attributes", "column", "reason"),
     [
         ({"pattern": "(?=a)b"}, "pattern", "Left out: pattern “(?=a)b”."),
-        ({"type": "email", "value": "x"}, "initial", "Left out: default “x”."),
+        ({"type": "email", "value": "x"}, "initial", "Left out: pre-filled answer “x”."),
         ({"type": "date", "min": "soon"}, "minimum", "Left out: from “soon”."),
         ({"minlength": 9, "maxlength": 3}, "min_length", "Left out: shortest answer “9”."),
-        ({"pattern": "(?=a)b", "value": "x" * 201}, "initial", "Left out: default"),
+        ({"pattern": "(?=a)b", "value": "x" * 201}, "initial", "Left out: pre-filled answer"),
     ],
 )
 def test_a_field_is_taken_without_what_it_can_do_without(attributes, column, reason):

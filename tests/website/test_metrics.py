@@ -228,7 +228,10 @@ def test_staff_are_told_of_a_worker_that_never_ran_and_of_one_that_stands_still(
     assert "The worker has not run yet" in front_page()
     call_command("webchat_worker", "--once")
     assert set(WorkerPass.last()) == set(Work)
-    assert "The worker" not in front_page()
+    page = front_page()
+    assert "The worker lives" in page
+    assert "The worker has not run" not in page
+    assert "The worker stands still" not in page
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=11)):
         page = front_page()
         assert "The worker stands still (chats, mail, figures of queues) since" in page

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget
-from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet, TextField
 from django.forms import CheckboxSelectMultiple, ColorInput, ModelForm, MultipleChoiceField, Script, Select
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -62,18 +62,16 @@ class WebchatForm(ModelForm):
         if self.instance.closed_until:
             self.initial["closed_until"] = make_naive(self.instance.closed_until, zone_of(self.instance))
 
-    def clean_closed_until(self) -> datetime | None:
-        """What staff write is a time by the clock of the opening hours, and not by the server's."""
-        until: datetime | None = self.cleaned_data["closed_until"]
-        zone = zone_of(Webchat(hours=self.cleaned_data.get("hours")))
-        try:
-            return until and until.replace(tzinfo=zone).astimezone(UTC)
-        except OverflowError as error:
-            raise ValidationError(_("Say until when.")) from error
-
     def clean(self) -> dict[str, Any] | None:
         if {"closure", "closed_until"} & set(self.changed_data):
             self.instance.closed_since = database_now()
+        if until := self.cleaned_data.get("closed_until"):
+            # What staff write is a time by the clock of the opening hours, and not by the server's.
+            zone = zone_of(Webchat(hours=self.cleaned_data.get("hours")))
+            try:
+                self.cleaned_data["closed_until"] = until.replace(tzinfo=zone).astimezone(UTC)
+            except OverflowError:
+                self.add_error("closed_until", _("Say until when."))
         return super().clean()
 
 
