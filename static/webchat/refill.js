@@ -2,9 +2,19 @@
 
 import { followDirection } from "./templates.js";
 
-/** @param {HTMLFormElement} form @param {FormData} answers of another form; the hidden fields stay as they are */
+/**
+ * Leaves alone what the visitor has begun to answer, as on a slow line, and the hidden fields.
+ * @param {HTMLFormElement} form
+ * @param {FormData} answers of another form
+ */
 export function fill(form, answers) {
-  for (const field of form.elements) put(field, answers);
+  for (const field of form.elements) if (!isChanged(field)) put(field, answers);
+}
+
+function isChanged(/** @type {Element} */ field) {
+  if (field instanceof HTMLInputElement && field.checked !== field.defaultChecked) return true;
+  const isText = field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement;
+  return isText && field.value !== field.defaultValue;
 }
 
 /**

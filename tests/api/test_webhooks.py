@@ -20,6 +20,7 @@ from django.test import Client, RequestFactory
 from tests.support.factories import ANSWERS, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat.chats import worker
+from webchat.chats.answer import note_message
 from webchat.chats.end import end_chat
 from webchat.models import ChatSession, HourlyCount
 from webchat.sandbox import account
@@ -277,6 +278,17 @@ def test_the_first_answer_is_the_agents_first_words(session, settings, log, djan
     }  # fmt: skip
     assert "secret words" not in log.text
     assert "secret words" not in str(ChatSession.objects.values().get())
+
+
+def test_an_answer_that_comes_after_the_end_is_not_counted_too(session):
+    note_message(session, session.identity)
+    at_the_same_time = ChatSession.objects.get(pk=session.pk)
+    end_chat(session, ChatSession.EndedBy.VISITOR)
+    note_message(at_the_same_time, "agent_robin")
+    counters.flush()
+    names = set(HourlyCount.objects.values_list("name", flat=True))
+    assert "unanswered" in names
+    assert "answered" not in names
 
 
 def test_a_chat_is_unanswered_only_where_twilio_tells_of_messages(session, settings):

@@ -265,7 +265,11 @@ def test_it_needs_the_permission_to_delete(webchat, sandbox, client):
     user = make_user("grace", is_staff=True)
     client.force_login(user)
     session = start(webchat)
-    for codenames, left in ((["view_chatsession"], 1), (["view_chatsession", "delete_chatsession"], 0)):
+    for codenames, left in (
+        (["view_chatsession"], 1),
+        (["view_chatsession", "delete_chatsession"], 1),
+        (["view_chatsession", "delete_chatsession", "view_rating"], 0),
+    ):
         user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
         act(client, session, erase="1")
         assert ChatSession.objects.count() == left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.factories import ANSWERS, change, make_hours, make_user, make_webchat
 from tests.support.sandbox import SandboxServer
 from tests.support.visitor import VisitorClient
 from webchat.checks import check_webchats
@@ -91,6 +92,15 @@ def test_the_text_is_read_from_twilio_in_pages_and_escaped(ada, sandbox):
     last = ada.client.get(f"{LIST}{session.pk}/?from={place}").content.decode()
     assert re.findall(r"Line \d+", last) == [f"Line {MESSAGES_ON_A_PAGE - 1}"]
     assert "?from=" not in last
+
+
+def test_times_are_those_of_the_opening_hours_and_name_their_zone(ada, sandbox):
+    webchat = Webchat.objects.get()
+    change(webchat, hours=make_hours((0, "09:00", "17:00")))
+    session = chat(ada)
+    change(session, started_at=datetime(2026, 11, 23, 12, tzinfo=UTC))
+    for page in (LIST, f"{LIST}{session.pk}/"):
+        assert "Nov. 23, 2026, 1 p.m. CET" in ada.client.get(page).content.decode()
 
 
 def test_what_twilio_has_no_more_is_no_longer_kept(ada, sandbox):

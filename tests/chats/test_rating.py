@@ -16,6 +16,8 @@ from tests.support.factories import ANSWERS, change, make_user, make_webchat
 from tests.support.sandbox import SandboxServer
 from tests.support.visitor import VisitorClient
 from webchat.chats import worker
+from webchat.chats.rating import rate_chat
+from webchat.errors import ChatRefused, Code
 from webchat.models import ChatSession, Rating, Webchat
 from webchat.models.rating import MAY_CHANGE, MAY_RATE
 
@@ -260,6 +262,15 @@ def test_it_does_not_ask_again_whom_no_agent_answered_nor_whom_twilio_does_not_k
     for _time in range(3):
         assert "Rate your last chat" not in visitor.client.get("/webchat/support/").content.decode()
     assert len([one for one in sandbox.log() if "Messages" in one["path"]]) == 2  # once it failed
+
+
+def test_no_rating_is_taken_of_a_chat_that_is_known_to_be_without_an_answer(webchat, sandbox):
+    chat = Rater().chat()
+    change(chat, answered=False)
+    with pytest.raises(ChatRefused) as refused:
+        rate_chat(chat, 5, "")
+    assert refused.value.code is Code.RATING_OVER
+    assert not Rating.objects.exists()
 
 
 def test_the_panel_names_the_chat_and_the_script_asks_whether_an_agent_wrote(webchat, sandbox):

@@ -197,6 +197,19 @@ def test_who_may_no_longer_be_mailed_when_it_is_sent_gets_nothing(ada, server, c
     assert OutgoingMail.objects.get().failure == "nothing to send"
 
 
+def test_a_site_that_cannot_say_whom_it_mails_is_asked_again(ada, server, settings, log: Log):
+    ask(ada, chat(ada))
+    works, settings.WEBCHAT_MAY_MAIL = settings.WEBCHAT_MAY_MAIL, f"{__name__}.failing"
+    send_due()
+    row = OutgoingMail.objects.get()
+    assert (row.failure, row.due_at is None) == ("the site's function failed", False)
+    assert log.lines("may_mail_failed")
+    settings.WEBCHAT_MAY_MAIL = works
+    with time_machine.travel(row.due_at, tick=False):
+        send_due()
+    assert len(server.messages) == 1
+
+
 def test_a_deleted_user_gets_nothing(ada, server):
     session = chat(ada)
     ask(ada, session)

@@ -248,6 +248,16 @@ test("answers go from one form into the next, its own hidden fields aside", () =
   );
 });
 
+test("what comes late on a slow line leaves alone what the visitor has begun", () => {
+  const { form, field } = formWith();
+  field("question").value = "Another question";
+  const answers = new FormData();
+  answers.set("name", "José");
+  answers.set("question", "Where?");
+  fill(form, answers);
+  assert.deepEqual([field("name").value, field("question").value], ["José", "Another question"]);
+});
+
 test("a choice that is no longer offered is none, and a tick beside another text is none", () => {
   const { form } = formWith();
   form.insertAdjacentHTML(

@@ -25,6 +25,7 @@ from webchat.chats.forget import Traces, export, forget
 from webchat.fields.lookups import offered_lookups, same_but_for_case
 from webchat.models import ChatSession, Rating
 from webchat.models.words import NOT_TOLD, chats_that_told
+from webchat.statistics.failures import failure_in_words
 
 # That are erased at once: each takes some calls to Twilio, for which the member of staff waits.
 MOST_FORGOTTEN = 20
@@ -115,7 +116,15 @@ class ChatSessionAdmin(admin.ModelAdmin):
             _("Technical"),
             {
                 "classes": ["collapse"],
-                "fields": ["technical", "api", "channel_sid", "chat_service_sid", "attempts", "failure"],
+                "fields": [
+                    "technical",
+                    "api",
+                    "channel_sid",
+                    "chat_service_sid",
+                    "attempts",
+                    "failure",
+                    "failure_code",
+                ],
             },
         ),
     ]
@@ -254,8 +263,9 @@ class ChatSessionAdmin(admin.ModelAdmin):
         return request.user.has_perm("webchat.end_chatsession")
 
     def has_forget_permission(self, request: HttpRequest) -> bool:
-        """Erasing at Twilio too is no deletion of rows, which nobody may do by hand, but needs the right to it."""
-        return request.user.has_perm("webchat.delete_chatsession")
+        """Erasing at Twilio too is no deletion of rows, which nobody may do by hand, but needs the right to it. The file
+        has the ratings, too."""
+        return request.user.has_perms(["webchat.delete_chatsession", "webchat.view_rating"])
 
     @admin.action(description=_("Export and forget"), permissions=["forget"])
     def forget_chats(self, request: HttpRequest, chosen: QuerySet[ChatSession]) -> HttpResponse | None:
@@ -328,7 +338,7 @@ def events_of(session: ChatSession) -> list[tuple[str, Any]]:
         (session.question_sent_at, _("The question reached the agents")),
     ]
     if session.status == ChatSession.Status.FAILED:
-        failed = _("The chat could not be started: %(failure)s") % {"failure": session.failure}
+        failed = _("The chat could not be started: %(failure)s") % {"failure": failure_in_words(session.failure)}
         events.append((session.ended_at or session.lease_until, failed))
     elif session.ended_at:
         ended = _("Ended by: %(by)s") % {"by": session.get_ended_by_display() or "-"}

@@ -13,8 +13,11 @@ def note_message(session: ChatSession, author: str) -> None:
     tells of them at all."""
     if session.answered_at:
         return
+    running = {"status": ChatSession.Status.ACTIVE}  # else its end has counted it already
     if is_agents(author, session.identity):
-        if session.change({"answered_at": None}, answered=True, answered_at=database_now(), messages_told=True):
+        if session.change(
+            running | {"answered_at": None}, answered=True, answered_at=database_now(), messages_told=True
+        ):
             count_answer(session)
     elif not session.messages_told:
         session.change(messages_told=True)

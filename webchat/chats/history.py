@@ -16,7 +16,7 @@ READ_SECONDS = 5  # that the user waits for Twilio
 def past_chats(user: AbstractBaseUser) -> QuerySet[ChatSession]:
     """The latest first."""
     mine = ChatSession.objects.filter(user_id=user.pk, status=ChatSession.Status.ENDED, started_at__isnull=False)
-    return mine.select_related("webchat", "rating", "user").order_by("-created_at")
+    return mine.select_related("webchat__hours", "rating", "user").order_by("-created_at")
 
 
 def read_past_chat(session: ChatSession, place: str, deadline: Deadline | None = None) -> Page:

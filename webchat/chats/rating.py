@@ -31,9 +31,10 @@ def rated_session(visitor: Visitor, session_id: uuid.UUID, slug: str = "") -> Ch
 
 
 def may_rate(session: ChatSession) -> bool:
-    """Whether it is over, for less than a day, and was a chat."""
+    """Whether it is over, for less than a day, and was a chat: not one that is known to be without an answer."""
     return bool(
         session.status == ChatSession.Status.ENDED
+        and session.answered is not False
         and session.started_at
         and session.ended_at
         and session.ended_at > database_now() - MAY_RATE
@@ -66,7 +67,7 @@ def rate_chat(session: ChatSession, score: int, comment: str) -> Rating:
 def unrated_chat(visitor: Visitor, webchat: Webchat) -> ChatSession | None:
     """The visitor's last chat, while it can be rated and is not, unless it is known that no agent wrote something."""
     session = ChatSession.last_of(visitor, webchat) if webchat.ask_rating else None
-    if session is None or session.answered is False or hasattr(session, "rating") or not may_rate(session):
+    if session is None or hasattr(session, "rating") or not may_rate(session):
         return None
     return session
 

@@ -41,13 +41,18 @@ READ_SECONDS = 20
 def may_mail(user: AbstractBaseUser | None) -> bool:
     """Whether the account has an address, and the function that WEBCHAT_MAY_MAIL names says yes to the user. Nobody gets
     mail where it names none. Raises nothing: without it there is the download."""
-    if user is None or not conf.WEBCHAT_MAY_MAIL or not _address_of(user):
-        return False
     try:
-        return import_string(conf.WEBCHAT_MAY_MAIL)(user=user) is True
+        return _is_allowed(user)
     except Exception:
         logger.exception("may_mail_failed")
         return False
+
+
+def _is_allowed(user: AbstractBaseUser | None) -> bool:
+    """Raises what the site's function raises."""
+    if user is None or not conf.WEBCHAT_MAY_MAIL or not _address_of(user):
+        return False
+    return import_string(conf.WEBCHAT_MAY_MAIL)(user=user) is True
 
 
 def ask_for_transcript(user: AbstractBaseUser | None, session_id: uuid.UUID) -> ChatSession:
@@ -81,12 +86,16 @@ def _take_from_the_day(user: AbstractBaseUser) -> None:
 
 def write_transcript(row: OutgoingMail) -> EmailMessage | None:
     """The mail, with what Twilio has now. None where the user is gone, or may no longer be mailed. Raises NotYet where
-    Twilio does not answer."""
+    Twilio or the site's function does not answer."""
     over = ChatSession.objects.filter(pk=row.about["session"], status=ChatSession.Status.ENDED)
     session = over.select_related("webchat__hours", "user").first()
     user = session.user if session else None
-    if session is None or user is None or not user.is_active or not may_mail(user):
-        return None
+    try:
+        if session is None or user is None or not user.is_active or not _is_allowed(user):
+            return None
+    except Exception as error:
+        logger.exception("may_mail_failed")
+        raise NotYet("the site's function failed") from error
     with translation.override(row.about["language"]):
         title = " ".join(_(session.webchat.title).split())
         return EmailMessage(

@@ -86,8 +86,10 @@ def _events_of_today(slugs: dict[int, str], now: datetime) -> CounterMetricFamil
     today = HourlyCount.objects.filter(hour__gte=midnight)
     for webchat, name, number in today.values_list("webchat_id", "name", "number"):
         numbers[webchat, name] += number
+    # A rating may be changed, and its number falls: no counter.
+    growing = [event for event in Event if not event.startswith("rated_")]
     for key, slug in slugs.items():
-        for event in Event:
+        for event in growing:
             events.add_metric([slug, event], max(0, numbers[key, event]))
     return events
 

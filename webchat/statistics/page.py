@@ -147,7 +147,7 @@ def _tables(counts: Mapping[str, int]) -> list[Table]:
 def _figures(counts: Mapping[str, int], rows: Iterable[tuple[str, Event]]) -> list[Figure]:
     rows = list(rows)
     most = max(1, *(counts[event] for _label, event in rows))
-    return [Figure(label, counts[event], counts[event] * BAR_WIDTH // most) for label, event in rows]
+    return [Figure(label, counts[event], max(0, counts[event]) * BAR_WIDTH // most) for label, event in rows]
 
 
 def _occurring(counts: Mapping[str, int], rows: Iterable[tuple[str, Event]]) -> list[Figure]:

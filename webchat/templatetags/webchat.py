@@ -7,6 +7,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import structlog
 from django import template
@@ -97,6 +98,12 @@ def words(text: str, target: str = "") -> SafeString:
 def words_alone(text: str) -> str:
     """What staff wrote without the addresses behind its words."""
     return "".join(piece.text for piece in links.pieces(text))
+
+
+@register.filter
+def clock_of(webchat: Webchat) -> ZoneInfo:
+    """The zone in which its visitors read times: that of its opening hours."""
+    return zone_of(webchat)
 
 
 @register.simple_tag

@@ -19,8 +19,10 @@ const WEB =
   /\b(?:https?:\/\/|www\.)(?:[^\s<>"`„“”‟‛«»‹›❛-❠⟦-⟯…،؛؟۔।׃።፣　-〄〈-〠〰！-／：-＠［-･\p{Cf}]|[\u200c\u200d])+/u;
 // Each repetition has a limit: a long run of letters costs no more than its length.
 const MAIL = /\b[a-z0-9][a-z0-9._%+-]{0,63}@(?:[a-z0-9][a-z0-9-]{0,62}\.){1,8}[a-z]{2,24}\b/u;
-// With the code of its country: any other number may be that of an order.
-const PHONE = /\+\d(?:[ \u00a0\u202f.()/-]{0,2}\d){6,14}(?!\d)/u;
+// With the code of its country: any other number may be that of an order. Brackets after the code alone: what stands in
+// later ones is no part of it.
+const PHONE =
+  /\+\d{1,15}(?:[ \u00a0\u202f]?\(\d{1,5}\)[ \u00a0\u202f]?\d{1,13})?(?:[ \u00a0\u202f./-]{1,2}\d{1,13}){0,7}(?!\d)/u;
 const LINKS = new RegExp(`(?<web>${WEB.source})|(?<mail>${MAIL.source})|(?<phone>${PHONE.source})`, "giu");
 
 const NAMED = /\[(?<label>[^[\]\n]{1,300})\]\((?<target>(?:[^\s()]|\([^\s()]*\))+)\)/u;
@@ -60,14 +62,18 @@ export function linkify(text) {
 /** @param {RegExpMatchArray} match of LINKS @param {string} text @returns {{text: string, href: string} | null} */
 function linkOf({ groups: { web, mail, phone } = {}, index = 0 }, text) {
   if (mail) return { text: mail, href: `mailto:${mail}` };
-  if (phone) return /[\p{L}\p{N}]/u.test(text[index - 1] ?? "") ? null : { text: phone, href: telephone(phone) };
+  if (phone) return /[\p{L}\p{N}]/u.test(text[index - 1] ?? "") ? null : telephone(phone);
   const link = trimmed(web);
   const href = webAddress(link);
   return href === null ? null : { text: link, href };
 }
 
-/** Without the zero that only callers within the country dial. */
-const telephone = (/** @type {string} */ number) => `tel:${number.replace("(0)", "").replace(/[^+\d]/g, "")}`;
+/** Without the zero that only callers within the country dial. No number ends with one digit by itself, or is that short. */
+function telephone(/** @type {string} */ found) {
+  const text = found.replace(/[^\d)]+\d$/, "");
+  const number = text.replace("(0)", "").replace(/[^+\d]/g, "");
+  return number.length > 7 && number.length < 17 ? { text, href: `tel:${number}` } : null;
+}
 
 /** Punctuation after an address belongs to the sentence; a closing bracket only if it closes none of the address. */
 function trimmed(/** @type {string} */ link) {
