@@ -148,10 +148,7 @@ def test_signing_out_in_one_tab_leaves_nothing_to_read_in_another(page: Page, si
     widget = Widget(page, site).goto("/support/")
     widget.panel.get_by_role("link", name="Chat with us").click()
     widget.field("question").fill("My secret question")
-    with page.expect_response("**/sessions/") as answer:
-        widget.submit()
-    widget.credentials = answer.value.json()
-    widget.expect_connected()
+    widget.begin()
     widget.composer.fill("Half a secret")
     answers_late(site, widget.channel, late)
     other = page.context.new_page()
@@ -217,10 +214,7 @@ def test_signing_in_over_another_user_leaves_nothing_to_read_in_other_tabs(
     sign_in(page, site)
     widget = Widget(page, site).goto().open()
     widget.field("question").fill("Ada's secret question")
-    with page.expect_response("**/sessions/") as answer:
-        widget.submit()
-    widget.credentials = answer.value.json()
-    widget.expect_connected()
+    widget.begin()
     second = Widget(page.context.new_page(), site).goto().open()
     second.expect_connected()
     answers_late(site, widget.channel, late)

@@ -106,10 +106,7 @@ def test_a_user_takes_the_chat_up_in_another_browser_and_the_first_one_says_so(
     sign_in(page, site)
     desk = Widget(page, site).goto().open()
     desk.field("question").fill("Where is my parcel?")
-    with page.expect_response("**/sessions/") as answer:
-        desk.submit()
-    desk.credentials = answer.value.json()
-    desk.expect_connected()
+    desk.begin()
     elsewhere = {"name": "Your chat goes on in another browser"}
 
     context = browser.new_context(viewport={"width": 375, "height": 740})

@@ -59,13 +59,16 @@ class Widget:
         return self
 
     def start(self, path: str = "/", **answers: str) -> Self:
-        """All the way into a chat that is connected; `credentials` are what the browser got."""
+        """All the way into a chat that is connected, as begin()."""
         self.goto(path)
         if self.element.get_attribute("mode") == "launcher":
             self.open()
         # Until the script is there, the form would go its way without it.
         expect(self.form).to_have_js_property("noValidate", True)
-        self.fill(**answers)
+        return self.fill(**answers).begin()
+
+    def begin(self) -> Self:
+        """From the form as it is filled into a chat that is connected; `credentials` are what the browser got."""
         with self.page.expect_response("**/sessions/") as answer:
             self.submit()
         self.credentials = answer.value.json()

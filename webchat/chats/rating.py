@@ -44,7 +44,7 @@ def may_rate(session: ChatSession) -> bool:
 def rate_chat(session: ChatSession, score: int, comment: str) -> Rating:
     """Keeps the rating, or changes it. Raises ChatRefused, of the code TOO_EARLY while the chat goes on, RATING_OVER a day
     after it, and some minutes after it was rated."""
-    if session.status in (ChatSession.Status.STARTING, ChatSession.Status.ACTIVE):
+    if session.is_unfinished:
         raise ChatRefused(Code.TOO_EARLY)
     if not may_rate(session):
         raise ChatRefused(Code.RATING_OVER)
