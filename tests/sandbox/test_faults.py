@@ -185,7 +185,7 @@ def test_tunnelled_requests_take_faults_too(sandbox: SandboxServer) -> None:
 
     run(scenario())
     assert [message["body"] for message in sandbox.messages(sid)] == ["two", "three", "four"]
-    assert sandbox.desk(sid)["customer"]["online"] is False
+    until(lambda: sandbox.desk(sid)["customer"]["online"] is False)
 
 
 @pytest.mark.parametrize(

@@ -27,17 +27,20 @@ class Stopwatch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.elapsed = time.monotonic() - self._began
+        self._ended = time.monotonic()
         self._stopped.set()
         self._thread.join()
+        self.elapsed = self._ended - self._began
         self.seconds = self.elapsed - self._late
 
     def _count_lateness(self) -> None:
-        while True:
+        stopped = False
+        while not stopped:
             due = time.monotonic() + TICK
-            if self._stopped.wait(TICK):
-                return
-            self._late += time.monotonic() - due
+            stopped = self._stopped.wait(TICK)
+            # The measured code may end before this thread is woken from a halt: its last wait counts too.
+            woken = self._ended if stopped else time.monotonic()
+            self._late += max(0.0, woken - due)
 
 
 @contextmanager
