@@ -162,6 +162,7 @@ export class Panel {
     }
     if (state === "offered") {
       this.tabs.postMessage({ offered: true });
+      this.host.remember(null, "past"); // it is not over
       this.host.load("offer").then(({ ask }) => ask(this, body, (markup) => this.#show(bodyOf(markup))), String);
       return this.#api;
     }
@@ -297,10 +298,15 @@ export class Panel {
   }
 
   /** @param {Past} past */
-  #ended(past) {
-    this.#markBrowser(null);
+  #keepPast(past) {
     const { visitor } = this.#body.dataset;
     this.host.remember(JSON.stringify({ visitor, at: Date.now(), past }), "past");
+  }
+
+  /** @param {Past} past */
+  #ended(past) {
+    this.#markBrowser(null);
+    this.#keepPast(past);
     if (this.#chat) this.#over = { log: this.#chat.transcript.log, draft: past.draft };
   }
 
@@ -405,6 +411,7 @@ export class Panel {
     this.#chat = new Chat(this, this.#view, this.#api, credentials, question, {
       startAnother: (message, request) => this.#startAnother(message, request),
       disowned: () => this.#disown(),
+      hidden: (past) => this.#keepPast(past),
       ended: (past, here) => {
         // Of any other end each tab asks the server for itself, which says whether the chat is still its visitor's.
         if (here) this.tabs.postMessage({ ended: credentials.session_id });

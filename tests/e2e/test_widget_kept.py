@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_journey import sign_in
@@ -38,6 +39,31 @@ def test_the_agent_completes_while_the_visitor_types(widget: Widget) -> None:
     widget.credentials = answer.value.json()
     widget.expect_connected()
     expect(widget.messages.locator("[data-webchat-text]")).to_have_text(["half a sentence"])
+
+
+@pytest.mark.parametrize("by", ["AGENT", "STAFF"])
+def test_a_chat_that_ends_between_two_pages_stays_readable(widget: Widget, page: Page, by: str) -> None:
+    widget.start()
+    widget.agent_says("On its way")
+    widget.composer.press_sequentially("half a sent")
+    page.goto("about:blank")
+    widget.site.shell(
+        f"ChatSession.objects.filter(pk='{widget.credentials['session_id']}').end(ChatSession.EndedBy.{by})"
+    )
+    widget.goto("/legacy/").goto()
+    expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
+    for text in ("Where is my parcel?", "On its way"):
+        expect(widget.log.get_by_text(text)).to_be_visible()
+    expect(widget.panel.get_by_label("What you had not sent yet")).to_have_value("half a sent")
+    widget.panel.get_by_role("button", name="Start a new chat").click()
+    expect(widget.field("question")).to_have_value("half a sent")
+    expect(widget.log.get_by_text("On its way")).to_be_visible()
+
+    # Somebody else, or the same after a sign-in, finds nothing of it.
+    sign_in(page, widget.site)
+    expect(widget.form).to_be_visible()
+    expect(page.get_by_text("On its way")).to_have_count(0)
+    assert "On its way" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
 
 
 def test_what_was_typed_into_the_form_is_there_on_the_next_page_until_somebody_signs_in(

@@ -69,6 +69,7 @@ export class Chat {
    * @param {(message?: string, request?: () => Promise<Response>) => void} on.startAnother or leave that message
    *   instead, by the form that the request asks for
    * @param {() => void} on.disowned it is no longer this visitor's to see
+   * @param {(past: Past) => void} on.hidden the page may never be seen again, nor the chat: it may be over by the next one
    * @param {(past: Past, here: boolean) => void} on.ended `here`: by the visitor in this tab
    * @param {(credentials: Credentials) => void} on.renewed
    */
@@ -361,6 +362,7 @@ export class Chat {
 
   /** The page came into sight, or went out of it. */
   #lookedAt() {
+    if (document.visibilityState === "hidden" && this.isRunning) this.on.hidden(this.#past);
     this.#read();
     this.conversation.tryLine();
   }
@@ -430,6 +432,10 @@ export class Chat {
     this.#finish("visitor");
   }
 
+  get #past() {
+    return pastOf(this.session, this.transcript, this.templates, this.composer.draft, !this.conversation.hasOlder);
+  }
+
   /** @param {string} session the chat that another tab of this browser ended */
   endedElsewhere(session) {
     if (session === this.session) this.#finish("anotherTab");
@@ -450,13 +456,13 @@ export class Chat {
             if (error instanceof ApiError && error.status === 404) this.on.disowned();
           })
         : Promise.resolve();
-    const draft = this.composer.finish();
+    const past = this.#past;
+    this.composer.finish();
     this.host.remember(null, "unsent");
-    this.endDialog.show(draft, { isNews: true });
+    this.endDialog.show(past.draft, { isNews: true });
     this.notice.clear();
     this.people.end();
     this.header.clear();
-    const past = pastOf(this.session, this.transcript, this.templates, draft, !this.conversation.hasOlder);
     this.on.ended(past, cause === "visitor");
     told.then(() => offerAfterwards(this.host, this.view, past));
     this.host.emit("ended", { session_id: this.session, by });

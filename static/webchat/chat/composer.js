@@ -77,12 +77,16 @@ export class Composer {
     this.#changed();
   }
 
-  /** The chat is over. @returns {string} what was written and not sent */
+  /** What is written and not sent. */
+  get draft() {
+    return this.input.value.trim();
+  }
+
+  /** The chat is over. */
   finish() {
     this.hide(true);
     this.host.remember(null, "draft");
     this.#outgoing?.clear();
-    return this.input.value.trim();
   }
 
   /** @param {HTMLElement} view */
@@ -95,7 +99,7 @@ export class Composer {
   }
 
   #send() {
-    const text = this.input.value.trim();
+    const text = this.draft;
     if ((!text && !this.#outgoing?.files.length) || bytesOf(text) > MESSAGE_MAX_BYTES) return;
     const files = this.#outgoing?.take() ?? [];
     this.input.value = "";
@@ -106,7 +110,7 @@ export class Composer {
 
   #changed() {
     followDirection(this.input);
-    const room = MESSAGE_MAX_BYTES - bytesOf(this.input.value.trim());
+    const room = MESSAGE_MAX_BYTES - bytesOf(this.draft);
     const tooLong = room < 0;
     const words = tooLong ? this.templates.text("too-long") : "";
     this.room.hidden = tooLong || room > MESSAGE_MAX_BYTES * (1 - NEARLY_FULL);
