@@ -22,7 +22,17 @@ const MAIL = /\b[a-z0-9][a-z0-9._%+-]{0,63}@(?:[a-z0-9][a-z0-9-]{0,62}\.){1,8}[a
 // With the code of its country: any other number may be that of an order. Brackets after the code alone: what stands in
 // later ones is no part of it.
 const PHONE =
-  /\+\d{1,15}(?:[ \u00a0\u202f]?\(\d{1,5}\)[ \u00a0\u202f]?\d{1,13})?(?:[ \u00a0\u202f./-]{1,2}\d{1,13}){0,7}(?!\d)/u;
+  /\+[1-9]\d{0,14}(?:[ \u00a0\u202f]?\(\d{1,5}\)[ \u00a0\u202f]?\d{1,13})?(?:[ \u00a0\u202f./-]{1,2}\d{1,13}){0,7}(?!\d)/u;
+// What stands beside a number and is none of it, after a space: hours, a time, a date or a price.
+const SPACE = "[ \\u00a0\\u202f]";
+const HOUR = "(?:[01]?\\d|2[0-4])(?:[:.]\\d\\d)?";
+const PRICE = `\\d{1,7}(?:[.,]\\d\\d)?${SPACE}?(?:\\p{Sc}|EUR|USD|GBP|CHF)|\\d{1,4},\\d\\d`;
+const DATE = "\\d{4}-\\d\\d-\\d\\d|\\d{1,2}([./])\\d{1,2}\\1(?:(?:19|20)?\\d\\d)?";
+const BESIDE = new RegExp(
+  `${SPACE}(?:${HOUR}${SPACE}?[-–—/]${SPACE}?${HOUR}|\\d{1,2}(?::\\d\\d|\\p{L}\\d{0,2})|${DATE}|${PRICE})(?![-./:]?\\d)`,
+  "u",
+);
+const BESIDE_LONGEST = 20;
 const LINKS = new RegExp(`(?<web>${WEB.source})|(?<mail>${MAIL.source})|(?<phone>${PHONE.source})`, "giu");
 
 const NAMED = /\[(?<label>[^[\]\n]{1,300})\]\((?<target>(?:[^\s()]|\([^\s()]*\))+)\)/u;
@@ -62,18 +72,30 @@ export function linkify(text) {
 /** @param {RegExpMatchArray} match of LINKS @param {string} text @returns {{text: string, href: string} | null} */
 function linkOf({ groups: { web, mail, phone } = {}, index = 0 }, text) {
   if (mail) return { text: mail, href: `mailto:${mail}` };
-  if (phone) return /[\p{L}\p{N}]/u.test(text[index - 1] ?? "") ? null : telephone(phone);
+  if (phone) {
+    const end = index + phone.length;
+    const isWithin = /[\p{L}\p{N}]/u.test(text[index - 1] ?? "");
+    return isWithin ? null : telephone(phone, text.slice(end, end + BESIDE_LONGEST));
+  }
   const link = trimmed(web);
   const href = webAddress(link);
   return href === null ? null : { text: link, href };
 }
 
-/** Without the zero that only callers within the country dial. No number ends with one digit by itself, or is that short. */
-function telephone(/** @type {string} */ found) {
-  const text = found.replace(/[^\d)]+\d$/, "");
-  const number = text.replace("(0)", "").replace(/[^+\d]/g, "");
+/**
+ * Without the zero that only callers within the country dial. No number ends with one digit by itself, or is that short.
+ * @param {string} found
+ * @param {string} after it in the text
+ */
+function telephone(found, after) {
+  const beside = BESIDE.exec(found + after);
+  const before = beside && found.slice(0, beside.index);
+  const text = (before && dialled(before).length > 7 ? before : found).replace(/[^\d)]+\d$/, "");
+  const number = dialled(text);
   return number.length > 7 && number.length < 17 ? { text, href: `tel:${number}` } : null;
 }
+
+const dialled = (/** @type {string} */ text) => text.replace("(0)", "").replace(/[^+\d]/g, "");
 
 /** Punctuation after an address belongs to the sentence; a closing bracket only if it closes none of the address. */
 function trimmed(/** @type {string} */ link) {
