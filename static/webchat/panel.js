@@ -167,6 +167,7 @@ export class Panel {
       return this.#api;
     }
     this.#markBrowser(null);
+    for (const name of ["draft", "unsent"]) this.host.remember(null, name); // of a chat that is over
     const past = this.#recallPast();
     this.#refill();
     if (this.#over) this.#view.prepend(this.#over.log);

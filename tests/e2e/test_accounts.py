@@ -245,3 +245,27 @@ def test_signing_in_asks_whether_the_chat_before_goes_on(page: Page, site: SiteS
     expect(widget.log.get_by_text("You have signed in. Our team knows who you are.")).to_have_count(1)
     [note] = [one for one in site.sandbox.messages(widget.channel) if one["author"] == "Website"]
     assert "ada@example.com" in note["body"]
+
+
+def test_a_chat_that_is_not_taken_along_or_is_signed_out_of_leaves_no_draft(page: Page, site: SiteServer) -> None:
+    def stored() -> str:
+        return str(page.evaluate("JSON.stringify([localStorage, sessionStorage])"))
+
+    widget = Widget(page, site).start()
+    widget.composer.fill("An anonymous secret")
+    assert "An anonymous secret" in stored()
+    sign_in(page, site)
+    page.get_by_role("button", name="End it").click()
+    expect(widget.form).to_be_visible()
+    assert "An anonymous secret" not in stored()
+
+    widget.field("question").fill("Where is my parcel?")
+    widget.begin()
+    widget.composer.fill("Ada's secret")
+    widget.panel.get_by_role("button", name="Minimise chat").click()
+    page.get_by_text("Ada", exact=True).click()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="End the chat and sign out").click()
+    widget.open()
+    expect(widget.form).to_be_visible()
+    assert "Ada's secret" not in stored()
