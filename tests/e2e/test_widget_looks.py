@@ -231,6 +231,10 @@ def test_the_head_of_the_chat_does_not_grow_when_agents_join(widget: Widget) -> 
     expect(presence).to_be_visible()
     assert header.bounding_box() == before
     assert presence.evaluate("(e) => e.scrollWidth <= e.clientWidth")  # nothing of it is cut off
+    for number, name in enumerate(["Sam", "Kim", "Lou", "Alex"], start=2):
+        widget.agent_joins(name)
+        expect(widget.panel.locator("[data-webchat-people] > *")).to_have_count(min(number, 3))
+        assert header.bounding_box() == before
 
 
 def test_buttons_and_fields_show_the_pointer_the_press_and_the_focus(widget: Widget) -> None:
