@@ -17,7 +17,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.crypto import salted_hmac
-from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
@@ -81,7 +80,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         too_late = refused.code is Code.CHAT_CLOSED and takes_messages(webchat, state_of(webchat, database_now()))
         return _render_refused(request, webchat, visitor, refused, MessageForm if too_late else PreEngagementForm)
     except DatabaseError:
-        unavailable = ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.unavailable_text))
+        unavailable = ChatRefused(Code.CHAT_UNAVAILABLE, webchat.texts["unavailable_text"])
         return _render_refused(request, webchat, visitor, unavailable)
     started = _to_page(webchat, visitor)
     post_question_after(started, session, is_new=is_new)
@@ -127,7 +126,7 @@ def message(request: HttpRequest, slug: str) -> HttpResponse:
         note_refusal(refused, webchat.slug)
         return _render_refused(request, webchat, visitor, refused, MessageForm)
     except DatabaseError:
-        unavailable = ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.unavailable_text))
+        unavailable = ChatRefused(Code.CHAT_UNAVAILABLE, webchat.texts["unavailable_text"])
         return _render_refused(request, webchat, visitor, unavailable, MessageForm)
     answer = redirect(f"{reverse('webchat:page', args=[slug])}?{urlencode({'message': left.pk})}")
     remember(answer, visitor)

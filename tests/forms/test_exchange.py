@@ -8,10 +8,11 @@ from contextlib import suppress
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
+from django.utils.translation import override
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.factories import make_field, make_webchat
+from tests.support.factories import change, make_field, make_webchat
 from webchat.forms import exchange
 from webchat.models import PreEngagementField, Webchat
 
@@ -455,12 +456,83 @@ def test_what_is_exported_is_imported_as_the_same_form():
     assert exchange.config_of(copy) == exchange.config_of(webchat)
 
 
+TRANSLATED = {
+    "title": "Hello",
+    "translations": {"de": {"title": "Hallo", "description": "Nicht genommen"}, "fr": {"title": "Bonjour"}},
+    "fields": [
+        {
+            "label": "Topic",
+            "type": "SelectItem",
+            "attributes": {"name": "topic", "placeholder": "One of these"},
+            "options": [{"value": "a", "label": "Apple"}, {"value": "b", "label": "Bean"}],
+            "translations": {
+                "de": {"label": "Thema", "placeholder": "Eines davon", "choices": {"a": "Apfel"}},
+                "ar": {"label": "الموضوع"},
+            },
+        },
+    ],
+}
+
+
+def test_translations_go_with_a_form_and_come_back():
+    webchat, plan = imported(TRANSLATED, make_webchat(fields=False, slug="one"), texts=True)
+    assert plan.left_out == []
+    assert webchat.translations == {"de": {"title": "Hallo"}, "fr": {"title": "Bonjour"}}, (
+        "what has no text has no other"
+    )
+    field = webchat.fields.get()
+    assert field.translations == TRANSLATED["fields"][0]["translations"]
+    with override("de"):
+        config = exchange.config_of(webchat)
+    assert config["preEngagementConfig"]["title"] == "Hello", "in the site's language, whoever exports it"
+    assert config["preEngagementConfig"]["fields"][0]["label"] == "Topic"
+    copy, _plan = imported(config, make_webchat(fields=False, slug="two"), texts=True)
+    assert (copy.translations, copy.fields.get().translations) == (webchat.translations, field.translations)
+    assert exchange.config_of(copy) == config
+
+
+@pytest.mark.parametrize(
+    ("translations", "reason"),
+    [
+        ({"xx": {"label": "Thema"}}, "“xx” is none of the languages"),
+        ({"de": ["Thema"]}, "no object of texts"),
+        ({"de": {"label": 1}}, "It is no text"),
+        ({"de": {"label": "a\nb"}}, "line break"),
+        ({"de": {"choices": {"z": "Zwiebel"}}}, "“z” is the value of no choice"),
+    ],
+)
+def test_a_translation_that_cannot_be_taken_is_left_out_alone(translations, reason):
+    item = {**TRANSLATED["fields"][0], "translations": {"fr": {"label": "Sujet"}, **translations}}
+    plan = exchange.plan(
+        exchange.read(json.dumps({"fields": [item], "translations": translations})), make_webchat(), replace=True
+    )
+    [found] = plan.found
+    assert found.row.translations == {"fr": {"label": "Sujet"}}
+    assert any("A translation is left out." in note and reason in note for note in found.notes)
+    assert plan.left_out, "nor can the webchat take it"
+
+
+def test_an_import_keeps_the_translations_of_texts_that_stay():
+    webchat, _plan = imported(TRANSLATED, make_webchat(fields=False), texts=True)
+    item = {**TRANSLATED["fields"][0], "label": "Reason", "translations": {"es": {"label": "Motivo"}}}
+    item["options"] = [{"value": "a", "label": "Apple"}, {"value": "b", "label": "Broccoli"}]
+    imported({"title": "Hi", "fields": [item]}, webchat, replace=True, texts=True)
+    assert webchat.fields.get().translations == {
+        "de": {"placeholder": "Eines davon", "choices": {"a": "Apfel"}},
+        "es": {"label": "Motivo"},
+    }
+    webchat.refresh_from_db()
+    assert webchat.translations == {}, "the title is another one"
+
+
 # --- Fixtures -------------------------------------------------------------------------------------------------------
 
 
 def test_a_webchat_goes_to_another_environment_and_comes_again_as_the_same_rows(tmp_path):
     webchat = make_webchat()
-    make_field(webchat, "day", type=Type.DATE, minimum="today", show_account_value=False)
+    change(webchat, translations={"de": {"title": "Reden wir"}})
+    day = {"minimum": "today", "show_account_value": False, "translations": {"ar": {"label": "اليوم"}}}
+    make_field(webchat, "day", type=Type.DATE, **day)
     columns = [field.name for field in PreEngagementField._meta.fields if field.name not in ("id", "webchat")]
     before = list(PreEngagementField.objects.order_by("name").values(*columns))
     fixture = tmp_path / "webchats.json"
@@ -475,4 +547,5 @@ def test_a_webchat_goes_to_another_environment_and_comes_again_as_the_same_rows(
         call_command("loaddata", str(fixture), verbosity=0)
         assert Webchat.objects.count() == 2
         loaded = Webchat.objects.get(slug="support")
+        assert loaded.translations == {"de": {"title": "Reden wir"}}
         assert list(loaded.fields.order_by("name").values(*columns)) == before

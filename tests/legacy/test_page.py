@@ -134,6 +134,28 @@ def test_what_the_page_knows_travels_signed(client):
     assert config["context"]["context"]
 
 
+def test_the_ui_speaks_the_language_of_the_page_and_sends_the_same_values(client):
+    webchat = make_page(
+        fields=False,
+        title="Talk to us",
+        translations={
+            "de": {"title": "Reden wir", "intro": "Hallo", "submit_label": "Los", "launcher_label": "Fragen?"}
+        },
+    )
+    words = {"label": "Thema", "placeholder": "Eines davon", "choices": {"s": "Verkauf"}}
+    make_field(webchat, "topic", type=Type.SELECT, choices="s | Sales\nh | Help", translations={"de": words})
+    german = config_of(client.get("/legacy/", headers={"Accept-Language": "de"}).content.decode())
+    form = german["preEngagementConfig"]
+    assert german["componentProps"]["MainHeader"]["titleText"] == "Reden wir"
+    assert german["componentProps"]["EntryPoint"]["tagline"] == "Fragen?"
+    assert (form["description"], form["submitLabel"]) == ("Hallo", "Los")
+    [topic] = form["fields"]
+    assert topic["label"] == "Thema"
+    assert [each["label"] for each in topic["options"]] == ["…", "Verkauf", "Help"]
+    assert [each["value"] for each in topic["options"]] == ["", "s", "h"]
+    assert fields_of(get(client))["topic"]["label"] == "Topic", "the copy of another language is another one"
+
+
 def test_no_text_of_staff_breaks_out_of_the_configuration(client):
     make_page(title="</script><script>alert(1)</script>", intro="<!--")
     html = get(client)

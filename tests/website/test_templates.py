@@ -37,7 +37,9 @@ def attributes(tag: str) -> int:
 
 def is_sentence(content: str) -> bool:
     """Whether it is translated words alone, with slots for others."""
-    return bool(re.search(r"\{% (block)?translate ", content)) and "<" not in DJANGO.sub("", content)
+    return bool(re.search(r"\{% (block)?translate |\{\{ webchat\.texts\.", content)) and "<" not in DJANGO.sub(
+        "", content
+    )
 
 
 @pytest.mark.parametrize("path", templates(), ids=lambda path: str(path.relative_to(VISITORS)))

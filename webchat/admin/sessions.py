@@ -315,8 +315,8 @@ def accounts_known_by(term: str) -> list[Any]:
 
 
 def answers_of(session: ChatSession) -> list[dict[str, Any]]:
-    """`label`, `value`, and of where it comes: `verified` by the account, or `matches` one that anybody may have typed."""
-    labels = dict(session.webchat.fields.values_list("name", "label"))
+    """`label` in the language of whoever reads it, `value`, and of where it comes: `verified` by the account, or `matches` one that anybody may have typed."""
+    labels = {row.name: row.texts["label"] for row in session.webchat.fields.all()}
     verified = session.answers.get("verified", [])
     return [
         {

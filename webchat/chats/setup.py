@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 
 from webchat.conf import conf
 from webchat.fields.kinds import Audience, Match, Role, Type
@@ -17,6 +18,7 @@ from webchat.fields.lookups import offered_lookups
 from webchat.flex import Deadline, FlexError
 from webchat.flex.provisioning import Plan, Wishes, find_plan
 from webchat.models import PreEngagementField, Webchat
+from webchat.models.translations import from_catalogues
 from webchat.protection.outage import passage
 
 logger = structlog.get_logger(__name__)
@@ -25,17 +27,18 @@ SETUP_SECONDS = 60  # for all calls of a plan and its steps; about fifteen
 
 
 def first_fields() -> list[dict[str, Any]]:
-    """What a new webchat asks, by the columns of a field: staff compose the rest. The e-mail address comes from the account
+    """What a new webchat asks, by the columns of a field, in all languages: staff compose the rest. The e-mail address comes from the account
     where the site offers that."""
-    email = {"name": "email", "label": "E-mail address", "type": Type.EMAIL, "autocomplete": "email"}
+    email = {"name": "email", "type": Type.EMAIL, "autocomplete": "email"}
     if "email" in offered_lookups():
         email |= {"match": Match.ACCOUNT, "user_lookup": "email"}
-    return [_NAME, email, _QUESTION]
+    labels = (gettext_noop("Your name"), gettext_noop("E-mail address"), gettext_noop("How can we help?"))
+    fields = (_NAME, email, _QUESTION)
+    return [{**field, **from_catalogues(label=label)} for field, label in zip(fields, labels, strict=True)]
 
 
 _NAME: dict[str, Any] = {
     "name": "name",
-    "label": "Your name",
     "type": Type.NAME,
     "role": Role.CUSTOMER_NAME,
     "autocomplete": "name",
@@ -43,7 +46,6 @@ _NAME: dict[str, Any] = {
 }
 _QUESTION: dict[str, Any] = {
     "name": "question",
-    "label": "How can we help?",
     "type": Type.TEXTAREA,
     "role": Role.QUESTION,
 }

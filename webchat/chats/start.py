@@ -17,7 +17,6 @@ from typing import Any, NoReturn
 import structlog
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
-from django.utils.translation import gettext
 
 from webchat.audit import note_legacy_gone
 from webchat.chats import end
@@ -308,5 +307,5 @@ def note_failure(attempt: Attempt, failure: str, *, is_certain: bool) -> None:
 
 
 def _unavailable(webchat: Webchat, reason: str, retry_after: int | None = None) -> ChatRefused:
-    text = gettext(webchat.unavailable_text)
+    text = webchat.texts["unavailable_text"]
     return ChatRefused(Code.CHAT_UNAVAILABLE, text, retry_after=retry_after, reason=reason)

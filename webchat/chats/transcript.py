@@ -97,7 +97,7 @@ def write_transcript(row: OutgoingMail) -> EmailMessage | None:
         logger.exception("may_mail_failed")
         raise NotYet("the site's function failed") from error
     with translation.override(row.about["language"]):
-        title = " ".join(_(session.webchat.title).split())
+        title = " ".join(session.webchat.texts["title"].split())
         return EmailMessage(
             subject=_("Your conversation: %(title)s") % {"title": title},
             body=_body(session, title),

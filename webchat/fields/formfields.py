@@ -143,17 +143,29 @@ class NumberField(forms.DecimalField):
 
 
 class ConsentInput(forms.CheckboxInput):
-    """A box whose value names the text beside it: a tick does not stand for another text than the visitor read."""
+    """A box whose value names the text beside it: a tick does not stand for another text than the visitor read.
+
+    `wordings` are that text in all languages, first the one that is shown: the visitor may have read another one.
+    """
 
     PREFIX = "text:"
 
-    def __init__(self, text: str) -> None:
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        super().__init__(attrs={"value": f"{self.PREFIX}{digest[:16]}"})
+    def __init__(self, wordings: list[str]) -> None:
+        self.shown = wordings[0]
+        self.by_name = {self._name_of(text): text for text in wordings}
+        super().__init__(attrs={"value": self._name_of(self.shown)})
+
+    @classmethod
+    def _name_of(cls, text: str) -> str:
+        return f"{cls.PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    def text_read(self, given: Any) -> str:
+        """The text that a tick with this value stands for."""
+        return self.by_name.get(given, self.shown) if isinstance(given, str) else self.shown
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
         given = data.get(name)
-        if isinstance(given, str) and given.startswith(self.PREFIX) and given != self.attrs["value"]:
+        if isinstance(given, str) and given.startswith(self.PREFIX) and given not in self.by_name:
             return False
         return bool(super().value_from_datadict(data, files, name))
 
@@ -187,9 +199,9 @@ def formfield(row: Row) -> forms.Field:
     field = _of_type(row)
     attributes = field.widget.attrs
     if row.pattern and row.takes_pattern:
-        field.validators.append(PatternValidator(row.pattern, row.pattern_message))
+        field.validators.append(PatternValidator(row.pattern, row.texts["pattern_message"]))
     if row.placeholder and row.takes_placeholder:
-        attributes["placeholder"] = row.placeholder
+        attributes["placeholder"] = row.texts["placeholder"]
     if token := autofill.token_for(row.autocomplete, row.type):
         attributes["autocomplete"] = token
     field.error_messages["required"] = _MISSING.get(row.type, gettext_lazy("Please fill this in."))
@@ -198,9 +210,9 @@ def formfield(row: Row) -> forms.Field:
 
 def _of_type(row: Row) -> forms.Field:
     common: dict[str, Any] = {
-        "label": row.label,
+        "label": row.texts["label"],
         "required": row.required,
-        "help_text": row.help_text,
+        "help_text": row.texts["help_text"],
         "initial": row.initial or None,
     }
     match row.type:
@@ -211,14 +223,14 @@ def _of_type(row: Row) -> forms.Field:
         case Type.DATE:
             return _date_field(row, common)
         case Type.SELECT:
-            blank = ("", row.placeholder or gettext_lazy("Please choose"))
-            return forms.ChoiceField(choices=[blank, *row.choice_pairs()], **common)
+            blank = ("", row.texts["placeholder"] or gettext_lazy("Please choose"))
+            return forms.ChoiceField(choices=[blank, *row.choices_to_show()], **common)
         case Type.RADIO:
-            return forms.ChoiceField(choices=row.choice_pairs(), widget=forms.RadioSelect, **common)
+            return forms.ChoiceField(choices=row.choices_to_show(), widget=forms.RadioSelect, **common)
         case Type.CHECKBOX:
             return forms.BooleanField(**common | {"initial": is_yes(row.initial)})
         case Type.CONSENT:
-            widget = ConsentInput(row.label)
+            widget = ConsentInput(row.wordings("label"))
             return forms.BooleanField(**common | {"initial": False, "required": True, "widget": widget})
         case _:
             line = _LINES.get(row.type, LineField)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from django.db import models
@@ -52,6 +53,8 @@ PATTERN_TYPES = (Type.TEXT, Type.EMAIL)
 LENGTHS = {Type.TEXT: 200, Type.NAME: 80, Type.EMAIL: 254, Type.PHONE: 40, Type.TEXTAREA: 2000}
 # Of a question, and of the text of a consent.
 LABEL_LONGEST, CONSENT_LONGEST = 500, 4000
+# Of all choices of a field together, as staff write them.
+CHOICES_LONGEST = 4000
 ROLE_TYPES: dict[str, tuple[Type, ...]] = {
     Role.CUSTOMER_NAME: (Type.NAME, Type.TEXT, Type.EMAIL),
     Role.QUESTION: (Type.TEXTAREA, Type.TEXT, Type.SELECT, Type.RADIO, Type.HIDDEN),
@@ -93,6 +96,16 @@ class Row(Protocol):
     @property
     def takes_placeholder(self) -> bool: ...
 
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """Its label, help_text, placeholder and pattern_message in the active language."""
+
+    def wordings(self, name: str) -> list[str]:
+        """One of these in all languages, the active one first."""
+
     def choice_pairs(self) -> list[tuple[str, str]]: ...
+
+    def choices_to_show(self) -> list[tuple[str, str]]:
+        """The same in the active language."""
 
     def formfield(self) -> Field: ...

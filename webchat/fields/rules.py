@@ -55,13 +55,17 @@ def _of_name(row: Row) -> Errors:
     return {}
 
 
+def validate_label(type_: str, label: str) -> None:
+    """A consent may have paragraphs; a question is one line. Raises ValidationError."""
+    is_consent = type_ == Type.CONSENT
+    if not is_consent:
+        validate_line(label)
+    MaxLengthValidator(CONSENT_LONGEST if is_consent else LABEL_LONGEST)(label)
+
+
 def _of_label(row: Row) -> Errors:
-    """A consent may have paragraphs; a question is one line."""
-    is_consent = row.type == Type.CONSENT
     try:
-        if not is_consent:
-            validate_line(row.label)
-        MaxLengthValidator(CONSENT_LONGEST if is_consent else LABEL_LONGEST)(row.label)
+        validate_label(row.type, row.label)
     except ValidationError as error:
         return {"label": error}
     return {}

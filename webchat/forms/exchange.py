@@ -10,20 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, override
 
 from webchat.fields.kinds import Role, Type
 from webchat.forms import twilio_fields
 from webchat.forms.javascript import DEPTH_MAX, Calculation, Script, TooDeep
 from webchat.models import PreEngagementField, Webchat
+from webchat.models.translations import CHOICES, Translated
 
 TEXT_MAX = 32_000  # characters
 ENTRIES_MAX = 100  # fields, and values of the context
 # The webchat's own texts, by the config's key.
 _TEXTS = {"title": "title", "description": "intro", "submitLabel": "submit_label"}
+# What Twilio's webchats have no words for, and pass over: of the config and of each field, by language.
+_TRANSLATIONS = "translations"
 # What the context of Twilio's webchats calls the name of a visitor who told none.
 _DEFAULT_NAME = "friendlyName"
 # Columns of a field that is a field without them, too.
@@ -31,6 +35,9 @@ _DISPENSABLE = {
     "initial", "placeholder", "help_text", "pattern", "pattern_message", "min_length", "max_length", "minimum", "maximum",
 }  # fmt: skip
 _NOT_TAKEN = {"footerLabel": gettext_lazy("HTML is never taken.")}
+
+
+Translations = dict[str, dict[str, Any]]
 
 
 @dataclass
@@ -48,6 +55,8 @@ class Plan:
     found: list[Found] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
+    # Of these texts: {"de": {"title": "…"}}.
+    translations: Translations = field(default_factory=dict)
 
     def names(self) -> set[str]:
         return {found.row.name for found in self.found}
@@ -113,6 +122,9 @@ def plan(config: dict[str, Any], webchat: Webchat, *, replace: bool) -> Plan:
             if row.name in saved:
                 _keep_own_rules(row, saved[row.name], notes)
             _clean(row, notes)
+            notes += _take_translations(row, item.get(_TRANSLATIONS))
+            if row.translations:
+                notes.append(_("With its texts in %(languages)s.") % {"languages": ", ".join(row.translations)})
         except ValidationError as error:
             made.left_out.append((label, " ".join(error.messages)))
             continue
@@ -165,9 +177,35 @@ def _keep_own_rules(row: PreEngagementField, saved: PreEngagementField, notes: l
     """It takes the place of a field whose rules Twilio has no words for."""
     row.pk, row.audience, row.help_text = saved.pk, saved.audience, saved.help_text
     row._state.adding = False  # it is that row, saved anew
+    row.translations = _still_true(row, saved)
     if saved.match and row.type not in (*row.BOX_TYPES, Type.HIDDEN):
         row.match, row.user_lookup, row.show_account_value = saved.match, saved.user_lookup, saved.show_account_value
         notes.append(_("It keeps its rule for the site's users."))
+
+
+def _still_true(row: PreEngagementField, saved: PreEngagementField) -> Translations:
+    """The translations of those texts of a saved field that are the same in the new one."""
+    choices = {value for value, _label in set(row.choice_pairs()) & set(saved.choice_pairs())}
+    kept: Translations = {}
+    for language, texts in saved.translations.items():
+        words = {value: each for value, each in texts.get(CHOICES, {}).items() if value in choices}
+        same = {name: texts[name] for name in row.TEXTS if name in texts and getattr(row, name) == getattr(saved, name)}
+        if found := {**same, **({CHOICES: words} if words else {})}:
+            kept[language] = found
+    return kept
+
+
+def _take_translations(row: Translated, given: Any) -> list[str]:
+    """Returns what cannot be taken, and why. Texts and languages that are not given stay."""
+    problems = []
+    for language, texts in given.items() if isinstance(given, dict) else ():
+        for part in [{name: text} for name, text in texts.items()] if isinstance(texts, dict) else [texts]:
+            try:
+                row.validate_translations({language: part})
+                row.add_translations({language: part})
+            except ValidationError as error:
+                problems.append(_("A translation is left out. %(reason)s") % {"reason": " ".join(error.messages)})
+    return problems
 
 
 def _plan_texts(config: dict[str, Any], webchat: Webchat, made: Plan) -> None:
@@ -181,8 +219,26 @@ def _plan_texts(config: dict[str, Any], webchat: Webchat, made: Plan) -> None:
                 made.texts[column] = str(Webchat._meta.get_field(column).clean(text, webchat))  # type: ignore[union-attr]
         except ValidationError as error:
             made.left_out.append((key, " ".join(error.messages)))
-    for key in config.keys() - _TEXTS.keys() - {"fields", "context"}:
+    _plan_translations(config, made)
+    for key in config.keys() - _TEXTS.keys() - {"fields", "context", _TRANSLATIONS}:
         made.left_out.append((str(key)[:80], str(_NOT_TAKEN.get(key) or _("There is nothing like it here."))))
+
+
+def _plan_translations(config: dict[str, Any], made: Plan) -> None:
+    """Of the texts that are taken, by the config's keys."""
+    given = config.get(_TRANSLATIONS)
+    columns: dict[str, Any] = {}
+    for language, texts in given.items() if isinstance(given, dict) else ():
+        columns[language] = texts
+        if isinstance(texts, dict):
+            named = {_TEXTS.get(key, key): text for key, text in texts.items()}
+            columns[language] = {
+                name: text for name, text in named.items() if name in made.texts or name not in _TEXTS.values()
+            }
+    taken = Webchat()
+    problems = _take_translations(taken, columns)
+    made.left_out += [(_TRANSLATIONS, problem) for problem in problems]
+    made.translations = taken.translations
 
 
 @transaction.atomic
@@ -196,12 +252,23 @@ def save(made: Plan, webchat: Webchat, *, replace: bool, texts: bool) -> None:
         found.row.save()
     if texts and made.texts:
         for column, text in made.texts.items():
+            if text != getattr(webchat, column):
+                webchat.forget_translations(column)
             setattr(webchat, column, text)
-        webchat.save(update_fields=[*made.texts])
+        webchat.add_translations(made.translations)
+        webchat.save(update_fields=[*made.texts, "translations"])
 
 
 def config_of(webchat: Webchat) -> dict[str, Any]:
-    """The webchat's form as configuration of Flex Webchat 3.x; hidden fields become its context."""
+    """The webchat's form as configuration of Flex Webchat 3.x, in the site's language; hidden fields become its context.
+
+    The other languages are in `translations`, which Twilio's webchats pass over.
+    """
+    with override(settings.LANGUAGE_CODE):
+        return _config_of(webchat)
+
+
+def _config_of(webchat: Webchat) -> dict[str, Any]:
     fields, context = [], {}
     rows = list(webchat.fields.all())
     asks = any(row.role == Role.QUESTION and row.type != Type.HIDDEN for row in rows)
@@ -211,11 +278,23 @@ def config_of(webchat: Webchat) -> dict[str, Any]:
         else:
             # 3.x looks for the question under this name alone.
             name = f"{row.name}_field" if asks and row.name == "query" and row.role != Role.QUESTION else row.name
-            fields.append(twilio_fields.write(row, name))
-    config = {
+            translations = {_TRANSLATIONS: row.translations} if row.translations else {}
+            fields.append(twilio_fields.write(row, name) | translations)
+    config: dict[str, Any] = {
         "title": webchat.title,
         "description": webchat.intro,
         "submitLabel": webchat.submit_label,
         "fields": fields,
     }
+    if translations := _translations_of(webchat):
+        config[_TRANSLATIONS] = translations
     return {"preEngagementConfig": config} | ({"context": context} if context else {})
+
+
+def _translations_of(webchat: Webchat) -> Translations:
+    """Of the texts that the config has, by its keys."""
+    found = {
+        language: {key: texts[column] for key, column in _TEXTS.items() if texts.get(column)}
+        for language, texts in webchat.translations.items()
+    }
+    return {language: texts for language, texts in found.items() if texts}

@@ -9,7 +9,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from django import forms
@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.fields import lookups
+from webchat.fields.formfields import ConsentInput
 from webchat.fields.kinds import Match, Role, Type
 from webchat.flex.gateway import pre_engagement_json
 from webchat.forms.page_context import Reader, context_data
@@ -104,7 +105,7 @@ class PreEngagementForm(forms.Form):
 
     def _formfield(self, row: PreEngagementField) -> forms.Field:
         field = row.formfield()
-        if has_links(row.label) and not field.widget.use_fieldset:
+        if has_links(row.texts["label"]) and not field.widget.use_fieldset:
             # Its name is the whole text: the links in it are no part of its labels.
             field.widget.attrs["aria-labelledby"] = f"webchat-{self.webchat.slug}-{row.name}_label"
         return field
@@ -122,13 +123,17 @@ class PreEngagementForm(forms.Form):
 
     @property
     def shape(self) -> str:
-        """A short text that changes with what this visitor is asked, and with the words of it."""
+        """A short text that changes with what this visitor is asked, and with the words of it in any language: not with
+        the language that the visitor chooses."""
         asked = [
-            [row.name, row.type, row.label, row.required, row.choice_pairs() if row.type in row.CHOICE_TYPES else []]
+            [
+                *[row.name, row.type, row.label if row.pk else "", row.required],
+                *[row.choice_pairs() if row.type in row.CHOICE_TYPES else [], row.translations],
+            ]
             for row in self.rows
             if row.name in self.fields
         ]
-        return salted_hmac("webchat.shape", json.dumps(asked)).hexdigest()[:12]
+        return salted_hmac("webchat.shape", json.dumps(asked, sort_keys=True)).hexdigest()[:12]
 
     @property
     def asks_nothing(self) -> bool:
@@ -155,7 +160,7 @@ class PreEngagementForm(forms.Form):
     def account_rows(self) -> list[dict[str, str]]:
         """Label and value of each answer that the account gives, to show to the visitor."""
         return [
-            {"label": row.label, "value": self.account_answers[row.name]}
+            {"label": row.texts["label"], "value": self.account_answers[row.name]}
             for row in self.rows
             if row.name in self.account_answers and row.show_account_value
         ]
@@ -220,11 +225,19 @@ class PreEngagementForm(forms.Form):
             digest=salted_hmac("webchat.answers", pre_engagement_json(own), algorithm="sha256").hexdigest(),
             account_matches=lookups.matching_names(self._annotated(), data),
             consents=[
-                {"name": row.name, "text": row.label, "given_at": database_now().isoformat(timespec="seconds")}
+                {
+                    "name": row.name,
+                    "text": self._text_agreed_to(row),
+                    "given_at": database_now().isoformat(timespec="seconds"),
+                }
                 for row in self.rows
                 if row.type == Type.CONSENT and data.get(row.name)
             ],
         )
+
+    def _text_agreed_to(self, row: PreEngagementField) -> str:
+        widget = cast("ConsentInput", self.fields[row.name].widget)
+        return widget.text_read(self.data.get(row.name))
 
     def _annotated(self) -> list[PreEngagementField]:
         return [row for row in self.rows if row.match and row.name not in self.account_answers]

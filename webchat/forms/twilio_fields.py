@@ -201,10 +201,10 @@ def _take_options(row: PreEngagementField, options: Any, notes: list[str]) -> No
 
 
 def write(row: PreEngagementField, name: str) -> dict[str, Any]:
-    """The field in the shape of Flex Webchat 3.x. Rules that it does not know are left out."""
+    """The field in the shape of Flex Webchat 3.x, in the active language. Rules that it does not know are left out."""
     named = {Role.CUSTOMER_NAME.value: "friendlyName", Role.QUESTION.value: "query"}
     attributes: dict[str, Any] = {"name": named.get(row.role, name), "required": row.required}
-    item: dict[str, Any] = {"label": row.label, "type": "InputItem", "attributes": attributes}
+    item: dict[str, Any] = {"label": row.texts["label"], "type": "InputItem", "attributes": attributes}
     match row.type:
         case Type.TEXTAREA:
             item["type"] = "TextareaItem"
@@ -212,7 +212,7 @@ def write(row: PreEngagementField, name: str) -> dict[str, Any]:
             item["type"] = "SelectItem"
             item["options"] = [
                 {"value": value, "label": label, "selected": value == row.initial}
-                for value, label in row.choice_pairs()
+                for value, label in row.choices_to_show()
             ]
         case Type.CHECKBOX | Type.CONSENT:
             item["type"] = "CheckboxItem"
@@ -221,7 +221,7 @@ def write(row: PreEngagementField, name: str) -> dict[str, Any]:
             inputs: dict[str, str] = {Type.EMAIL: "email", Type.PHONE: "tel", Type.NUMBER: "number", Type.DATE: "date"}
             attributes["type"] = inputs.get(row.type, "text")
     if row.placeholder and row.type not in row.BOX_TYPES:
-        attributes["placeholder"] = row.placeholder
+        attributes["placeholder"] = row.texts["placeholder"]
     if row.initial and row.type not in (*row.CHOICE_TYPES, *row.BOX_TYPES):
         attributes["value"] = row.initial
     if row.pattern and row.takes_pattern:

@@ -55,7 +55,7 @@ def state_of(webchat: Webchat, now: datetime) -> State:
         return State(is_open=False, until=until, reason=Reason.BY_HAND)
     special_day = webchat.hours and webchat.hours.special_day_on(now.astimezone(webchat.hours.zone).date())
     if special_day:
-        return State(is_open=False, until=until, reason=Reason.SPECIAL_DAY, note=special_day.note)
+        return State(is_open=False, until=until, reason=Reason.SPECIAL_DAY, note=special_day.texts["note"])
     return State(is_open=False, until=until, reason=Reason.HOURS)
 
 

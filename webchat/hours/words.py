@@ -34,7 +34,7 @@ def iso(instant: datetime) -> str:
 
 def closed_in_words(webchat: Webchat, state: State) -> str:
     """For visitors: that it is closed, why, and when somebody is back."""
-    sentences = [_(webchat.closed_text), state.note]
+    sentences = [webchat.texts["closed_text"], state.note]
     if state.until:
         sentences.append(_("We are back on %(when)s.") % {"when": time_in_words(state.until, zone_of(webchat))})
     return " ".join(filter(None, sentences))

@@ -26,29 +26,29 @@ def pre_engagement_config(form: PreEngagementForm) -> dict[str, Any]:
     taken = form.account_answers
     account = [_account_item(row, taken[row.name]) for row in form.rows if row.name in taken and row.show_account_value]
     return {
-        "description": spelled_out(_(form.webchat.intro)) if form.webchat.intro else "",
+        "description": spelled_out(form.webchat.texts["intro"]),
         "fields": account + [_item(row) for row in form.rows if row.name in form.fields],
-        "submitLabel": _(form.webchat.submit_label),
+        "submitLabel": form.webchat.texts["submit_label"],
     }
 
 
 def _item(row: PreEngagementField) -> dict[str, Any]:
     item = twilio_fields.write(row, row.name)
-    item["label"] = spelled_out(row.label)
+    item["label"] = spelled_out(row.texts["label"])
     attributes = item["attributes"]
     attributes["name"] = FRIENDLY_NAME if row.role == Role.CUSTOMER_NAME else row.name
     if row.type in row.BOX_TYPES:
         item["type"], attributes["type"] = "InputItem", "checkbox"
     if row.type in row.CHOICE_TYPES and not row.initial:
         # Else the first choice is shown, and not sent.
-        item["options"].insert(0, {"value": "", "label": row.placeholder or "…", "selected": True})
+        item["options"].insert(0, {"value": "", "label": row.texts["placeholder"] or "…", "selected": True})
     return item
 
 
 def _account_item(row: PreEngagementField, value: str) -> dict[str, Any]:
     """Its answer is read from the account, whatever comes back."""
     attributes = {"name": row.name, "type": "text", "value": value, "readOnly": True}
-    return {"label": spelled_out(row.label), "type": "InputItem", "attributes": attributes}
+    return {"label": spelled_out(row.texts["label"]), "type": "InputItem", "attributes": attributes}
 
 
 def left_out(webchat: Webchat) -> list[str]:

@@ -117,14 +117,14 @@ def _theme(webchat: Webchat) -> dict[str, Any]:
 def _component_props(webchat: Webchat) -> dict[str, Any]:
     return {
         "EntryPoint": {
-            "tagline": _(webchat.launcher_label),
-            "collapsedIconAriaProps": {"ariaLabel": _(webchat.launcher_label)},
+            "tagline": webchat.texts["launcher_label"],
+            "collapsedIconAriaProps": {"ariaLabel": webchat.texts["launcher_label"]},
             "openedIconAriaProps": {"ariaLabel": _("Minimise chat")},
         },
-        "MainHeader": {"titleText": _(webchat.title), "showImage": False},
+        "MainHeader": {"titleText": webchat.texts["title"], "showImage": False},
     }
 
 
 def _predefined_message(webchat: Webchat) -> dict[str, Any]:
     """A bubble that only the visitor sees."""
-    return {"authorName": _(webchat.title), "body": _(webchat.waiting_text), "isFromMe": False}
+    return {"authorName": webchat.texts["title"], "body": webchat.texts["waiting_text"], "isFromMe": False}

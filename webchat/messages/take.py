@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
-from django.utils.translation import gettext
 
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
@@ -43,7 +42,7 @@ def _leave_message(
     request: HttpRequest, webchat: Webchat, visitor: Visitor, data: Mapping[str, Any]
 ) -> tuple[Message, bool]:
     if not webchat.takes_messages:
-        raise ChatRefused(Code.CHAT_UNAVAILABLE, gettext(webchat.closed_text))
+        raise ChatRefused(Code.CHAT_UNAVAILABLE, webchat.texts["closed_text"])
     form = bind_form(MessageForm, request, webchat, visitor, data)
     key = read_key(request, data)
     if form_keys.is_of_another_shape(key, visitor, form.shape):

@@ -11,13 +11,15 @@ from typing import Any
 from anyascii import anyascii
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils.text import Truncator
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from webchat.fields import autofill, formfields, kinds, patterns, rules
 from webchat.fields.person_names import validate_line, validate_text
+from webchat.models.translations import CHOICES, Translated
 from webchat.models.webchat import Webchat
 
 validate_field_name = RegexValidator(
@@ -34,7 +36,7 @@ class PreEngagementFieldQuerySet(models.QuerySet["PreEngagementField"]):
         return self.get(webchat__slug=slug, name=name)
 
 
-class PreEngagementField(models.Model):
+class PreEngagementField(Translated):
     """A field of the form that a visitor fills before the chat: how it looks, what it accepts, and how its answer is
     matched with the site's users. Rules that do not belong to its type are kept and have no effect."""
 
@@ -42,6 +44,7 @@ class PreEngagementField(models.Model):
     Type, Role, Match, Audience = kinds.Type, kinds.Role, kinds.Match, kinds.Audience
     CHOICE_TYPES, BOX_TYPES = kinds.CHOICE_TYPES, kinds.BOX_TYPES
     RANGE_TYPES, LENGTH_TYPES = kinds.RANGE_TYPES, kinds.LENGTH_TYPES
+    TEXTS = ("label", "help_text", "placeholder", "pattern_message")
 
     webchat = models.ForeignKey(Webchat, related_name="fields", on_delete=models.CASCADE)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
@@ -68,7 +71,7 @@ class PreEngagementField(models.Model):
     choices = models.TextField(
         _("choices"),
         blank=True,
-        max_length=4000,
+        max_length=kinds.CHOICES_LONGEST,
         validators=[validate_text],
         help_text=_("One a line: a label, or value | label."),
     )
@@ -176,6 +179,47 @@ class PreEngagementField(models.Model):
             value, bar, label = (part.strip() for part in line.partition("|"))
             pairs.append((value, label if bar and label else value))
         return pairs
+
+    def choices_to_show(self) -> list[tuple[str, str]]:
+        """The same, with the label in the active language."""
+        words = self.translated(CHOICES, get_language()) or {}
+        return [(value, words.get(value) or label) for value, label in self.choice_pairs()]
+
+    # --- Its translations ---------------------------------------------------------------------------------------
+
+    def texts_to_translate(self) -> list[str]:
+        """Those that have an effect in a field of this type, the choices among them."""
+        if self.type == self.Type.HIDDEN:
+            return []
+        unused = set() if self.takes_placeholder or self.type == self.Type.SELECT else {"placeholder"}
+        unused |= set() if self.pattern and self.takes_pattern else {"pattern_message"}
+        texts = [name for name in super().texts_to_translate() if name not in unused]
+        return [*texts, CHOICES] if self.type in self.CHOICE_TYPES else texts
+
+    def is_translated(self, name: str, language: str) -> bool:
+        if name != CHOICES:
+            return super().is_translated(name, language)
+        words = self.translated(CHOICES, language) or {}
+        return all(words.get(value) for value, _label in self.choice_pairs())
+
+    def validate_translation(self, name: str, text: Any) -> None:
+        if name == CHOICES:
+            self._validate_choices(text)
+        else:
+            super().validate_translation(name, text)
+            if name == "label":
+                rules.validate_label(self.type, text)
+
+    def _validate_choices(self, words: Any) -> None:
+        if not isinstance(words, dict) or not all(isinstance(each, str) for each in words.values()):
+            raise ValidationError(_("Words of choices are an object like {“value”: “words”}."))
+        values = {value for value, _label in self.choice_pairs()}
+        if unknown := sorted(words.keys() - values):
+            text = _("“%(value)s” is the value of no choice.")
+            raise ValidationError([text % {"value": value[:40]} for value in unknown])
+        for each in words.values():
+            validate_line(each)
+        MaxLengthValidator(kinds.CHOICES_LONGEST)("\n".join(words.values()))
 
     # --- The form field -----------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from webchat.fields.person_names import validate_line
+from webchat.models.translations import Translated
 
 # From opening to closing, on the clock of the plan. Closing at or before opening is on the next day.
 Times = tuple[time, time]
@@ -130,8 +131,10 @@ class Span(models.Model):
         return f"{self.get_weekday_display()} {write_times([(self.opens, self.closes)])}"
 
 
-class SpecialDay(models.Model):
+class SpecialDay(Translated):
     """A date, or a range of dates, that replaces what the week says."""
+
+    TEXTS = ("note",)
 
     hours = models.ForeignKey(OpeningHours, related_name="special_days", on_delete=models.CASCADE)
     first = models.DateField(_("day"))

@@ -26,6 +26,7 @@ from webchat.clock import database_now
 from webchat.colours import ink_for, validate_colour
 from webchat.flex import GATEWAYS, Destination, credentials
 from webchat.models.hours import OpeningHours
+from webchat.models.translations import Translated
 from webchat.stylesheet import Stylesheet, stylesheet
 
 logger = structlog.get_logger(__name__)
@@ -123,8 +124,13 @@ class WebchatQuerySet(models.QuerySet["Webchat"]):
         return here.order_by(models.F("site").asc(nulls_last=True), "pk")
 
 
-class Webchat(models.Model):
+class Webchat(Translated):
     """One chat as staff configured it."""
+
+    TEXTS = (
+        "launcher_label", "title", "subtitle", "intro", "submit_label", "waiting_text", "waiting_longer_text",
+        "waiting_long_text", "ended_text", "closed_text", "unavailable_text", "rating_question",
+    )  # fmt: skip
 
     class Api(models.TextChoices):
         CONVERSATIONS = "conversations", _("Flex Conversations (WebChats, v2)")
@@ -289,7 +295,7 @@ class Webchat(models.Model):
         help_text=_("What agents see when neither the account nor the form tells the visitor's name."),
     )
 
-    # A text that was never edited is translated with the page; a text of staff's own is shown as it is.
+    # The texts in the site's language. One that was never edited is translated with the page: see Translated.
     launcher_label = models.CharField(
         _("button on the page"),
         max_length=40,

@@ -9,9 +9,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext_noop
 
 from webchat.fields.kinds import Match, Role, Type
 from webchat.models import PreEngagementField, Webchat
+from webchat.models.translations import from_catalogues
 from webchat.sandbox import account
 
 WEBCHATS: list[dict[str, Any]] = [
@@ -21,7 +23,7 @@ WEBCHATS: list[dict[str, Any]] = [
         "api": Webchat.Api.CONVERSATIONS,
         "address_sid": account.ADDRESS_SID,
         "chat_friendly_name": "Support chat",
-        "intro": "Tell us how we can help. We usually answer within a minute.",
+        "texts": {"intro": gettext_noop("Tell us how we can help. We usually answer within a minute.")},
         "attachments": True,
     },
     {
@@ -33,10 +35,11 @@ WEBCHATS: list[dict[str, Any]] = [
         "chat_friendly_name": "Legacy support chat",
     },
 ]
+# By column; `texts` come in all languages.
 FIELDS: list[dict[str, Any]] = [
     {
         "name": "name",
-        "label": "Your name",
+        "texts": {"label": gettext_noop("Your name")},
         "type": Type.NAME,
         "role": Role.CUSTOMER_NAME,
         "autocomplete": "name",
@@ -44,7 +47,7 @@ FIELDS: list[dict[str, Any]] = [
     },
     {
         "name": "email",
-        "label": "E-mail address",
+        "texts": {"label": gettext_noop("E-mail address")},
         "type": Type.EMAIL,
         "autocomplete": "email",
         "match": Match.ACCOUNT,
@@ -52,16 +55,29 @@ FIELDS: list[dict[str, Any]] = [
     },
     {
         "name": "customer_number",
-        "label": "Customer number",
+        "texts": {
+            "label": gettext_noop("Customer number"),
+            "help_text": gettext_noop("On your invoice, if you are a customer already."),
+        },
         "type": Type.TEXT,
         "required": False,
         "placeholder": "C-1234",
-        "help_text": "On your invoice, if you are a customer already.",
         "match": Match.ACCOUNT,
         "user_lookup": "customer_number",
     },
-    {"name": "question", "label": "How can we help?", "type": Type.TEXTAREA, "role": Role.QUESTION},
+    {
+        "name": "question",
+        "texts": {"label": gettext_noop("How can we help?")},
+        "type": Type.TEXTAREA,
+        "role": Role.QUESTION,
+    },
 ]
+
+
+def in_all_languages(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "texts"} | from_catalogues(
+        **values.get("texts", {})
+    )
 
 
 class Command(BaseCommand):
@@ -79,11 +95,11 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=options["verbosity"])
         for values in WEBCHATS:
             webchat, created = Webchat.objects.get_or_create(
-                slug=values["slug"], defaults={**values, "chat_service_sid": account.CHAT_SERVICE_SID}
+                slug=values["slug"], defaults={**in_all_languages(values), "chat_service_sid": account.CHAT_SERVICE_SID}
             )
             if created:
                 for position, field in enumerate(FIELDS):
-                    row = PreEngagementField(webchat=webchat, position=position, **field)
+                    row = PreEngagementField(webchat=webchat, position=position, **in_all_languages(field))
                     row.full_clean()
                     row.save()
         users = get_user_model()._default_manager
