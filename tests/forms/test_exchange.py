@@ -525,6 +525,99 @@ def test_an_import_keeps_the_translations_of_texts_that_stay():
     assert webchat.translations == {}, "the title is another one"
 
 
+# --- Fields that depend on others ---------------------------------------------------------------------------------------
+
+
+def make_dependent_form():
+    webchat = make_webchat(fields=False, slug="one")
+    make_field(webchat, "early", shown_if="query")
+    make_field(webchat, "name", type=Type.NAME, role=Role.CUSTOMER_NAME)
+    make_field(webchat, "query", type=Type.SELECT, choices="a | Apple\nb")
+    make_field(webchat, "why", shown_if="query", shown_if_value="a")
+    make_field(webchat, "nickname", shown_if="name")
+    make_field(webchat, "urgent", type=Type.HIDDEN, initial="yes", shown_if="query", shown_if_value="b")
+    make_field(webchat, "question", type=Type.TEXTAREA, role=Role.QUESTION)
+    return webchat
+
+
+def conditions_of(webchat):
+    return {
+        name: (other, value) for name, other, value in webchat.fields.values_list("name", "shown_if", "shown_if_value")
+    }
+
+
+def test_conditions_are_exported_and_imported():
+    webchat = make_dependent_form()
+    config = exchange.config_of(webchat)
+    assert [item.get("showIf") for item in config["preEngagementConfig"]["fields"]] == [
+        {"name": "query_field", "value": ""},
+        None,
+        None,
+        {"name": "query_field", "value": "a"},
+        {"name": "friendlyName", "value": ""},
+        {"name": "query_field", "value": "b"},
+        None,
+    ]
+    copy, plan = imported(config, make_webchat(fields=False, slug="two"))
+    assert plan.left_out == []
+    told = conditions_of(copy)
+    assert told["why"] == ("query_field", "a")
+    assert told["urgent"] == ("query_field", "b")
+    assert told["early"] == ("query_field", "")
+    assert told["nickname"] == ("name", "")
+    assert copy.fields.get(name="urgent").type == Type.HIDDEN
+    assert notes_of(plan, "why") == "It is shown only if “Query” has a certain answer."
+
+
+@pytest.mark.parametrize(
+    ("show_if", "words"),
+    [
+        ({"name": "weather"}, "no field “weather”"),
+        ({"name": "topic", "value": "c"}, "“c” is none of the choices of “Topic”"),
+        ({"name": "order"}, "depend on itself"),
+        ({"name": "later"}, "is itself shown only if"),
+    ],
+)
+def test_a_condition_that_could_not_work_is_left_out_with_its_reason(show_if, words):
+    topic = {
+        "label": "Topic",
+        "type": "SelectItem",
+        "attributes": {"name": "topic"},
+        "options": [{"value": "a", "label": "a"}],
+    }
+    order, later = (
+        {"label": name, "type": "InputItem", "attributes": {"name": name}, "showIf": told}
+        for name, told in (("order", show_if), ("later", {"name": "topic", "value": "a"}))
+    )
+    webchat, plan = imported({"fields": [order, topic, later]})
+    assert conditions_of(webchat)["order"] == ("", "")
+    assert "It is always shown." in notes_of(plan, "order")
+    assert words in notes_of(plan, "order")
+
+
+def test_a_calculated_condition_is_not_taken_for_another():
+    script = '{fields: [{type: "InputItem", label: "Order", showIf: {name: topic()}, attributes: {name: "order"}}]}'
+    plan = exchange.plan(exchange.read(script), make_webchat(fields=False), replace=False)
+    assert [reason for _label, reason in plan.left_out] == [
+        "It is calculated in line 1, and nothing is calculated here."
+    ]
+
+
+def test_replacing_keeps_a_condition_unless_the_field_on_which_it_depends_is_gone():
+    webchat = make_dependent_form()
+    config = exchange.config_of(webchat)
+    for item in config["preEngagementConfig"]["fields"]:
+        item.pop("showIf", None)
+    without = [item for item in config["preEngagementConfig"]["fields"] if item["attributes"]["name"] != "query_field"]
+    webchat.fields.filter(name="query").update(name="query_field")
+    webchat.fields.filter(shown_if="query").update(shown_if="query_field")
+    imported(config, webchat, replace=True)
+    assert conditions_of(webchat)["why"] == ("query_field", "a")
+    _webchat, plan = imported({"fields": without}, webchat, replace=True)
+    assert conditions_of(webchat)["why"] == ("", "")
+    assert "It is always shown. This form has no field “query_field”" in notes_of(plan, "why")
+
+
 # --- Fixtures -------------------------------------------------------------------------------------------------------
 
 

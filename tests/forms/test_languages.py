@@ -191,7 +191,7 @@ def test_the_labels_of_what_the_account_answers_are_translated(webchat, django_u
     user = django_user_model.objects.create_user("ada", "ada@example.com")
     with override("de"):
         form = PreEngagementForm(webchat, user=user)
-        assert form.account_rows == [{"label": "Post", "value": "ada@example.com"}]
+        assert [(row["label"], row["value"]) for row in form.account_rows] == [("Post", "ada@example.com")]
 
 
 def test_a_right_to_left_page_shows_a_fallback_in_its_own_direction(webchat):

@@ -15,8 +15,9 @@ from django.test import Client, RequestFactory
 
 from tests.support.factories import Role, Type, change, make_field, make_legacy, make_user, make_webchat
 from tests.support.site import ROOT
+from webchat.forms.form import PreEngagementForm
 from webchat.legacy import page
-from webchat.legacy.fields import left_out
+from webchat.legacy.fields import left_out, pre_engagement_config
 from webchat.models import PreEngagementField, Webchat
 from webchat.sandbox import account
 
@@ -268,6 +269,17 @@ def test_staff_read_what_the_ui_does_not_know():
         "Flex Webchat UI does not know ticked boxes: each is empty at first: “News”.",
         "Flex Webchat UI does not know rules, which the server checks after the form was sent: “Order”, “Phone”.",
     ]
+
+
+def test_a_field_that_is_asked_only_sometimes_is_shown_and_not_required():
+    webchat = make_page()
+    make_field(webchat, "call", label="Call", type=Type.CHECKBOX, required=False)
+    make_field(webchat, "phone", label="Phone", shown_if="call")
+    items = pre_engagement_config(PreEngagementForm(webchat, user=None))["fields"]
+    required = {item["attributes"]["name"]: item["attributes"]["required"] for item in items}
+    assert required["phone"] is False
+    assert required["question"] is True
+    assert left_out(webchat) == ["Flex Webchat UI does not know conditions, and always shows: “Phone”."]
 
 
 def test_a_plain_form_needs_no_words():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from webchat.admin import conditions
 from webchat.admin.tools import UniqueRowsFormSet
 from webchat.chats.setup import first_fields
 from webchat.fields import lookups
@@ -31,14 +33,15 @@ class PreEngagementFieldForm(forms.ModelForm):
         help_text=gettext_lazy("The order of the questions: 15 moves it between 10 and 20. Empty: last."),
     )
 
-    def __init__(self, *args: Any, taken: set[str], **kwargs: Any) -> None:
-        """`taken`: the names of the form's fields so far."""
+    def __init__(self, *args: Any, taken: set[str], others: list[PreEngagementField], **kwargs: Any) -> None:
+        """`taken`: the names of the form's fields so far; `others`: the fields that are saved."""
         super().__init__(*args, **kwargs)
         self.taken = taken
         if "user_lookup" in self.fields:  # staff who may only look have no fields here
             self.fields["decimal_places"].required = False
             self.fields["label"].widget.attrs["rows"] = 2  # a consent may be longer
             self._offer_lookups()
+            self._offer_conditions(others)
         if self.instance._state.adding:
             self.initial["position"] = None
 
@@ -47,6 +50,16 @@ class PreEngagementFieldForm(forms.ModelForm):
         now = self.instance.user_lookup
         choices = [*offered] if now in ("", *offered) else [*offered, now]
         self.fields["user_lookup"].widget = forms.Select(choices=[("", "---------"), *((one, one) for one in choices)])
+
+    def _offer_conditions(self, others: list[PreEngagementField]) -> None:
+        self.initial["shown_if"] = conditions.sent(self.instance)
+        field = cast("conditions.ConditionField", self.fields["shown_if"])
+        field.choices = conditions.choices(others, str(self["shown_if"].value() or ""), self.instance.name)
+
+    def clean_shown_if(self) -> str:
+        """Both columns are one input, so that nobody chooses a value of another field."""
+        name, self.instance.shown_if_value = conditions.received(self.cleaned_data["shown_if"])
+        return name
 
     def clean_name(self) -> str:
         # Names are made before the formset looks for duplicates: it would take two empty names for one.
@@ -77,22 +90,28 @@ class PreEngagementFieldForm(forms.ModelForm):
                 row.Match.REQUIRE: _("members only"),
             }.get(row.match, ""),
             row.get_audience_display() if row.audience else "",
+            _("only sometimes") if row.shown_if else "",
         ]
         return [str(word) for word in words if word]
 
 
 class PreEngagementFieldFormSet(UniqueRowsFormSet):
     @cached_property
+    def _saved(self) -> list[PreEngagementField]:
+        return list(self.get_queryset())
+
+    @cached_property
     def _taken(self) -> set[str]:
-        return {row.name for row in self.get_queryset()}
+        return {row.name for row in self._saved}
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
-        return {**super().get_form_kwargs(index), "taken": self._taken}
+        return {**super().get_form_kwargs(index), "taken": self._taken, "others": self._saved}
 
     def clean(self) -> None:
         kept = self.kept_forms
         self._number_the_last(kept)
         self._refuse_two_of_a_role(kept)
+        conditions.refuse_unsound(kept)
         super().clean()
 
     def _number_the_last(self, kept: list[Any]) -> None:
@@ -132,6 +151,7 @@ class PreEngagementFieldInline(admin.StackedInline):
                     "choices",
                     "role",
                     "audience",
+                    "shown_if",
                 ]
             },
         ),
@@ -160,6 +180,12 @@ class PreEngagementFieldInline(admin.StackedInline):
             {"classes": ["collapse", "webchat-users"], "fields": ["match", "user_lookup", "show_account_value"]},
         ),
     ]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "shown_if":
+            label = capfirst(db_field.verbose_name)
+            return conditions.ConditionField(label=label, help_text=db_field.help_text, required=False)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         return super().get_formset(request, obj, **{**kwargs, "fields": [*self._shown(request, obj), *self.in_line]})

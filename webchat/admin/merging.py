@@ -177,6 +177,14 @@ class SentPage:
                     # A date with a time has two inputs, name_0 and name_1.
                     field = form.fields.get(name) or form.fields[name.rpartition("_")[0]]
                     label = str(field.label or name)
-                    words = {str(key): str(choice) for key, choice in getattr(field, "choices", ())}
+                    words = {str(key): str(choice) for key, choice in _ungrouped(getattr(field, "choices", ()))}
                     value = ", ".join(words.get(each, each) for each in theirs[name] if each) or "–"
                     yield text % {"field": f"{title}: {label}" if title else label, "value": value[:80]}
+
+
+def _ungrouped(choices: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    for key, choice in choices:
+        if isinstance(choice, list | tuple):  # the key is the group's title
+            yield from choice
+        else:
+            yield key, choice

@@ -6,6 +6,7 @@ many rows or one by SQL, the worker notices.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -99,17 +100,17 @@ def take_offered_chat(session: ChatSession, visitor: Visitor) -> bool:
     if user is None:
         return False
     form = PreEngagementForm(session.webchat, user=user)
-    verified = {**form.account_answers, "verified": sorted(form.account_answers)}
     taken = ChatSession.objects.offered(user).filter(pk=session.pk, browser=visitor.browser)
     answers = ChatSession.objects.values_list("answers", flat=True).get(pk=session.pk)
+    verified = form.verified_with(answers)
     changes = {
         "user_id": user.pk,
         "account": account_seal(user),
         "owner": visitor.key,
         "offered_to": "",
         "offered_until": None,
-        "answers": {**answers, **verified},
-        "note": _words_of(form),
+        "answers": {**answers, **verified, "verified": sorted(verified)},
+        "note": _words_of(form, verified),
         "words_known": False,
     }
     if not taken.update(**changes):
@@ -129,13 +130,13 @@ def decline_offered_chat(session: ChatSession) -> None:
     end_chat(session, EndedBy.SIGN_IN)
 
 
-def _words_of(form: PreEngagementForm) -> str:
+def _words_of(form: PreEngagementForm, verified: Mapping[str, str]) -> str:
     """For the agent, in the site's language."""
     labels = {row.name: row.label for row in form.rows}
     with translation.override(settings.LANGUAGE_CODE):
         lines = [_("The visitor has signed in and goes on with this chat. Verified by the account:")]
         name = getattr(form.user, "get_full_name", str)().strip() or str(form.user)
-        facts = {_("Name"): name} | {labels[key]: value for key, value in form.account_answers.items()}
+        facts = {_("Name"): name} | {labels[key]: value for key, value in verified.items()}
     return "\n".join(lines + [f"{label}: {value}" for label, value in facts.items()])
 
 

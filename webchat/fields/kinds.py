@@ -83,6 +83,8 @@ class Row(Protocol):
     role: str
     match: str
     user_lookup: str
+    shown_if: str
+    shown_if_value: str
 
     @property
     def phone_region(self) -> str: ...

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext as _
 
-from webchat.fields import autofill, formfields, lookups, patterns
+from webchat.fields import autofill, conditions, formfields, lookups, patterns
 from webchat.fields.kinds import (
     BOX_TYPES,
     CHOICE_TYPES,
@@ -39,6 +39,8 @@ _CHOICE_MAX = 200  # characters
 def problems(row: Row) -> Errors:
     """Returns what is wrong with a field of a known type, by column name."""
     errors = _of_name(row) | _of_label(row) | _of_role(row) | _of_match(row) | range_problems(row)
+    if words := conditions.problem_alone(row):
+        errors["shown_if"] = words
     if row.type in CHOICE_TYPES:
         errors |= _of_choices(row)
     if row.type in LENGTH_TYPES:

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
 
+from webchat.fields import conditions
 from webchat.fields.kinds import Role, Type
 from webchat.forms import twilio_fields
 from webchat.forms.javascript import DEPTH_MAX, Calculation, Script, TooDeep
@@ -46,6 +47,8 @@ class Found:
 
     row: PreEngagementField
     notes: list[str]
+    given_name: str = ""  # in the config
+    condition: tuple[str, str] | None = None  # a name in the config and a value
 
 
 @dataclass
@@ -117,6 +120,7 @@ def plan(config: dict[str, Any], webchat: Webchat, *, replace: bool) -> Plan:
     for label, item in _items(config):
         try:
             row, notes = twilio_fields.read(item, names)
+            told = _told_of(item)
             row.webchat = webchat
             _settle(row, notes, names, roles)
             if row.name in saved:
@@ -130,9 +134,41 @@ def plan(config: dict[str, Any], webchat: Webchat, *, replace: bool) -> Plan:
             continue
         names.add(row.name)
         roles.add(row.role)
-        made.found.append(Found(row, notes))
+        made.found.append(Found(row, notes, *told))
+    _plan_conditions(made, [] if replace else rows)
     _plan_texts(config, webchat, made)
     return made
+
+
+def _told_of(item: dict[str, Any]) -> tuple[str, tuple[str, str] | None]:
+    """The name of a field in the config, and what it depends on: `showIf` is our own, and no webchat of Twilio's has it.
+    Raises ValidationError."""
+    attributes, told = item.get("attributes"), item.get("showIf")
+    name = twilio_fields.as_text(attributes.get("name")) if isinstance(attributes, dict) else ""
+    if not isinstance(told, dict):
+        return name, None
+    if found := next((part for part in told.values() if isinstance(part, Calculation)), None):
+        raise ValidationError(twilio_fields.calculated(found))
+    return name, (twilio_fields.as_text(told.get("name")), twilio_fields.as_text(told.get("value")))
+
+
+def _plan_conditions(made: Plan, kept: list[PreEngagementField]) -> None:
+    """Once all fields are known: a condition may name one that comes later."""
+    named = {row.name: row.name for row in kept} | {
+        found.given_name: found.row.name for found in made.found if found.given_name
+    }
+    rows = [*kept, *(found.row for found in made.found)]
+    for found in made.found:
+        if found.condition is not None:
+            name, value = found.condition
+            found.row.shown_if, found.row.shown_if_value = named.get(name, name)[:40], value[:200]
+    for found in made.found:
+        if words := conditions.problem(found.row, rows):
+            found.notes.append(_("It is always shown. %(reason)s") % {"reason": words})
+            found.row.shown_if = found.row.shown_if_value = ""
+        elif found.row.shown_if:
+            other = next(row for row in rows if row.name == found.row.shown_if)
+            found.notes.append(_("It is shown only if “%(label)s” has a certain answer.") % {"label": other.label})
 
 
 def _clean(row: PreEngagementField, notes: list[str]) -> None:
@@ -176,6 +212,7 @@ def _settle(row: PreEngagementField, notes: list[str], names: set[str], roles: s
 def _keep_own_rules(row: PreEngagementField, saved: PreEngagementField, notes: list[str]) -> None:
     """It takes the place of a field whose rules Twilio has no words for."""
     row.pk, row.audience, row.help_text = saved.pk, saved.audience, saved.help_text
+    row.shown_if, row.shown_if_value = saved.shown_if, saved.shown_if_value
     row._state.adding = False  # it is that row, saved anew
     row.translations = _still_true(row, saved)
     if saved.match and row.type not in (*row.BOX_TYPES, Type.HIDDEN):
@@ -272,14 +309,22 @@ def _config_of(webchat: Webchat) -> dict[str, Any]:
     fields, context = [], {}
     rows = list(webchat.fields.all())
     asks = any(row.role == Role.QUESTION and row.type != Type.HIDDEN for row in rows)
+    # 3.x looks for the question under “query” alone.
+    names = {
+        row.name: f"{row.name}_field" if asks and row.name == "query" and row.role != Role.QUESTION else row.name
+        for row in rows
+    }
+    named = {row.name: twilio_fields.name_of(row, names[row.name]) for row in rows}
     for row in rows:
-        if row.type == Type.HIDDEN:
+        if row.type == Type.HIDDEN and not row.shown_if:
             context[row.name] = row.initial
-        else:
-            # 3.x looks for the question under this name alone.
-            name = f"{row.name}_field" if asks and row.name == "query" and row.role != Role.QUESTION else row.name
-            translations = {_TRANSLATIONS: row.translations} if row.translations else {}
-            fields.append(twilio_fields.write(row, name) | translations)
+            continue
+        item = twilio_fields.write(row, names[row.name])
+        if row.shown_if:
+            item["showIf"] = {"name": named.get(row.shown_if, row.shown_if), "value": row.shown_if_value}
+        if row.translations:
+            item[_TRANSLATIONS] = row.translations
+        fields.append(item)
     config: dict[str, Any] = {
         "title": webchat.title,
         "description": webchat.intro,

@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
-from webchat.fields import lookups
+from webchat.fields import conditions, lookups
 from webchat.fields.formfields import ConsentInput
 from webchat.fields.kinds import Match, Role, Type
 from webchat.flex.gateway import pre_engagement_json
@@ -59,6 +59,18 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependence:
+    """What a field depends on: the `name` and `label` of another one that this visitor is asked, and its `value`, "" for
+    any. `answer` is the value in words: the label of a choice."""
+
+    name: str
+    label: str
+    value: str
+    answer: str
+    is_box: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """The page that the form is sent from. `origin` is this site's as the visitor reached it. `url` is the page's
     address, unless the form names it. `secret` is known to this browser and the site: see page_secret()."""
@@ -78,7 +90,25 @@ class FormInvalid(ChatRefused):
         self.form = form
 
 
+class AskedField(forms.BoundField):
+    """A field in the page. The browser requires none that may not be shown: the server knows when it is."""
+
+    form: PreEngagementForm
+
+    @property
+    def depends_on(self) -> Dependence | None:
+        return self.form.dependence_of(self.name)
+
+    def build_widget_attrs(self, attrs: dict[str, Any], widget: forms.Widget | None = None) -> dict[str, Any]:
+        attributes = super().build_widget_attrs(attrs, widget)
+        if self.depends_on:
+            attributes.pop("required", None)
+        return attributes
+
+
 class PreEngagementForm(forms.Form):
+    bound_field_class = AskedField
+
     def __init__(
         self,
         webchat: Webchat,
@@ -94,14 +124,50 @@ class PreEngagementForm(forms.Form):
         self.context = str((data or {}).get("context") or "") or context
         self.page_context: dict[str, Any] = {}
         self.rows = self.choose_rows()
+        self.row_named = {row.name: row for row in self.rows}
         self.account_answers = self._read_account()
+        self.not_asked: set[str] = set()  # of a submit: fields whose condition its answers do not meet
         for row in self.rows:
-            if row.name not in self.account_answers and row.type != Type.HIDDEN:
+            if self._takes_answer_of(row) and (self._depends_on_answer(row) or self._is_asked(row, {})):
                 self.fields[row.name] = self._formfield(row)
 
     def choose_rows(self) -> list[PreEngagementField]:
         """What this visitor is asked, in its order."""
         return PreEngagementField.of_form(self.webchat, signed_in=self.user is not None)
+
+    def _takes_answer_of(self, row: PreEngagementField) -> bool:
+        return row.name not in self.account_answers and row.type != Type.HIDDEN
+
+    def _depends_on_answer(self, row: PreEngagementField) -> bool:
+        """Whether it is asked only if this visitor answers another field in a certain way."""
+        other = self._decides_on(row)
+        return other is not None and self._takes_answer_of(other)
+
+    def _decides_on(self, row: PreEngagementField) -> PreEngagementField | None:
+        """The field that it depends on, if this visitor is asked that one in any case."""
+        other = self.row_named.get(row.shown_if)
+        return None if other is None or other.shown_if else other
+
+    def _is_asked(self, row: PreEngagementField, cleaned: Mapping[str, Any]) -> bool:
+        """Whether its condition is met by these answers. It is not where the visitor is not asked the other field."""
+        if not row.shown_if:
+            return True
+        other = self._decides_on(row)
+        return other is not None and conditions.is_met(row.shown_if_value, self._answer_of(other, cleaned))
+
+    def _answer_of(self, row: PreEngagementField, cleaned: Mapping[str, Any]) -> Any:
+        if row.type == Type.HIDDEN:
+            return row.initial
+        return self.account_answers.get(row.name) or cleaned.get(row.name)
+
+    def dependence_of(self, name: str) -> Dependence | None:
+        """What the field of this name depends on, as far as the visitor's own answers decide it."""
+        row = self.row_named[name]
+        other, value = self._decides_on(row), row.shown_if_value
+        if other is None or not self._takes_answer_of(other):
+            return None
+        answer = dict(other.choices_to_show()).get(value, value) if value else ""
+        return Dependence(other.name, other.texts["label"], value, answer, other.type in other.BOX_TYPES)
 
     def _formfield(self, row: PreEngagementField) -> forms.Field:
         field = row.formfield()
@@ -129,6 +195,7 @@ class PreEngagementForm(forms.Form):
             [
                 *[row.name, row.type, row.label if row.pk else "", row.required],
                 *[row.choice_pairs() if row.type in row.CHOICE_TYPES else [], row.translations],
+                *([row.shown_if, row.shown_if_value] if self._depends_on_answer(row) else []),
             ]
             for row in self.rows
             if row.name in self.fields
@@ -157,22 +224,42 @@ class PreEngagementForm(forms.Form):
         return next((row.name for row in self.rows if row.role == Role.QUESTION and row.name in self.fields), "")
 
     @property
-    def account_rows(self) -> list[dict[str, str]]:
-        """Label and value of each answer that the account gives, to show to the visitor."""
+    def account_rows(self) -> list[dict[str, Any]]:
+        """Label and value of each answer that the account gives, to show to the visitor, and what it depends on."""
         return [
-            {"label": row.texts["label"], "value": self.account_answers[row.name]}
+            {
+                "label": row.texts["label"],
+                "value": self.account_answers[row.name],
+                "depends_on": self.dependence_of(row.name),
+            }
             for row in self.rows
-            if row.name in self.account_answers and row.show_account_value
+            if row.name in self.account_answers
+            and row.show_account_value
+            and (self._depends_on_answer(row) or self._is_asked(row, {}))
         ]
+
+    def verified_with(self, answers: Mapping[str, Any]) -> dict[str, str]:
+        """The account's answers to what is asked where these are the others."""
+        return {
+            name: value for name, value in self.account_answers.items() if self._is_asked(self.row_named[name], answers)
+        }
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         self._refuse_unknown()
+        self._leave_out_what_is_not_asked(cleaned)
         for name, value in cleaned.items():
             if isinstance(value, str):
                 cleaned[name] = unicodedata.normalize("NFC", value)
         self.page_context = context_data(self.context, Reader(self.webchat.pk, self.user, self.page.secret))
         return cleaned
+
+    def _leave_out_what_is_not_asked(self, cleaned: dict[str, Any]) -> None:
+        """By the other answers of the same submit, whatever the browser sends for these."""
+        self.not_asked = {row.name for row in self.rows if not self._is_asked(row, cleaned)}
+        for name in self.not_asked:
+            cleaned.pop(name, None)
+            self.errors.pop(name, None)
 
     def drop_unknown(self) -> None:
         """Forgets what was answered to questions that are no longer asked."""
@@ -245,18 +332,14 @@ class PreEngagementForm(forms.Form):
     def _data(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for row in self.rows:
-            if row.type == Type.HIDDEN:
-                data[row.name] = row.initial
-            elif row.name in self.account_answers:
-                data[row.name] = self.account_answers[row.name]
-            else:
-                data[row.name] = _plain(cleaned.get(row.name))
+            if row.name not in self.not_asked:
+                data[row.name] = _plain(self._answer_of(row, cleaned))
         data["friendlyName"] = self._customer_friendly_name(data)
         addresses = (str(self.data.get("location") or ""), self.page.url)
         data["location"] = next((_clip(one) for one in addresses if _origin(one) == self.page.origin), "")
         data["referrer"] = _clip(str(self.data.get("referrer") or ""))
         data["locale"] = get_language() or settings.LANGUAGE_CODE
-        data["verified"] = sorted(self.account_answers)
+        data["verified"] = sorted(self.account_answers.keys() - self.not_asked)
         return data
 
     def _customer_friendly_name(self, data: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ class MessageForm(PreEngagementForm):
     def choose_rows(self) -> list[PreEngagementField]:
         rows = super().choose_rows()
         question = next((row for row in rows if row.role == Role.QUESTION and row.type in _TEXT_TYPES), None)
-        address = next((row for row in rows if row.type == Type.EMAIL), None)
+        address = next((row for row in rows if row.type == Type.EMAIL and not row.shown_if), None)
         if question is None:
             rows.append(
                 PreEngagementField(webchat=self.webchat, name=MESSAGE_TEXT, type=Type.TEXTAREA, label=_("Your message"))

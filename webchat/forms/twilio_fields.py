@@ -200,10 +200,15 @@ def _take_options(row: PreEngagementField, options: Any, notes: list[str]) -> No
         notes.append(_("A choice that stood there twice is there once."))
 
 
+def name_of(row: PreEngagementField, name: str) -> str:
+    """What Twilio's webchats call the field that has this name elsewhere."""
+    named = {Role.CUSTOMER_NAME.value: "friendlyName", Role.QUESTION.value: "query"}
+    return named.get(row.role, name)
+
+
 def write(row: PreEngagementField, name: str) -> dict[str, Any]:
     """The field in the shape of Flex Webchat 3.x, in the active language. Rules that it does not know are left out."""
-    named = {Role.CUSTOMER_NAME.value: "friendlyName", Role.QUESTION.value: "query"}
-    attributes: dict[str, Any] = {"name": named.get(row.role, name), "required": row.required}
+    attributes: dict[str, Any] = {"name": name_of(row, name), "required": row.required}
     item: dict[str, Any] = {"label": row.texts["label"], "type": "InputItem", "attributes": attributes}
     match row.type:
         case Type.TEXTAREA:
@@ -218,7 +223,13 @@ def write(row: PreEngagementField, name: str) -> dict[str, Any]:
             item["type"] = "CheckboxItem"
             attributes["required"] = row.required or row.type == Type.CONSENT
         case _:
-            inputs: dict[str, str] = {Type.EMAIL: "email", Type.PHONE: "tel", Type.NUMBER: "number", Type.DATE: "date"}
+            inputs: dict[str, str] = {
+                Type.EMAIL: "email",
+                Type.PHONE: "tel",
+                Type.NUMBER: "number",
+                Type.DATE: "date",
+                Type.HIDDEN: "hidden",
+            }
             attributes["type"] = inputs.get(row.type, "text")
     if row.placeholder and row.type not in row.BOX_TYPES:
         attributes["placeholder"] = row.texts["placeholder"]

@@ -27,15 +27,17 @@ def pre_engagement_config(form: PreEngagementForm) -> dict[str, Any]:
     account = [_account_item(row, taken[row.name]) for row in form.rows if row.name in taken and row.show_account_value]
     return {
         "description": spelled_out(form.webchat.texts["intro"]),
-        "fields": account + [_item(row) for row in form.rows if row.name in form.fields],
+        "fields": account + [_item(row, form) for row in form.rows if row.name in form.fields],
         "submitLabel": form.webchat.texts["submit_label"],
     }
 
 
-def _item(row: PreEngagementField) -> dict[str, Any]:
+def _item(row: PreEngagementField, form: PreEngagementForm) -> dict[str, Any]:
     item = twilio_fields.write(row, row.name)
     item["label"] = spelled_out(row.texts["label"])
     attributes = item["attributes"]
+    if form.dependence_of(row.name):  # it is always shown, and the server says when it is needed
+        attributes["required"] = False
     attributes["name"] = FRIENDLY_NAME if row.role == Role.CUSTOMER_NAME else row.name
     if row.type in row.BOX_TYPES:
         item["type"], attributes["type"] = "InputItem", "checkbox"
@@ -58,6 +60,7 @@ def left_out(webchat: Webchat) -> list[str]:
         _("the help texts"): [row for row in rows if row.help_text],
         _("radio buttons, which are a selection list there"): [row for row in rows if row.type == Type.RADIO],
         _("ticked boxes: each is empty at first"): [row for row in rows if row.type in row.BOX_TYPES and row.initial],
+        _("conditions, and always shows"): [row for row in rows if row.shown_if],
         _("rules, which the server checks after the form was sent"): [row for row in rows if any(_rules(row))],
     }
     told = [_("Flex Webchat UI is always on the right.")] if webchat.position == webchat.Position.LEFT else []

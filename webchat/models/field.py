@@ -136,6 +136,16 @@ class PreEngagementField(Translated):
         blank=True,
         help_text=_("The part of an account that holds the same thing."),
     )
+    shown_if = models.CharField(
+        _("show only if"),
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Another field on which this one depends. It is asked, checked and sent only then."),
+    )
+    # Of that field: "" is any answer, of a checkbox that it is ticked.
+    shown_if_value = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
     show_account_value = models.BooleanField(
         _("show the account's value"),
         default=True,

@@ -1,0 +1,125 @@
+"""Staff choose when a field is shown: from a list, and what could not work is refused in words."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+
+from tests.admin.test_admin import INLINE, field_rows, webchat_form
+from tests.support.factories import Type, make_field, make_webchat
+from tests.support.page_form import form_of
+from webchat.models import Webchat
+
+pytestmark = pytest.mark.django_db
+
+
+def make_topics():
+    webchat = make_webchat(fields=False)
+    make_field(webchat, "topic", type=Type.SELECT, choices="delivery | A delivery\nbill", label="Topic?")
+    make_field(webchat, "news", type=Type.CHECKBOX, required=False)
+    make_field(webchat, "order", shown_if="topic", shown_if_value="delivery")
+    return webchat
+
+
+def address_of(webchat):
+    return f"/admin/webchat/webchat/{webchat.pk}/change/"
+
+
+def change(client, webchat, **values):
+    """Sends the page of a webchat as it is, but for these values."""
+    sent = form_of(client.get(address_of(webchat)).content.decode())
+    return client.post(address_of(webchat), sent | {f"{INLINE}-{name}": value for name, value in values.items()})
+
+
+def errors_of(response):
+    formset = response.context["inline_admin_formsets"][0].formset
+    return [" ".join(form.errors.get("shown_if", [])) for form in formset.forms]
+
+
+def offered(client, webchat, number):
+    html = client.get(address_of(webchat)).content.decode()
+    select = re.search(rf'<select name="{INLINE}-{number}-shown_if".*?</select>', html, re.DOTALL)[0]
+    return re.findall(r'<option value="([^"]*)"(?: selected)?>([^<]*)<', select), re.findall(
+        r'<option value="([^"]*)" selected', select
+    )
+
+
+def test_the_list_has_every_answer_of_the_other_fields(admin_client):
+    webchat = make_topics()
+    every = [
+        ("", "always"),
+        ("topic", "Topic?: any answer"),
+        ("topic=delivery", "Topic?: A delivery"),
+        ("topic=bill", "Topic?: bill"),
+        ("news", "News: ticked"),
+    ]
+    assert offered(admin_client, webchat, 2) == (every, ["topic=delivery"])
+    assert offered(admin_client, webchat, 0) == ([every[0], every[4]], [""])
+
+
+def test_what_is_chosen_is_saved_and_can_be_taken_back(admin_client):
+    webchat = make_topics()
+    assert change(admin_client, webchat, **{"2-shown_if": "news"}).status_code == 302
+    order = webchat.fields.get(name="order")
+    assert (order.shown_if, order.shown_if_value) == ("news", "")
+    assert change(admin_client, webchat, **{"2-shown_if": "topic=bill"}).status_code == 302
+    order.refresh_from_db()
+    assert (order.shown_if, order.shown_if_value) == ("topic", "bill")
+    assert "only sometimes" in admin_client.get(address_of(webchat)).content.decode()
+    assert change(admin_client, webchat, **{"2-shown_if": ""}).status_code == 302
+    order.refresh_from_db()
+    assert (order.shown_if, order.shown_if_value) == ("", "")
+
+
+def test_a_save_that_touches_nothing_keeps_the_condition(admin_client):
+    webchat = make_topics()
+    assert change(admin_client, webchat).status_code == 302
+    order = webchat.fields.get(name="order")
+    assert (order.shown_if, order.shown_if_value) == ("topic", "delivery")
+
+
+@pytest.mark.parametrize(
+    ("values", "row", "words"),
+    [
+        ({"0-DELETE": "on"}, 2, "no field “topic”"),
+        ({"2-shown_if": "weather"}, 2, "no field “weather”"),
+        ({"2-shown_if": "order"}, 2, "depend on itself"),
+        ({"2-shown_if": "topic=weather"}, 2, "“weather” is none of the choices of “Topic?”"),
+        ({"0-choices": "a\nb"}, 2, "“delivery” is none of the choices of “Topic?”"),
+        ({"0-type": "text"}, 2, "“Topic?” has no choices"),
+        ({"0-type": "hidden", "0-initial": "delivery"}, 2, "always the same value"),
+        ({"2-shown_if": "news=on"}, 2, "“News” has no choices"),
+        ({"1-shown_if": "order"}, 1, "“Order” is itself shown only if"),
+        ({"0-shown_if": "order"}, 0, "“Order” is itself shown only if"),
+        ({"2-role": "question"}, 2, "with a role is always shown"),
+        ({"2-match": "require", "2-user_lookup": "email"}, 2, "only members can answer"),
+    ],
+)
+def test_what_could_not_work_is_refused_at_its_field(admin_client, values, row, words):
+    webchat = make_topics()
+    response = change(admin_client, webchat, **values)
+    assert response.status_code == 200
+    assert words in errors_of(response)[row]
+    assert webchat.fields.get(name="order").shown_if == "topic"
+
+
+def test_fields_that_are_all_new_can_depend_on_each_other(admin_client):
+    rows = field_rows(
+        {"label": "Topic", "name": "topic", "type": "radio", "choices": "a\nb"},
+        {"label": "Why", "shown_if": "topic=b"},
+    )
+    response = admin_client.post("/admin/webchat/webchat/add/", webchat_form(**rows))
+    assert response.status_code == 302, response.context["errors"]
+    why = Webchat.objects.get(slug="sales").fields.get(name="why")
+    assert (why.shown_if, why.shown_if_value) == ("topic", "b")
+
+
+def test_of_two_people_one_moves_the_condition_and_the_other_keeps_the_change(admin_client):
+    webchat = make_topics()
+    mine = form_of(admin_client.get(address_of(webchat)).content.decode()) | {f"{INLINE}-2-label": "Order number"}
+    webchat.fields.filter(name="order").update(shown_if="news", shown_if_value="")
+    html = unescape(admin_client.post(address_of(webchat), mine).content.decode())
+    assert "“Order: Show only if” is now: News: ticked" in html
+    assert '<option value="news" selected>' in html
