@@ -43,7 +43,7 @@ def account_seal(user: AbstractBaseUser | None) -> str:
 
 
 # A browser may ask for it before it has the cookie of whoever sits there now.
-_LEFT_BEHIND = Q(status="ended", ended_by__in=("sign_in", "logout"))
+_LEFT_BEHIND = ("sign_in", "logout")
 
 
 class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
@@ -58,7 +58,7 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         mine = self.filter(browser=visitor.browser, user_id=visitor.user_id, offered_until=None)
         if visitor.user is None:
             mine = mine.filter(account="")  # else it was a user's who is deleted meanwhile
-        return mine.exclude(_LEFT_BEHIND)
+        return mine.exclude(ended_by__in=_LEFT_BEHIND)
 
     def offered(self, user: AbstractBaseUser | None) -> ChatSessionQuerySet:
         """The running chats that wait for this user's word whether they go on."""
@@ -262,7 +262,7 @@ class ChatSession(models.Model):
     def get_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
         """The visitor's own session. Raises DoesNotExist for an absent one and for somebody else's alike, and for one
         that a sign-in or sign-out ended."""
-        return cls.objects.without_answers().owned_by(visitor).exclude(_LEFT_BEHIND).get(pk=session_id)
+        return cls.objects.without_answers().owned_by(visitor).exclude(ended_by__in=_LEFT_BEHIND).get(pk=session_id)
 
     @classmethod
     def past_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
