@@ -21,6 +21,8 @@ export class PanelFrame {
   #listening;
   /** Whether the newest entry of the tab's history is the panel's. */
   #isInHistory = false;
+  /** That entry is being left: the browser does it later, and tells of it. */
+  #isLeaving = false;
 
   /** @param {WebChatElement} host @param {Templates} templates */
   constructor(host, templates) {
@@ -55,7 +57,10 @@ export class PanelFrame {
   /** On a phone the open panel covers the page, so nothing behind it may take focus or scroll. */
   fit() {
     this.#release();
-    if (!this.host.isOpen && this.#isInHistory) history.back();
+    if (!this.host.isOpen && this.#isInHistory && !this.#isLeaving) {
+      this.#isLeaving = true;
+      history.back();
+    }
     if (!this.host.isOpen || !PHONE.matches || this.host.mode !== "launcher") return;
     this.#enterHistory();
     const panel = part(this.host, "panel");
@@ -87,10 +92,12 @@ export class PanelFrame {
   /** @param {PopStateEvent} event */
   #wentBack(event) {
     if (!this.#isInHistory || event.state?.webchat === this.host.slug) return;
-    this.#isInHistory = false;
     // Turbo and htmx would fetch the page that is on the screen.
     event.stopImmediatePropagation();
-    this.host.close();
+    const isOurs = this.#isLeaving;
+    this.#isInHistory = this.#isLeaving = false;
+    if (!isOurs) this.host.close();
+    else if (this.host.isOpen) this.fit(); // opened again meanwhile
   }
 
   /** @param {number} count of messages that the visitor has not seen */

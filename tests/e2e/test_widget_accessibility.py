@@ -370,6 +370,7 @@ LANDSCAPE = {**PHONE, "viewport": {"width": 812, "height": 375}}
 @pytest.mark.parametrize("context", [LANDSCAPE], indirect=True)
 def test_a_phone_on_its_side_has_the_whole_screen_a_keyboard_of_its_own_and_back(widget: Widget) -> None:
     page = widget.page
+    page.add_init_script("window.wentBack = 0; addEventListener('popstate', () => (wentBack += 1), { capture: true })")
     page.goto(f"{widget.site.url}/support/")
     widget.goto()
     widget.open()
@@ -401,5 +402,16 @@ def test_a_phone_on_its_side_has_the_whole_screen_a_keyboard_of_its_own_and_back
     widget.panel.get_by_role("button", name="Minimise chat").tap()
     expect(dialog).to_be_hidden()
     page.wait_for_function("() => history.state?.webchat === undefined")
+
+    # Closed and opened in one go by the page, it is open, and Back closes it.
+    widget.open()
+    left = page.evaluate("window.wentBack")
+    page.evaluate("() => { const chat = document.querySelector('web-chat'); chat.close(); chat.open(); }")
+    page.wait_for_function("(before) => window.wentBack > before", arg=left)
+    page.wait_for_function("() => history.state?.webchat === 'support'")
+    expect(dialog).to_be_visible()
+    expect(dialog).to_have_attribute("aria-modal", "true")
+    page.go_back()
+    expect(dialog).to_be_hidden()
     page.go_back()
     expect(page).to_have_url(f"{widget.site.url}/support/")
