@@ -11,6 +11,7 @@ const MODULES = {
   chat: "chat/chat.js",
   afterwards: "chat/afterwards.js",
   "outgoing-files": "chat/outgoing-files.js",
+  "received-files": "chat/received-files.js",
 };
 const SESSION = "7b1e2a34-0000-4000-8000-000000000001";
 const CREDENTIALS = {
@@ -364,6 +365,20 @@ test("a chat that has ended is there after a reload, until another begins", asyn
   found("form").dispatchEvent(new Event("submit", { cancelable: true }));
   await until(() => found("composer") && !found("composer").hidden);
   assert.equal(element.recall("past"), null);
+});
+
+test("files that were chosen and not sent are named when the chat ends, and after a reload", async () => {
+  await startChat();
+  await until(() => !found("attach").hidden);
+  const files = ["a.pdf", "b.pdf"].map((name) => new File(["content"], name));
+  found("view").dispatchEvent(Object.assign(new Event("drop"), { dataTransfer: { types: ["Files"], files } }));
+  await endChat();
+  const last = () => found("messages").lastElementChild?.textContent ?? "";
+  assert.equal(found("chosen").hidden, true);
+  await until(() => /a\.pdf.*b\.pdf.*Not sent\./s.test(last()));
+  await reload();
+  await until(() => found("ended") && !found("ended").hidden);
+  assert.match(last(), /Attached file: a\.pdf\s+Attached file: b\.pdf\s+Not sent\./);
 });
 
 test("nobody else reads a chat that has ended, or what was typed into the form", async () => {

@@ -456,8 +456,9 @@ export class Chat {
             if (error instanceof ApiError && error.status === 404) this.on.disowned();
           })
         : Promise.resolve();
+    const files = this.composer.finish();
+    if (files.length) this.transcript.add([{ ...this.#own("files", "", files), status: "failed" }]);
     const past = this.#past;
-    this.composer.finish();
     this.host.remember(null, "unsent");
     this.endDialog.show(past.draft, { isNews: true });
     this.notice.clear();

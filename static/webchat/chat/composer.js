@@ -82,11 +82,11 @@ export class Composer {
     return this.input.value.trim();
   }
 
-  /** The chat is over. */
+  /** The chat is over. @returns {Attachment[]} the files that were chosen and not sent */
   finish() {
     this.hide(true);
     this.host.remember(null, "draft");
-    this.#outgoing?.clear();
+    return this.#outgoing?.take() ?? [];
   }
 
   /** @param {HTMLElement} view */
