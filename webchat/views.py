@@ -261,7 +261,8 @@ def offer(request: HttpRequest, slug: str) -> HttpResponse:
     `panel` the answer is the panel, for the script."""
     webchat, visitor = webchat_or_404(slug), visitor_of(request)
     answer = request.POST.get("answer", "")
-    session = None if answer in ("here", "new") else ChatSession.offered_of(visitor, webchat)
+    session = None if answer in ("here", "new") else ChatSession.last_offer_of(visitor, webchat)
+    session = session if session and session.is_offered else None
     elsewhere = chat_elsewhere(visitor, webchat) if answer == "here" else None
     told = "?new=1" if answer == "new" else ""
     if session and answer == "no":
@@ -316,8 +317,10 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: 
     now = database_now()
     hours = state_of(webchat, now)
     context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running, "hours": hours}
-    offered = None if running else ChatSession.offered_of(visitor, webchat)
-    context["offered"], context["has_ended"] = offered, "ended" in request.GET
+    offer = None if running else ChatSession.last_offer_of(visitor, webchat)
+    offered = offer if offer and offer.is_offered else None
+    context["offered"] = offered
+    context["has_ended"] = "ended" in request.GET or (offer is not None and offer.has_lapsed)
     is_asked = running is None and offered is None and "new" not in request.GET
     context["elsewhere"] = chat_elsewhere(visitor, webchat) if is_asked else None
     availability = availability_of(webchat) if hours.is_open else None

@@ -13,10 +13,12 @@ from tests.support.sandbox import SandboxServer
 from webchat.chats import accounts
 from webchat.clock import database_now
 from webchat.models import ChatSession, Webchat
+from webchat.models.session import LAPSE_TOLD
 
 pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]
 
 OFFER = "/webchat/support/offer/"
+TOLD = "The chat from before you signed in has ended."
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def test_no_ends_it_and_both_are_told(browser, sandbox):
     assert state(chat) == ("ended", "sign_in")
     assert is_closed_at_twilio(sandbox, chat)
     assert "does not go on with this chat" in notes(sandbox, chat)[0]
-    assert "The chat from before you signed in has ended." in page
+    assert TOLD in page
     assert 'data-webchat-state="form"' in page
 
 
@@ -125,10 +127,37 @@ def test_an_offer_lasts_some_minutes_and_then_the_chat_ends(browser, sandbox):
     work()
     assert state(chat) == ("active", "")
     lapse(chat)
-    assert 'data-webchat-state="form"' in answer(browser, "yes").content.decode()
-    assert browser.current().status_code == 404
-    work()
+    for _time in range(2):  # before the worker ends it, and afterwards
+        html = answer(browser, "yes").content.decode()
+        assert 'data-webchat-state="form"' in html
+        assert TOLD in html
+        assert browser.current().status_code == 404
+        work()
     assert state(chat) == ("ended", "sign_in")
+    assert is_closed_at_twilio(sandbox, chat)
+    [note] = notes(sandbox, chat)
+    assert "does not go on with this chat" in note
+
+
+def test_who_said_no_is_told_once_that_it_ended(browser):
+    begun_before_sign_in(browser)
+    assert TOLD in answer(browser, "no").content.decode()
+    assert TOLD not in browser.open_panel()
+
+
+def test_the_word_of_a_lapsed_offer_is_not_told_for_ever(browser):
+    chat = begun_before_sign_in(browser)
+    lapse(chat)
+    work()
+    assert TOLD in browser.open_panel()
+    ChatSession.objects.filter(pk=chat.pk).update(offered_until=database_now() - LAPSE_TOLD)
+    assert TOLD not in browser.open_panel()
+
+
+def test_a_note_that_twilio_does_not_take_keeps_no_chat_open(browser, sandbox):
+    chat = begun_before_sign_in(browser)
+    sandbox.fault("POST", f"/v1/Conversations/{chat.channel_sid}/Messages", status=400)
+    answer(browser, "no")
     assert is_closed_at_twilio(sandbox, chat)
 
 

@@ -7,7 +7,6 @@ many rows or one by SQL, the worker notices.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -21,14 +20,12 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from webchat.chats.afterwards import do_after_request
-from webchat.chats.end import CLOSE_SECONDS, close_all, end_chat, end_here
+from webchat.chats.end import close_all, end_chat, end_here
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
-from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.forms.form import PreEngagementForm
 from webchat.models import ChatSession, Message, Rating, RetiredKey, Webchat
 from webchat.models.session import ChatSessionQuerySet, account_seal
-from webchat.protection.outage import passage
 from webchat.statistics.counters import count_end
 from webchat.visitors import Visitor, cookie_of, visitor_of
 
@@ -122,12 +119,15 @@ def take_offered_chat(session: ChatSession, visitor: Visitor) -> bool:
 
 
 def decline_offered_chat(session: ChatSession) -> None:
-    """Ends an offered chat, and tells the agent why before Twilio closes it, if it can be told in time."""
-    with translation.override(settings.LANGUAGE_CODE):
-        words = _("The visitor has signed in and does not go on with this chat. It has ended.")
-    with suppress(FlexError, ChatRefused), passage():
-        gateway_for(session.destination, Deadline(CLOSE_SECONDS)).post_note(session.channel_sid, words)
+    """Ends an offered chat. The agent is told why before Twilio closes it."""
+    session.change(note=_words_of_no())
     end_chat(session, EndedBy.SIGN_IN)
+
+
+def _words_of_no() -> str:
+    """For the agent, in the site's language."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return _("The visitor has signed in and does not go on with this chat. It has ended.")
 
 
 def _words_of(form: PreEngagementForm, verified: Mapping[str, str]) -> str:
@@ -179,7 +179,8 @@ def end_chats_without_account(sessions: ChatSessionQuerySet) -> int:
 def end_chats_of_retired_keys() -> int:
     """Ends what a start began when a sign-in or sign-out could not see it, nor the start that; and what was offered after
     a sign-in and not taken in time."""
-    not_taken = ChatSession.objects.filter(offered_until__lte=database_now())
+    not_taken = ChatSession.objects.unfinished().filter(offered_until__lte=database_now())
+    not_taken.update(note=_words_of_no())
     retired = ChatSession.objects.filter(owner__in=RetiredKey.objects.values("key"), offered_until=None)
     return _note(not_taken.end(EndedBy.SIGN_IN) + retired.end(EndedBy.LOGOUT))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 
+from webchat.chats.note import post_note
 from webchat.clock import database_now
 from webchat.errors import ChatRefused
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
@@ -24,7 +26,7 @@ LOOK = timedelta(minutes=15)
 OTHER_ACCOUNT = timedelta(days=1)
 _OF_AN_END = [
     "status", "identity", "channel_sid", "lease_until", "started_at", "answered_at", "messages_told", "ended_at", "ended_by",
-    "close_pending",
+    "close_pending", "note", "note_of_move",
 ]  # fmt: skip
 CLOSE_SECONDS = 1  # that a visitor waits for the close at Twilio; what takes longer is left to the worker
 
@@ -61,12 +63,15 @@ def close_all(sessions: list[ChatSession]) -> None:
 
 
 def close_channel(session: ChatSession, deadline: Deadline | None = None) -> None:
-    """Closes the channel of an ended session at Twilio. Raises FlexError, after which it is still pending."""
+    """Closes the channel of an ended session at Twilio, after the agent was told what is left to tell, if that succeeds.
+    Raises FlexError, after which it is still pending."""
     gateway = gateway_for(session.destination, deadline)
     channel_sid = session.channel_sid
     if not channel_sid and (channel := gateway.find(session.identity)):
         channel_sid = channel.sid
     if channel_sid:
+        with suppress(FlexError):
+            post_note(session, deadline)
         try:
             gateway.close(channel_sid)
         except FlexError as error:

@@ -30,6 +30,8 @@ from webchat.visitors import Visitor
 LEASE = timedelta(seconds=10)
 # Who waits for a turn without JavaScript comes back every few seconds. Who has not for so long has left.
 WAITING = timedelta(minutes=1)
+# How long the visitor is told that a chat has ended which was offered after a sign-in and not taken in time.
+LAPSE_TOLD = timedelta(minutes=30)
 
 
 def new_identity() -> str:
@@ -287,11 +289,13 @@ class ChatSession(models.Model):
         return session
 
     @classmethod
-    def offered_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
-        """The latest chat with this webchat that this browser began before its user signed in, while they are asked."""
+    def last_offer_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
+        """The latest chat with this webchat that this browser began before its user signed in, from the offer on for half
+        an hour and longer: see is_offered and has_lapsed. None once the user has taken it."""
         if visitor.user is None:
             return None
-        session = cls.objects.offered(visitor.user).filter(browser=visitor.browser, webchat=webchat).first()
+        lately = cls.objects.filter(offered_to=str(visitor.user_id), offered_until__gt=database_now() - LAPSE_TOLD)
+        session = lately.filter(browser=visitor.browser, webchat=webchat).first()
         if session is not None:
             session.webchat = webchat
         return session
@@ -334,6 +338,19 @@ class ChatSession(models.Model):
         if user is None or not user.is_active:
             return False
         return self.account in (account_seal(user), *user.get_session_auth_fallback_hash())
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether its visitor, who has signed in, is asked if it goes on."""
+        return self.is_active and self.offered_until is not None and self.offered_until > database_now()
+
+    @property
+    def has_lapsed(self) -> bool:
+        """Whether it was offered, and is over without a word of the user's: no "no", no sign-out."""
+        if self.offered_until is None or self.is_offered:
+            return False
+        was_in_time = self.ended_at is not None and self.ended_at < self.offered_until
+        return not (was_in_time and self.ended_by in (self.EndedBy.SIGN_IN, self.EndedBy.LOGOUT))
 
     @property
     def is_active(self) -> bool:
