@@ -22,7 +22,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from config import second_factor
-from config.sign_in import AdminSignInForm, tell_limit_of_admin
+from config.sign_in import AdminSignInForm, SignOut, tell_limit_of_admin
+from webchat.chats.accounts import has_chat_to_end
 from webchat.statistics.page import page as statistics_page
 from webchat.statistics.standstill import find_standstill
 from webchat.statistics.start_page import start_page
@@ -126,6 +127,11 @@ class SiteAdmin(admin.AdminSite):
             return redirect(f"{reverse('second-factor')}?{wanted}")
         login: Any = _own_scripts(super().login)
         return tell_limit_of_admin(login(request, extra_context))
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if has_chat_to_end(request):
+            return SignOut.as_view()(request)  # which asks first
+        return super().logout(request, extra_context)
 
     def has_permission(self, request: HttpRequest) -> bool:
         return super().has_permission(request) and not second_factor.is_missing(request)

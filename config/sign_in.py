@@ -17,7 +17,7 @@ from django.contrib import messages
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -26,7 +26,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from webchat.chats.accounts import has_chat_to_end
+from webchat.chats.accounts import has_chat_to_end, has_running_chat
 from webchat.conf import conf
 from webchat.fields.lookups import normal_form, same_but_for_case
 from webchat.protection.limits import Limit, by_network, give_back, take_each
@@ -172,15 +172,41 @@ class SignOut(LogoutView):
         return response
 
 
+class _WarnsOfEnd:
+    """Of a view that sets a new password: it says before and afterwards that this ends the account's chat."""
+
+    def get_context_data(self: Any, **kwargs: Any) -> Any:
+        user = self.account
+        ends_chat = user is not None and has_running_chat(user)
+        return super().get_context_data(**kwargs, ends_chat=ends_chat)  # type: ignore[misc]
+
+    def form_valid(self: Any, form: Any) -> HttpResponse:
+        ends_chat = has_running_chat(self.account)
+        response: HttpResponse = super().form_valid(form)  # type: ignore[misc]
+        if ends_chat:
+            messages.info(self.request, _("The password is changed, and your chat has ended."))
+        return response
+
+
 @method_decorator(sensitive_post_parameters(), name="dispatch")
-class PasswordChange(PasswordChangeView):
+class PasswordChange(_WarnsOfEnd, PasswordChangeView):
     form_class = OwnPasswordForm
+
+    @property
+    def account(self) -> Any:
+        return self.request.user
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "request": self.request}
 
     def form_invalid(self, form: Any) -> HttpResponse:
         return tell_limit(super().form_invalid(form), form)
+
+
+class PasswordResetConfirm(_WarnsOfEnd, PasswordResetConfirmView):
+    @property
+    def account(self) -> Any:
+        return self.user  # None where the link is too old
 
 
 def tell_limit_of_admin(response: HttpResponseBase) -> HttpResponseBase:

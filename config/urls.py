@@ -25,6 +25,7 @@ urlpatterns = [
     path("accounts/password_change/", sign_in.PasswordChange.as_view(), name="password_change"),
     path("accounts/second-factor/", second_factor.page, name="second-factor"),
     path("accounts/password_reset/", PasswordReset.as_view(), name="password_reset"),
+    path("accounts/reset/<uidb64>/<token>/", sign_in.PasswordResetConfirm.as_view(), name="password_reset_confirm"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("admin/", admin.site.urls),
     path("webchat/", include("webchat.urls")),

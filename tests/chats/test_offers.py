@@ -6,6 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.tokens import default_token_generator
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 
 from tests.security.test_whose_chat import Browser, copy_of, is_closed_at_twilio, state, work
 from tests.support.factories import ANSWERS, make_user, make_webchat
@@ -233,6 +237,60 @@ def test_signing_out_warns_where_a_chat_runs_and_says_so_afterwards(browser):
     done = browser.client.post("/accounts/logout/", {"csrfmiddlewaretoken": csrf, "end_chat": "yes"}, follow=True)
     assert "your chat has ended" in done.content.decode()
     assert state(chat) == ("ended", "logout")
+
+
+def test_the_admins_log_out_warns_too_and_is_djangos_without_a_chat(browser):
+    make_user("eve", is_staff=True, is_superuser=True)
+    browser.sign_in("eve")
+    chat = browser.chat()
+    csrf = browser.client.get("/accounts/login/").cookies["csrftoken"].value
+    asked = browser.client.post("/admin/logout/", {"csrfmiddlewaretoken": csrf})
+    assert "Signing out ends it" in asked.content.decode()
+    assert state(chat) == ("active", "")
+    accounts.end_chat(chat, ChatSession.EndedBy.VISITOR)
+    done = browser.client.post("/admin/logout/", {"csrfmiddlewaretoken": csrf})
+    assert "Signing out ends it" not in done.content.decode()
+    assert "_auth_user_id" not in browser.client.session
+
+
+WARNING = "A new password ends it."
+
+
+def test_a_new_password_warns_where_a_chat_runs_and_says_so_afterwards(browser):
+    browser.sign_in("ada")
+    change = "/accounts/password_change/"
+    assert WARNING not in browser.client.get(change).content.decode()
+    chat = browser.chat()
+    page = browser.client.get(change)
+    assert WARNING in page.content.decode()
+    sent = {
+        "csrfmiddlewaretoken": page.cookies["csrftoken"].value,
+        "old_password": "sandbox",
+        "new_password1": "Nine-Lives-77",
+        "new_password2": "Nine-Lives-77",
+    }
+    refused = browser.client.post(change, sent | {"new_password2": "another"}, follow=True).content.decode()
+    assert WARNING in refused
+    assert state(chat) == ("active", "")
+    done = browser.client.post(change, sent, follow=True)
+    assert "your chat has ended" in done.content.decode()
+    assert state(chat) == ("ended", "account")
+
+
+def test_a_password_by_mail_warns_too(browser):
+    browser.sign_in("ada")
+    chat = browser.chat()
+    ada = get_user_model().objects.get(username="ada")
+    uid, token = urlsafe_base64_encode(force_bytes(ada.pk)), default_token_generator.make_token(ada)
+    other = Browser()
+    page = other.client.get(f"/accounts/reset/{uid}/{token}/", follow=True)
+    assert WARNING in page.content.decode()
+    csrf = other.client.cookies["csrftoken"].value
+    values = {"new_password1": "Nine-Lives-77", "new_password2": "Nine-Lives-77", "csrfmiddlewaretoken": csrf}
+    done = other.client.post(page.request["PATH_INFO"], values, follow=True)
+    assert "your chat has ended" in done.content.decode()
+    assert state(chat) == ("ended", "account")
+    assert WARNING not in other.client.get(f"/accounts/reset/{uid}/{token}/", follow=True).content.decode()
 
 
 def test_signing_out_without_a_chat_asks_nothing(browser):

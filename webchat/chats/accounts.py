@@ -90,6 +90,11 @@ def has_chat_to_end(request: HttpRequest) -> bool:
     )
 
 
+def has_running_chat(user: AbstractBaseUser) -> bool:
+    """Whether a chat runs, in any browser, that a new password of this user would end."""
+    return ChatSession.objects.filter(user_id=user.pk).unfinished().exists()
+
+
 def take_offered_chat(session: ChatSession, visitor: Visitor) -> bool:
     """Makes an offered chat the user's, and leaves word for the agent of what is verified now; whether it was still to be
     had. Compare-and-set. Raises ChatRefused(SESSION_ENDED) when somebody signed in or out meanwhile."""
