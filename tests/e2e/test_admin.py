@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FrameLocator, Page, expect
 
 from tests.e2e.test_site_pages import too_wide
 from tests.support.site import SiteServer
@@ -244,3 +246,53 @@ def test_the_statistics_are_accessible(admin: Page, site: SiteServer, webchat: i
     admin.get_by_label("Webchat", exact=True).select_option("Sales")
     admin.get_by_role("button", name="Show").click()
     expect(admin.get_by_label("Webchat", exact=True)).not_to_have_value("")
+
+
+def shown_frame(admin: Page) -> FrameLocator:
+    return admin.frame_locator(".webchat-builder-stage iframe:not(.is-coming)")
+
+
+@every_look
+def test_the_builder_shows_what_is_not_saved_in_every_state(admin: Page, site: SiteServer, webchat: int):
+    sent, change = [], f"{site.url}/admin/webchat/webchat/{webchat}/change/"
+    admin.goto(change)
+    shown = shown_frame(admin)
+    expect(shown.get_by_label("E-mail")).to_be_visible()
+    assert violations(admin, ".webchat-builder") == []
+    assert not too_wide(admin)
+    admin.on("request", lambda request: sent.append((request.method, urlsplit(request.url).path)))
+    chats = site.sandbox.conversations()
+
+    admin.get_by_role("tab", name="Texts").click()
+    admin.get_by_label("Start button").fill("Ask us")
+    expect(shown.get_by_role("button", name="Ask us")).to_be_visible()
+    shown.get_by_label("E-mail").fill("ada@example.com")
+    shown.get_by_role("button", name="Ask us").press("Enter")
+    shown.get_by_label("E-mail").press("Enter")
+    expect(shown.get_by_label("E-mail")).to_have_value("ada@example.com")
+
+    admin.get_by_label("After five minutes of waiting").fill("Call us, it is quicker.")
+    admin.get_by_role("radio", name="5 minutes").check()
+    admin.locator(".webchat-builder-stage").scroll_into_view_if_needed()  # nobody is told what is out of sight
+    expect(shown.get_by_text("Call us, it is quicker.")).to_be_visible()
+    admin.get_by_role("radio", name="Chat", exact=True).check()
+    expect(shown.get_by_text("Alex is typing…")).to_be_visible()
+    expect(shown.locator("strong", has_text="One moment")).to_be_visible()
+    admin.get_by_role("radio", name="Desktop").check()
+    admin.get_by_role("radio", name="Ended").check()
+    expect(shown.get_by_role("button", name="Start a new chat")).to_be_visible()
+    admin.get_by_role("radio", name="Button").check()
+    expect(shown.get_by_role("button", name="Chat with us")).to_be_visible()
+    admin.locator(".webchat-builder").get_by_label("Language").select_option("ar")
+    expect(shown.locator("html[dir=rtl]")).to_be_visible()
+
+    posted = {path for method, path in sent if method != "GET"}
+    assert posted == {urlsplit(change).path.replace("change", "builder")}
+    assert not [path for _method, path in sent if path.startswith(("/api/", "/webchat/"))]
+    assert site.sandbox.conversations() == chats
+    # What is looked at is remembered, and the frames are no steps of the tab's history.
+    admin.reload()
+    expect(shown.locator("html[dir=rtl]")).to_be_visible()
+    assert violations(admin, ".webchat-builder") == []
+    admin.go_back()
+    expect(admin).not_to_have_url(re.compile("/change/"))

@@ -19,14 +19,14 @@ from webchat.forms.form import PreEngagementForm
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 Decorator = Callable[[View], View]
-_with_frames = cast("Decorator[Any]", csp_update({"frame-src": [SELF]}))
+with_frames = cast("Decorator[Any]", csp_update({"frame-src": [SELF]}))
 _in_a_frame = cast(
     "Decorator[Any]",
     csp({**settings.CONTENT_SECURITY_POLICY["DIRECTIVES"], "frame-ancestors": [SELF], "form-action": [NONE]}),
 )
 
 
-@_with_frames
+@with_frames
 def page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Both panels side by side, at the width of a phone."""
     webchat = webchat_or_404(admin, request, pk)

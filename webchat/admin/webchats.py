@@ -16,12 +16,13 @@ from django.forms import CheckboxSelectMultiple, ColorInput, ModelForm, Multiple
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.timezone import make_naive
 from django.utils.translation import gettext_lazy as _
 from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 
 from webchat import attachments
-from webchat.admin import exchange, going_live, preview, routing, setup
+from webchat.admin import builder, exchange, going_live, preview, routing, setup
 from webchat.admin.archive import ArchiveFilter, archive, take_out
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import STEP, PreEngagementFieldInline
@@ -149,12 +150,13 @@ class WebchatAdmin(ConcurrentEditsMixin):
 
     class Media:
         css = {"all": ["webchat/admin/admin.css"]}
-        js = [Script("webchat/admin/tabs.js", type="module"), Script("webchat/admin/fields.js", type="module")]
+        js = [Script(f"webchat/admin/{name}.js", type="module") for name in ("tabs", "fields", "builder")]
 
     def get_urls(self) -> list[URLPattern]:
         views = {
             "preview": preview.page,
             "preview/panel": preview.panel,
+            "builder": builder.frame,
             "import": exchange.import_page,
             "export": exchange.export,
             "routing": routing.page,
@@ -171,10 +173,15 @@ class WebchatAdmin(ConcurrentEditsMixin):
             )
             for name, view in views.items()
         ]
-        of_new = path(
-            "setup/", self.admin_site.admin_view(partial(setup.page_of_new, self)), name="webchat_webchat_new"
-        )
-        return [of_new, *urls, *super().get_urls()]
+        of_new = [
+            path("setup/", self.admin_site.admin_view(partial(setup.page_of_new, self)), name="webchat_webchat_new"),
+            path(
+                "add/builder/",
+                self.admin_site.admin_view(partial(builder.frame, self)),
+                name="webchat_webchat_new_builder",
+            ),
+        ]
+        return [*of_new, *urls, *super().get_urls()]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:
         colour = _("The text on it is black or white, whichever reads better: always 4.5 : 1 or more.")
@@ -238,6 +245,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
         if obj.draft or TESTED & set(form.changed_data) or request.POST.get("_continue") == "test":
             request.to_be_tested = obj  # type: ignore[attr-defined]
 
+    @method_decorator(preview.with_frames)
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         response = super().changeform_view(request, *args, **kwargs)
         webchat = getattr(request, "to_be_tested", None)
@@ -277,6 +285,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        context["builder_choices"] = builder.Choices.at_first()
         context["above_tabs"], context["tabs"] = _tabs(context["adminform"], context["inline_admin_formsets"])
         if webchat := context.get("original"):
             said = {str(message) for message in messages.get_messages(request)} if request.method == "GET" else set()
