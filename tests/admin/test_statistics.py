@@ -18,6 +18,7 @@ from tests.support.plans import count_rows, plans
 from webchat.models import ChatSession, HourlyCount, Rating
 from webchat.models.counts import Event, hour_of
 from webchat.statistics.counters import counters
+from webchat.statistics.page import ENDED_OTHERWISE
 
 # Django's admin has templates with variables that are not there.
 pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]
@@ -231,6 +232,18 @@ def test_no_spreadsheet_calculates_the_csv(name):
         (f"'{name}", "2"),
         ("Other", "9"),
     ]
+
+
+def test_the_csv_has_each_number_that_is_counted():
+    webchat = make_webchat()
+    numbers = {event: 1_000 + number for number, event in enumerate(Event)}
+    count(webchat, **numbers)
+    response = staff(STATISTICS).get(ADDRESS, {"format": "csv"})
+    row = list(csv.DictReader(response.content.decode().splitlines()))[-1]
+    assert {str(number) for event, number in numbers.items() if event not in ENDED_OTHERWISE} <= set(row.values())
+    assert row["Too many from one browser"] == str(numbers[Event.REFUSED_BROWSER])
+    assert row["Time to the first answer ≤ 1 min"] == str(numbers[Event.ANSWER_60])
+    assert row["How long chats lasted (s)"] == str(numbers[Event.LASTED_SUM])
 
 
 def test_counts_before_the_last_weeks_are_not_read():

@@ -31,7 +31,7 @@ SHADES = 4
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _FAILED = tuple(event for event in Event if event.startswith("failed_"))
-_ENDED_OTHERWISE = (Event.ENDED_STAFF, Event.ENDED_SIGN_IN, Event.ENDED_LOGOUT, Event.ENDED_ACCOUNT, Event.ENDED_AGE)
+ENDED_OTHERWISE = (Event.ENDED_STAFF, Event.ENDED_SIGN_IN, Event.ENDED_LOGOUT, Event.ENDED_ACCOUNT, Event.ENDED_AGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +104,14 @@ def _columns() -> list[tuple[str, tuple[Event, ...]]]:
         (_("Unanswered"), (Event.UNANSWERED,)),
         (_("Ended by the visitor"), (Event.ENDED_VISITOR,)),
         (_("Ended by the agent or Flex"), (Event.ENDED_AGENT,)),
-        (_("Ended otherwise"), _ENDED_OTHERWISE),
+        (_("Ended otherwise"), ENDED_OTHERWISE),
         (_("Messages left"), (Event.MESSAGE,)),
     ]
 
 
-def _sum(day: Day, events: Iterable[Event]) -> int:
-    return sum(day.counts[event] for event in events)
-
-
-def _tables(counts: Mapping[str, int]) -> list[Table]:
-    """What became of forms and chats, each as a picture in its table."""
-    way = [(_("Forms shown"), Event.OPENED), (_("Started"), Event.STARTED), (_("Answered"), Event.ANSWERED)]
-    refused = [
+def _refused() -> list[tuple[str, Event]]:
+    """Why no chat began, though a form was shown or sent."""
+    return [
         (_("An answer was not valid"), Event.INVALID),
         (_("Too many from one browser"), Event.REFUSED_BROWSER),
         (_("Too many from one address"), Event.REFUSED_ADDRESS),
@@ -130,16 +125,24 @@ def _tables(counts: Mapping[str, int]) -> list[Table]:
         (_("Closed"), Event.CLOSED),
         (_("Nobody was there"), Event.NOBODY),
     ]
+
+
+def _sum(day: Day, events: Iterable[Event]) -> int:
+    return sum(day.counts[event] for event in events)
+
+
+def _tables(counts: Mapping[str, int]) -> list[Table]:
+    """What became of forms and chats, each as a picture in its table."""
+    way = [(_("Forms shown"), Event.OPENED), (_("Started"), Event.STARTED), (_("Answered"), Event.ANSWERED)]
     failed = [(str(words), Event(f"failed_{failure}")) for failure, words in FAILURES.items()]
     rated = [(f"{score}: {score.label}", Event(f"rated_{score}")) for score in reversed(Rating.Score)]
     number_of_ratings = sum(counts[event] for _label, event in rated)
     stars = sum(score * counts[Event(f"rated_{score}")] for score in Rating.Score)
     return [
         Table(_("From the form to the first answer"), _figures(counts, way)),
-        Table(_("Why no chat began"), _occurring(counts, refused)),
+        Table(_("Why no chat began"), _occurring(counts, _refused())),
         Table(_("Failed starts of the last 30 days"), _occurring(counts, failed)),
-        _seconds_table(_("Time to the first answer"), counts, "answer", ANSWER_SECONDS),
-        _seconds_table(_("How long chats lasted"), counts, "lasted", LASTED_SECONDS),
+        *(_seconds_table(caption, counts, what, buckets) for caption, what, buckets in _durations()),
         Table(_("Ratings"), _figures(counts, rated), _average(stars, number_of_ratings)),
     ]
 
@@ -156,9 +159,21 @@ def _occurring(counts: Mapping[str, int], rows: Iterable[tuple[str, Event]]) -> 
     return sorted(figures, key=lambda figure: -figure.number)
 
 
-def _seconds_table(caption: str, counts: Mapping[str, int], what: str, buckets: tuple[int, ...]) -> Table:
+def _durations() -> list[tuple[str, str, tuple[int, ...]]]:
+    """The caption, the beginning of the events' names, and the buckets in seconds."""
+    return [
+        (_("Time to the first answer"), "answer", ANSWER_SECONDS),
+        (_("How long chats lasted"), "lasted", LASTED_SECONDS),
+    ]
+
+
+def _spans(what: str, buckets: tuple[int, ...]) -> list[tuple[str, Event]]:
     rows = [(f"≤ {_span(most)}", Event(f"{what}_{most}")) for most in buckets]
-    rows.append((f"> {_span(buckets[-1])}", Event(f"{what}_longer")))
+    return [*rows, (f"> {_span(buckets[-1])}", Event(f"{what}_longer"))]
+
+
+def _seconds_table(caption: str, counts: Mapping[str, int], what: str, buckets: tuple[int, ...]) -> Table:
+    rows = _spans(what, buckets)
     number = sum(counts[event] for _label, event in rows)
     seconds = counts[Event(f"{what}_sum")]
     average = _("Average: %(average)s") % {"average": _span(round(seconds / number))} if number else ""
@@ -205,7 +220,11 @@ def _as_csv(found: Iterable[tuple[Webchat, list[Day]]], slug: str) -> HttpRespon
     columns = _columns()
     failures = [(str(words), (Event(f"failed_{failure}"),)) for failure, words in FAILURES.items()]
     ratings = [(f"{_('Ratings')} {score}", (Event(f"rated_{score}"),)) for score in Rating.Score]
-    columns += [*failures, *ratings]
+    refusals = [(label, (event,)) for label, event in _refused()]
+    columns += [*refusals, *failures, *ratings]
+    for caption, what, buckets in _durations():
+        columns += [(f"{caption} {span}", (event,)) for span, event in _spans(what, buckets)]
+        columns.append((f"{caption} (s)", (Event(f"{what}_sum"),)))
     writer.writerow([_cell(text) for text in (_("Webchat"), _("Day"), *(label for label, _events in columns))])
     for webchat, days in found:
         for day in days:
