@@ -16,7 +16,7 @@ class SiteAdminConfig(AdminConfig):
     default_site = "config.admin.SiteAdmin"
 
     def ready(self) -> None:
-        from config.checks import check_database_timeouts, check_database_tls, check_proxy
+        from config.checks import check_database_timeouts, check_database_tls, check_metrics_token, check_proxy
         from config.password_reset import register_mails
         from config.second_factor import check_second_factor
         from config.theme import check_company_colour
@@ -26,6 +26,7 @@ class SiteAdminConfig(AdminConfig):
         register(check_company_colour)
         register(check_proxy, Tags.security)
         register(check_database_tls, Tags.security)
+        register(check_metrics_token, Tags.security)
         register(check_database_timeouts, Tags.database)
         register(check_second_factor)
         user_logged_in.connect(note_login)

@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.db import DatabaseError, connection
 
 _TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+TOKEN_SHORTEST = 20
 _THIS_MACHINE = ("", "127.0.0.1", "localhost", "::1")
 
 
@@ -23,6 +24,19 @@ def check_proxy(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
             "redirects to itself, and all visitors have the proxy's address.",
             hint="Set TRUSTED_PROXY_COUNT to the number of your proxies, most often 1.",
             id="config.E001",
+        )
+    ]
+
+
+def check_metrics_token(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Nothing counts the guesses at it."""
+    if not 0 < len(settings.METRICS_TOKEN) < TOKEN_SHORTEST:
+        return []
+    return [
+        Warning(
+            f"METRICS_TOKEN is shorter than {TOKEN_SHORTEST} characters: whoever guesses it reads /metrics.",
+            hint="Make another one, as by openssl rand -hex 32, and give it to your monitoring too.",
+            id="config.W003",
         )
     ]
 

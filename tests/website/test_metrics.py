@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import time_machine
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
@@ -86,6 +87,12 @@ def test_for_everybody_else_there_is_nothing(client, sent):
 def test_without_a_token_there_is_no_such_address(client, settings, sent):
     settings.METRICS_TOKEN = ""
     assert client.get("/metrics", headers={"Authorization": sent}).status_code == 404
+
+
+@pytest.mark.parametrize(("sent", "expected"), [("", False), ("x", True), ("x" * 19, True), ("x" * 20, False)])
+def test_a_token_that_is_easily_guessed_is_warned_of(settings, sent, expected):
+    settings.METRICS_TOKEN = sent
+    assert ("config.W003" in {message.id for message in run_checks()}) is expected
 
 
 def test_the_token_travels_over_tls_and_to_this_host_alone(client, settings):
