@@ -32,6 +32,7 @@ from webchat.models.counts import Event, hour_of
 from webchat.models.session import new_identity
 from webchat.protection.outage import breaker
 from webchat.statistics.counters import counters
+from webchat.statistics.figures import read_figures
 
 pytestmark = pytest.mark.django_db
 
@@ -172,6 +173,22 @@ def test_what_was_counted_today_is_a_counter():
     }
     # A series that is there before its first event: else nobody sees that it grows.
     assert len(found) == 2 * (len(Event) - len(Rating.Score))
+
+
+def test_what_is_kept_after_midnight_of_the_day_before_is_not_lost():
+    webchat = make_webchat()
+    before_midnight = NOW.replace(hour=0) - timedelta(seconds=3)
+    counters.count(webchat.pk, Event.STARTED, 5, before_midnight)
+    with time_machine.travel(before_midnight + timedelta(seconds=10), tick=False):
+        assert read()["webchat_events_total", "started", "support"] == 0
+        counters.count(webchat.pk, Event.STARTED, 2)
+        counters.flush()
+        assert read()["webchat_events_total", "started", "support"] == 7
+    kept = HourlyCount.objects.filter(hour=hour_of(before_midnight), name=Event.STARTED)
+    assert kept.get().number == 5, "the statistics have it in its own hour"
+    with time_machine.travel(NOW, tick=False):
+        [today] = [day.counts for day in read_figures(None, UTC, NOW).days[-1:]]
+    assert today[Event.STARTED] == 2
 
 
 def test_none_reads_a_table_of_a_million_chats():

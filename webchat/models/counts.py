@@ -79,7 +79,10 @@ class Event(StrEnum):
     ANSWER_SUM = "answer_sum"
 
 
-Counts = Mapping[tuple[int, int, Event], int]
+# Before the name of an event: see late() in statistics/counters.py.
+LATE = "late_"
+
+Counts = Mapping[tuple[int, int, str], int]
 """Number by webchat, hour and event."""
 
 

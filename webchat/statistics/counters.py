@@ -18,7 +18,7 @@ from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.flex.gateway import failure_of
 from webchat.models import ChatSession, Webchat
-from webchat.models.counts import Event, HourlyCount, hour_of
+from webchat.models.counts import LATE, Counts, Event, HourlyCount, hour_of
 from webchat.silent_database import watched_database
 
 logger = structlog.get_logger(__name__)
@@ -78,7 +78,7 @@ class Counters:
         if not counts:
             return
         try:
-            HourlyCount.add(counts)
+            HourlyCount.add({**counts, **late(counts)})
         except BaseException:
             with self._lock:
                 for key, number in counts.items():
@@ -104,6 +104,17 @@ class Counters:
     def _flush_last(self) -> None:
         self._due_at = 0.0
         self.flush_when_due()
+
+
+def late(counts: Counts) -> dict[tuple[int, int, str], int]:
+    """What is kept only after its day (UTC) is over, once more in the hour of now: /metrics begins anew at midnight."""
+    now = hour_of(database_now())
+    midnight = now - now % 24
+    found: Counter[tuple[int, int, str]] = Counter()
+    for (webchat, hour, event), number in counts.items():
+        if midnight - 24 <= hour < midnight:
+            found[webchat, now, f"{LATE}{event}"] += number
+    return dict(found)
 
 
 counters = Counters()

@@ -19,7 +19,7 @@ from webchat.chats.end import LOOK
 from webchat.chats.worker import ABANDONED, abandoned_starts, questions_to_send, unheard_chats
 from webchat.clock import database_now
 from webchat.models import ChatSession, HourlyCount, Message, OutgoingMail, RefusedWebchat, Webchat, WorkerPass
-from webchat.models.counts import Event, hour_of
+from webchat.models.counts import LATE, Event, hour_of
 from webchat.protection.outage import breaker
 
 
@@ -85,7 +85,7 @@ def _events_of_today(slugs: dict[int, str], now: datetime) -> CounterMetricFamil
     # Few rows: the database, asked for sums by webchat, would read the index that begins with it to its end.
     today = HourlyCount.objects.filter(hour__gte=midnight)
     for webchat, name, number in today.values_list("webchat_id", "name", "number"):
-        numbers[webchat, name] += number
+        numbers[webchat, name.removeprefix(LATE)] += number
     # A rating may be changed, and its number falls: no counter.
     growing = [event for event in Event if not event.startswith("rated_")]
     for key, slug in slugs.items():
