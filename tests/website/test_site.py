@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from django.urls import path, reverse
 from config.theme import READABLE, check_company_colour, theme
 from config.urls import handler400, handler403, handler404, handler500  # noqa: F401
 from config.urls import urlpatterns as site_urls
-from tests.support.factories import make_user, make_webchat
+from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.visitor import VisitorClient
 from webchat.colours import contrast
 from webchat.mail import send_due
 from webchat.models import Webchat
@@ -468,6 +470,38 @@ def test_the_footer_offers_every_language_and_the_choice_lasts(path):
     cookie = chosen.cookies["django_language"]
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
     assert 'lang="ar" dir="rtl"' in client.get(path, headers={"Accept-Language": "fr"}).content.decode()
+
+
+def choose_german(client: Client, html: str) -> str:
+    """Where the choice leads, which is a page that can be read."""
+    form = re.search(r'<form class="languages" method="post" action="([^"]+)"', html)
+    chosen = client.post(unescape(form[1]), {"language": "de"})
+    assert 'lang="de"' in client.get(chosen["Location"], follow=True).content.decode()
+    return chosen["Location"]
+
+
+@pytest.mark.django_db
+def test_the_choice_after_a_refused_sign_in_keeps_where_one_was_going(client):
+    page = client.get("/accounts/login/?next=/support/%3Fa%3D1").content.decode()
+    action = unescape(re.search(r'class="stacked" method="post" action="([^"]+)"', page)[1])
+    refused = client.post(action, {"username": "ada", "password": "wrong", "next": "/support/?a=1"}).content.decode()
+    there = choose_german(client, refused)
+    assert 'name="next" value="/support/?a=1"' in client.get(there).content.decode()
+
+
+@pytest.mark.django_db
+def test_the_choice_on_a_page_that_answers_a_form_alone_leads_to_one_that_can_be_read(client, sandbox):
+    webchat = make_webchat()
+    refused = client.post(f"/webchat/{webchat.slug}/message/", {}).content.decode()
+    assert choose_german(client, refused) == f"/webchat/{webchat.slug}/"
+    client.cookies.clear()
+    visitor = VisitorClient()
+    visitor.client.force_login(make_user())
+    visitor.open_panel()
+    assert visitor.start(ANSWERS).status_code == 201
+    asked = visitor.client.post("/accounts/logout/", {"csrfmiddlewaretoken": visitor.csrf}).content.decode()
+    assert "Signing out ends it" in asked
+    assert choose_german(visitor.client, asked) == "/"
 
 
 @pytest.mark.django_db
