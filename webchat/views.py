@@ -192,8 +192,8 @@ def end(request: HttpRequest, slug: str) -> HttpResponse:
 @csrf_protect
 @sensitive_post_parameters()
 def rating(request: HttpRequest, slug: str, session_id: uuid.UUID) -> HttpResponse:
-    """The form of a rating: on the page without JavaScript, and with `?panel` as a fragment for the script, which does not
-    know with `&ask` whether an agent wrote something."""
+    """The form of a rating: on the page without JavaScript, and with `?panel` as a fragment for the script, which stands with
+    `&ask` above the next form."""
     visitor, is_panel = visitor_of(request), "panel" in request.GET
     try:
         session = rated_session(visitor, session_id, slug)
@@ -215,7 +215,7 @@ def rating(request: HttpRequest, slug: str, session_id: uuid.UUID) -> HttpRespon
             error, status = str(refused.detail), refused.code.status
     is_of_last = "ask" in request.GET
     asks = may_rate(session) and (rated is None or rated.may_change)
-    if asks and is_of_last and not (rated or sent):
+    if asks and not (rated or sent):
         asks = should_ask_for_rating(session)
     context = {
         "webchat": session.webchat,

@@ -24,6 +24,7 @@ from webchat.models.rating import MAY_CHANGE, MAY_RATE
 pytestmark = pytest.mark.django_db
 
 MOMENT = timedelta(seconds=1)
+AGENT = "agent_robin"
 
 
 @pytest.fixture
@@ -34,10 +35,17 @@ def webchat(sandbox: SandboxServer) -> Webchat:
 class Rater(VisitorClient):
     """With a chat that has ended."""
 
-    def chat(self, *, answered_by: SandboxServer | None = None, ends: bool = True) -> ChatSession:
+    def chat(self, *, ends: bool = True, answered: bool = True) -> ChatSession:
+        """As this site knows of the answer before it asks Twilio."""
+        session = self.said("", ends=ends)
+        change(session, answered=answered)
+        return session
+
+    def said(self, author: str, sandbox: SandboxServer | None = None, *, ends: bool = True) -> ChatSession:
+        """By that author, as Twilio alone knows."""
         started = self.start(ANSWERS).json()
-        if answered_by:
-            answered_by.say(started["channel_sid"], "agent_robin", "Hello")
+        if sandbox:
+            sandbox.say(started["channel_sid"], author, "Hello")
         if ends:
             self.end(started["session_id"])
         return ChatSession.objects.get(pk=started["session_id"])
@@ -213,7 +221,7 @@ def test_the_rating_needs_the_csrf_token_and_a_small_body(webchat):
 
 def test_the_page_asks_after_the_end_if_an_agent_wrote(webchat, sandbox):
     visitor = Rater()
-    chat = visitor.chat(answered_by=sandbox, ends=False)
+    chat = visitor.said(AGENT, sandbox, ends=False)
     visitor.open_panel()
     end = {"csrfmiddlewaretoken": visitor.csrf}
     page = visitor.client.post("/webchat/support/end/", end, follow=True)
@@ -234,14 +242,14 @@ def test_the_page_asks_after_the_end_if_an_agent_wrote(webchat, sandbox):
 
 def test_the_page_asks_nobody_whom_no_agent_answered(webchat, sandbox):
     visitor = Rater()
-    visitor.chat(ends=False)
+    visitor.said("", ends=False)
     page = visitor.client.post("/webchat/support/end/", {"csrfmiddlewaretoken": visitor.csrf})
     assert page.url == "/webchat/support/"
 
 
 def test_it_asks_again_for_a_day_wherever_the_chat_ended_and_twilio_says_once_whether_an_agent_wrote(webchat, sandbox):
     visitor = Rater()
-    chat = visitor.chat(answered_by=sandbox)
+    chat = visitor.said(AGENT, sandbox)
     visitor.open_panel()  # with another key for chats
     sandbox.clear_log()
     for _time in range(2):
@@ -256,7 +264,7 @@ def test_it_asks_again_for_a_day_wherever_the_chat_ended_and_twilio_says_once_wh
 
 def test_it_does_not_ask_again_whom_no_agent_answered_nor_whom_twilio_does_not_know_of(webchat, sandbox):
     visitor = Rater()
-    visitor.chat()
+    visitor.said("")
     sandbox.fault("GET", "/v1/Conversations/*", status=500, times=1)
     sandbox.clear_log()
     for _time in range(3):
@@ -265,17 +273,42 @@ def test_it_does_not_ask_again_whom_no_agent_answered_nor_whom_twilio_does_not_k
 
 
 def test_no_rating_is_taken_of_a_chat_that_is_known_to_be_without_an_answer(webchat, sandbox):
-    chat = Rater().chat()
-    change(chat, answered=False)
+    chat = Rater().chat(answered=False)
     with pytest.raises(ChatRefused) as refused:
         rate_chat(chat, 5, "")
     assert refused.value.code is Code.RATING_OVER
     assert not Rating.objects.exists()
 
 
+def test_whether_an_agent_wrote_is_asked_at_twilio_before_a_rating_is_taken(webchat, sandbox):
+    visitor = Rater()
+    mute = visitor.said("system", sandbox)
+    visitor.open_panel()
+    answered = visitor.said(AGENT, sandbox)
+    assert visitor.rate(mute, {"score": 5}).json()["code"] == "rating_over"
+    sandbox.fault("GET", "/v1/Conversations/*", status=500, times=1)
+    failed = visitor.rate(answered, {"score": 5})
+    assert (failed.status_code, failed.json()["code"]) == (503, "chat_unavailable")
+    assert "try again" in failed.json()["detail"]
+    assert not Rating.objects.exists()
+    sandbox.clear_log()
+    for score in (5, 4):
+        assert visitor.rate(answered, {"score": score}).status_code == 200
+    assert len([one for one in sandbox.log() if "Messages" in one["path"]]) == 1
+
+
+@pytest.mark.parametrize(("author", "asks"), [("system", False), (AGENT, True)])
+def test_a_chat_that_has_just_ended_is_rated_only_if_an_agent_wrote(webchat, sandbox, author, asks):
+    """The script takes every author but the visitor for an agent."""
+    visitor = Rater()
+    chat = visitor.said(author, sandbox)
+    fragment = visitor.client.get(f"/webchat/support/rating/{chat.pk}/?panel").content.decode()
+    assert ('name="score"' in fragment) is asks
+
+
 def test_the_panel_names_the_chat_and_the_script_asks_whether_an_agent_wrote(webchat, sandbox):
     visitor = Rater()
-    chat = visitor.chat(answered_by=sandbox)
+    chat = visitor.said(AGENT, sandbox)
     panel = visitor.open_panel()
     assert f'data-webchat-unrated="{chat.pk}" data-address="/webchat/support/rating/{chat.pk}/?panel&amp;ask"' in panel
     assert "Rate your last chat" not in panel
@@ -283,19 +316,19 @@ def test_the_panel_names_the_chat_and_the_script_asks_whether_an_agent_wrote(web
     fragment = visitor.client.get(ask).content.decode()
     assert 'name="score"' in fragment
     assert '<details><summary class="webchat-link">Rate your last chat</summary>' in fragment
-    mute = visitor.chat()
+    mute = visitor.said("")
     assert 'name="score"' not in visitor.client.get(ask.replace(str(chat.pk), str(mute.pk))).content.decode()
     assert "data-webchat-unrated" not in visitor.open_panel()
 
 
 def test_a_stranger_is_asked_about_nobodys_chat(webchat, sandbox):
-    chat = Rater().chat(answered_by=sandbox)
+    chat = Rater().said(AGENT, sandbox)
     assert str(chat.pk) not in Rater().client.get("/webchat/support/").content.decode()
 
 
 def test_where_twilio_does_not_say_whether_an_agent_wrote_the_page_asks_nothing(webchat, sandbox):
     visitor = Rater()
-    visitor.chat(answered_by=sandbox, ends=False)
+    visitor.said(AGENT, sandbox, ends=False)
     sandbox.fault("GET", "/v1/Conversations/*", status=500)
     page = visitor.client.post("/webchat/support/end/", {"csrfmiddlewaretoken": visitor.csrf})
     assert page.url == "/webchat/support/"

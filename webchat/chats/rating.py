@@ -6,6 +6,7 @@ import uuid
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from webchat.chats.end import CLOSE_SECONDS
 from webchat.clock import database_now
@@ -43,10 +44,11 @@ def may_rate(session: ChatSession) -> bool:
 
 def rate_chat(session: ChatSession, score: int, comment: str) -> Rating:
     """Keeps the rating, or changes it. Raises ChatRefused, of the code TOO_EARLY while the chat goes on, RATING_OVER a day
-    after it, and some minutes after it was rated."""
+    after it, some minutes after it was rated, and where no agent wrote anything, and CHAT_UNAVAILABLE where Twilio does
+    not say."""
     if session.is_unfinished:
         raise ChatRefused(Code.TOO_EARLY)
-    if not may_rate(session):
+    if not (may_rate(session) and was_answered(session)):
         raise ChatRefused(Code.RATING_OVER)
     told = {"score": score, "comment": comment}
     with transaction.atomic():
@@ -73,16 +75,23 @@ def unrated_chat(visitor: Visitor, webchat: Webchat) -> ChatSession | None:
 
 
 def should_ask_for_rating(session: ChatSession) -> bool:
-    """Whether the webchat asks for ratings, and an agent wrote something: Twilio knows, and is asked once for each chat.
-    False where it does not say so in time. The widget that saw the messages needs no question to Twilio."""
-    if not (session.webchat.ask_rating and session.channel_sid and may_rate(session)):
+    """Whether the webchat asks for ratings, and an agent wrote something. False where Twilio does not say so in time."""
+    try:
+        return session.webchat.ask_rating and may_rate(session) and was_answered(session)
+    except ChatRefused:
         return False
-    if session.answered is None:
+
+
+def was_answered(session: ChatSession) -> bool:
+    """Whether an agent wrote something in a chat that is over: Twilio knows, and is asked once for each chat. Raises
+    ChatRefused of the code CHAT_UNAVAILABLE where it does not say so in time."""
+    if session.answered is None and session.channel_sid:
         try:
             with passage():
                 answered = gateway_for(session.destination, Deadline(CLOSE_SECONDS)).has_answer(session.channel)
         except (FlexError, ChatRefused) as error:
             logger.warning("answer_not_looked_for", session=str(session.pk), reason=str(error))
-            return False
+            words = _("Something went wrong on our side. Please try again in a moment; what you wrote is kept.")
+            raise ChatRefused(Code.CHAT_UNAVAILABLE, words, reason=str(error)) from error
         session.change(answered=answered)
     return bool(session.answered)
