@@ -26,7 +26,8 @@ from webchat.conf import conf
 logger = structlog.get_logger(__name__)
 
 _SALT = "webchat.visitor"
-_AGE_SECONDS = 86_400
+# A chat may be rated for a day after its end (models/rating.py), and a running one renews the cookie each hour.
+_AGE_SECONDS = 26 * 3600
 # Some gateways append a port, which an IPv6 address needs brackets for: 203.0.113.1:50000, [2001:db8::1]:50000.
 _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?")
 

@@ -306,6 +306,15 @@ def test_a_chat_that_has_just_ended_is_rated_only_if_an_agent_wrote(webchat, san
     assert ('name="score"' in fragment) is asks
 
 
+def test_the_last_minute_of_the_day_counts_for_a_browser_that_renewed_an_hour_before_the_end(webchat):
+    visitor = Rater()
+    chat = visitor.chat(ends=False)
+    with later(timedelta(hours=1)):
+        ChatSession.objects.filter(pk=chat.pk).end(ChatSession.EndedBy.AGENT)
+    with later(timedelta(hours=1) + MAY_RATE - timedelta(minutes=1)):
+        assert visitor.rate(chat, {"score": 5}).status_code == 200
+
+
 def test_the_panel_names_the_chat_and_the_script_asks_whether_an_agent_wrote(webchat, sandbox):
     visitor = Rater()
     chat = visitor.said(AGENT, sandbox)
