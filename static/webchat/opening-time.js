@@ -2,12 +2,12 @@
 
 import { languageOf } from "./templates.js";
 
-/** @param {HTMLElement} place around a <time> of the business's clock, and a line for the visitor's where it differs */
-export function showOwnTime(place) {
+/** @param {HTMLElement} line for the visitor's time where it differs, beside a <time> of the business's clock */
+export function enhance(line) {
+  const place = /** @type {HTMLElement} */ (line.parentElement);
   const time = place.querySelector("time[data-webchat-zone]");
-  const line = place.querySelector("[data-webchat-own-time]");
-  const words = line?.querySelector("[data-webchat-own-words]");
-  if (!(time instanceof HTMLTimeElement) || !(line instanceof HTMLElement) || !words) return;
+  const words = line.querySelector("[data-webchat-own-words]");
+  if (!(time instanceof HTMLTimeElement) || !words) return;
   const at = new Date(time.dateTime);
   /** @type {Intl.DateTimeFormatOptions} */
   const parts = { weekday: "long", month: "long", day: "numeric", hour: "numeric", minute: "2-digit" };

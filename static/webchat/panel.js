@@ -155,7 +155,7 @@ export class Panel {
         failed: (error) => this.host.emit("error", { code: error.code }),
       });
     }
-    this.#showOwnTime();
+    this.#enhance();
     if (state === "running") {
       this.#resume();
       return this.#api;
@@ -209,13 +209,14 @@ export class Panel {
     return true;
   }
 
-  /** Where an opening is named. The business's time stands there already. */
-  #showOwnTime() {
-    if (!this.#view.querySelector("[data-webchat-own-time]")) return;
-    this.host
-      .load("opening-time")
-      .then(({ showOwnTime }) => showOwnTime(this.#view))
-      .catch(() => {});
+  /** What only some views need: an element names its module, and is of use without it. */
+  #enhance() {
+    /** @type {NodeListOf<HTMLElement>} */
+    const parts = this.#view.querySelectorAll("[data-webchat-needs]");
+    for (const one of parts)
+      this.host
+        .load(/** @type {"conditions" | "opening-time"} */ (one.dataset.webchatNeeds))
+        .then(({ enhance }) => enhance(one), String);
   }
 
   /** Another tab of this browser began a chat: it goes on here too, with what was written here as its draft. */
@@ -330,7 +331,7 @@ export class Panel {
     this.#request = undefined;
     this.host.remember(null, "form");
     this.#view.replaceChildren(this.templates.clone("message-left"));
-    this.#showOwnTime();
+    this.#enhance();
     part(this.#view, "left-title").focus();
     part(this.#view, "back").addEventListener("click", (event) => {
       event.preventDefault();

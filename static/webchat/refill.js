@@ -9,6 +9,7 @@ import { followDirection } from "./templates.js";
  */
 export function fill(form, answers) {
   for (const field of form.elements) if (!isChanged(field)) put(field, answers);
+  form.dispatchEvent(new Event("change"));
 }
 
 function isChanged(/** @type {Element} */ field) {
@@ -27,6 +28,7 @@ export function fillPersonal(/** @type {HTMLFormElement} */ form, /** @type {For
     const isBegun = "value" in field && field.value !== "";
     if (field.matches(personal) && !isBegun) put(field, answers);
   }
+  form.dispatchEvent(new Event("change"));
 }
 
 /** @param {Element} field @param {FormData} answers */

@@ -62,7 +62,7 @@ export class StartForm {
   focus() {
     if (!matchMedia("(pointer: fine)").matches) return;
     const visible = "input:not([type=hidden]), textarea, select, button";
-    /** @type {HTMLElement | null} */ (this.form.querySelector(`.webchat-field :is(${visible})`))?.focus();
+    /** @type {HTMLElement | null} */ (this.form.querySelector(`.webchat-field :is(${visible}):enabled`))?.focus();
   }
 
   get isBusy() {
@@ -82,7 +82,9 @@ export class StartForm {
 
   get #about() {
     const question = this.form.elements.namedItem(this.form.dataset.webchatQuestion ?? "");
-    return question instanceof HTMLTextAreaElement ? question : this.form.querySelector("textarea");
+    /** @type {HTMLTextAreaElement | null} */
+    const other = this.form.querySelector("textarea:enabled");
+    return question instanceof HTMLTextAreaElement ? question : other;
   }
 
   /** What it is about, so far. */

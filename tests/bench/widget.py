@@ -139,7 +139,16 @@ def weigh(browser: Browser, site: SiteServer) -> None:
     found = re.search(rb"<web-chat.*</web-chat>", requests.get(site.url, timeout=30).content, re.DOTALL)
     markup = found[0] if found else b""
     panel = requests.get(f"{site.url}/webchat/support/panel/", timeout=30).content
-    lazy = ("outgoing-files", "received-files", "alerts", "download", "refill", "proof-of-work", "waiting")
+    lazy = (
+        "outgoing-files",
+        "received-files",
+        "alerts",
+        "download",
+        "refill",
+        "conditions",
+        "proof-of-work",
+        "waiting",
+    )
     own = [one for step in ("panel", "chat") for one in steps[step] if one.endswith(".js") and "/sdk/" not in one]
     usual = [one for one in own if not Path(urlsplit(one).path).name.startswith(lazy)]
     folder = Path(site.environment["STATIC_ROOT"]) / "webchat"

@@ -24,6 +24,7 @@ ON_DEMAND = {
     "alerts",
     "download",
     "refill",
+    "conditions",
     "proof-of-work",
     "waiting",
 }

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, mock, test } from "node:test";
 import { markup, settled } from "./dom.mjs";
 
 const hours = await import("../../static/webchat/hours.js");
-const { showOwnTime } = await import("../../static/webchat/opening-time.js");
+const { enhance } = await import("../../static/webchat/opening-time.js");
 const { WebChatElement } = await import("../../static/webchat/web-chat-element.js");
 
 const MINUTE = 60_000;
@@ -147,7 +147,7 @@ test("a launcher that has left its page is left alone", async () => {
 function opening(zone) {
   document.body.innerHTML = `<div lang="en"><p><time datetime="2026-12-07T08:00:00Z" data-webchat-zone="${zone}"></time></p>
     <p data-webchat-own-time hidden>By your clock: <span data-webchat-own-words></span></p></div>`;
-  showOwnTime(document.body.firstElementChild);
+  enhance(document.querySelector("[data-webchat-own-time]"));
   return document.querySelector("[data-webchat-own-time]");
 }
 

@@ -4,6 +4,7 @@ import type * as Sdk from "@twilio/conversations";
 import type * as Afterwards from "../../static/webchat/chat/afterwards.js";
 import type * as Alerts from "../../static/webchat/chat/alerts.js";
 import type * as Chat from "../../static/webchat/chat/chat.js";
+import type * as Conditions from "../../static/webchat/conditions.js";
 import type * as Download from "../../static/webchat/chat/download.js";
 import type * as Hours from "../../static/webchat/hours.js";
 import type * as Offer from "../../static/webchat/offer.js";
@@ -23,6 +24,7 @@ export interface Modules {
   offer: typeof Offer;
   "opening-time": typeof OpeningTime;
   refill: typeof Refill;
+  conditions: typeof Conditions;
   "proof-of-work": typeof ProofOfWork;
   chat: typeof Chat;
   sdk: typeof Sdk;

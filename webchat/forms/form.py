@@ -208,6 +208,11 @@ class PreEngagementForm(forms.Form):
         return not self.fields
 
     @property
+    def has_conditions(self) -> bool:
+        """Whether this visitor's own answers decide what else is asked."""
+        return any(map(self._depends_on_answer, self.rows))
+
+    @property
     def lists_errors(self) -> bool:
         """Whether what is wrong is listed above the form: much of it, or something that has no field to stand at."""
         return len(self.errors) >= LISTED_FROM or bool(self.errors.keys() - {one.name for one in self.visible_fields()})
