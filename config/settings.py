@@ -307,6 +307,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+# A webchat's page in the admin sends some 45 inputs for each field of its form; the bytes above are the limit.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 # No page of this site takes a file; without this anybody could fill the disk with what a form post carries.
 FILE_UPLOAD_HANDLERS = ["webchat.api.parsers.NoFiles"]
 

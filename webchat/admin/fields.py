@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from webchat.admin import conditions
 from webchat.admin.tools import UniqueRowsFormSet
+from webchat.admin.translations import TranslatedForm
 from webchat.chats.setup import first_fields
 from webchat.fields import lookups
 from webchat.models import PreEngagementField
@@ -24,7 +25,7 @@ from webchat.models.field import name_from_label
 STEP = 10
 
 
-class PreEngagementFieldForm(forms.ModelForm):
+class PreEngagementFieldForm(TranslatedForm):
     position = forms.IntegerField(
         label=gettext_lazy("Position"),
         required=False,

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminTimeWidget
+from django.contrib.admin.widgets import AdminTextInputWidget, AdminTimeWidget
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
@@ -17,12 +17,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.tools import UniqueRowsFormSet
+from webchat.admin.translations import TranslatedForm
 from webchat.clock import database_now
 from webchat.hours import public_holidays, state_in_words, state_of
 from webchat.hours.picture import MINUTES, next_days
@@ -45,7 +47,24 @@ class SpanInline(admin.TabularInline):
     formfield_overrides = {models.TimeField: {"widget": AdminTimeWidget(format="%H:%M")}}
 
 
-class SpecialDayForm(forms.ModelForm):
+class NoteInput(AdminTextInputWidget):
+    """With the note in the other languages below it, in the same cell of the table."""
+
+    def __init__(self, form: TranslatedForm) -> None:
+        super().__init__(form.fields["note"].widget.attrs)
+        self.form = form
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        translations = render_to_string("admin/webchat/languages.html", {"form": self.form, "language": ""})
+        return mark_safe(super().render(*args, **kwargs) + translations)  # noqa: S308  (a template of ours)
+
+
+class SpecialDayForm(TranslatedForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "note" in self.fields:
+            self.fields["note"].widget = NoteInput(self)
+
     def clean(self) -> dict[str, Any] | None:
         """Before the formset looks for rows with the same days."""
         cleaned = super().clean() or {}

@@ -27,6 +27,7 @@ from webchat.admin.archive import ArchiveFilter, archive, take_out
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import STEP, PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn, webchat_or_404
+from webchat.admin.translations import TranslatedForm, chosen_language, missing_by_language
 from webchat.chats.going_live import run_test
 from webchat.chats.setup import first_fields
 from webchat.clock import database_now
@@ -39,7 +40,7 @@ from webchat.models import ChatSession, Message, Webchat
 TESTED = {"api", "chat_service_sid", "address_sid", "flex_flow_sid"}
 
 
-class WebchatForm(ModelForm):
+class WebchatForm(TranslatedForm):
     attachment_kinds = MultipleChoiceField(
         label=Webchat._meta.get_field("attachment_kinds").verbose_name,
         choices=attachments.CHOICES,
@@ -150,7 +151,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
 
     class Media:
         css = {"all": ["webchat/admin/admin.css"]}
-        js = [Script(f"webchat/admin/{name}.js", type="module") for name in ("tabs", "fields", "builder")]
+        js = [Script(f"webchat/admin/{name}.js", type="module") for name in ("tabs", "fields", "languages", "builder")]
 
     def get_urls(self) -> list[URLPattern]:
         views = {
@@ -286,6 +287,8 @@ class WebchatAdmin(ConcurrentEditsMixin):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         context["builder_choices"] = builder.Choices.at_first()
+        context["language"] = chosen_language(request)
+        context["languages"] = missing_by_language(context.get("original"))
         context["above_tabs"], context["tabs"] = _tabs(context["adminform"], context["inline_admin_formsets"])
         if webchat := context.get("original"):
             said = {str(message) for message in messages.get_messages(request)} if request.method == "GET" else set()
@@ -301,13 +304,17 @@ class Tab:
     title: str
     fieldsets: list[Any] = field(default_factory=list)
     inlines: list[Any] = field(default_factory=list)
+    # The form whose texts in other languages are shown below.
+    translated: Any = None
 
     @property
     def has_errors(self) -> bool:
         lines = [line for fieldset in self.fieldsets for line in fieldset]
         formsets = [inline.formset for inline in self.inlines]
-        return any(line.errors() for line in lines) or any(
-            formset.is_bound and formset.total_error_count() for formset in formsets
+        return (
+            any(line.errors() for line in lines)
+            or any(formset.is_bound and formset.total_error_count() for formset in formsets)
+            or (self.translated is not None and any(language.has_errors for language in self.translated.languages()))
         )
 
 
@@ -315,7 +322,7 @@ def _tabs(adminform: Any, inlines: list[Any]) -> tuple[list[Any], list[Tab]]:
     """The fieldsets above the tabs, and the tabs: what is edited weekly first."""
     tabs = [
         Tab("form", str(_("Form")), inlines=list(inlines)),
-        Tab("texts", str(_("Texts"))),
+        Tab("texts", str(_("Texts")), translated=adminform.form),
         Tab("look", str(_("Look"))),
         Tab("hours", str(_("Hours"))),
         Tab("twilio", str(_("Twilio"))),

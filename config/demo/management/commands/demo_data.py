@@ -57,11 +57,11 @@ FIELDS: list[dict[str, Any]] = [
         "name": "customer_number",
         "texts": {
             "label": gettext_noop("Customer number"),
+            "placeholder": "C-1234",
             "help_text": gettext_noop("On your invoice, if you are a customer already."),
         },
         "type": Type.TEXT,
         "required": False,
-        "placeholder": "C-1234",
         "match": Match.ACCOUNT,
         "user_lookup": "customer_number",
     },

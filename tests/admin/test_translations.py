@@ -1,0 +1,223 @@
+"""Texts in other languages in the admin: inputs for each, what is missing, and what two people write at once."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+from django.utils.translation import override
+
+from tests.admin.test_concurrent_edits import Staff
+from tests.support.factories import Type, change, make_field, make_hours, make_user, make_webchat
+from tests.support.page_form import form_of
+from webchat.admin.sessions import answers_of
+from webchat.models import ChatSession, SpecialDay, Webchat
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def webchat():
+    webchat = make_webchat(title="Talk to us")
+    make_field(webchat, "topic", type=Type.SELECT, choices="bill | A bill\nparcel | A parcel")
+    return webchat
+
+
+@pytest.fixture
+def ada(webchat):
+    return Staff(webchat, "ada")
+
+
+def translations(webchat, name):
+    return webchat.fields.get(name=name).translations
+
+
+def test_each_text_is_written_in_each_language(webchat, ada):
+    topic = ada.row("topic")
+    ada.write("title__de", "Reden wir")
+    ada.write(f"{topic}-label__ar", "الموضوع")
+    ada.write(f"{topic}-choices__de", "bill | Rechnung\r\nparcel | Paket")
+    assert ada.save()
+    webchat.refresh_from_db()
+    assert webchat.translations == {"de": {"title": "Reden wir"}}
+    expected = {"ar": {"label": "الموضوع"}, "de": {"choices": {"bill": "Rechnung", "parcel": "Paket"}}}
+    assert translations(webchat, "topic") == expected
+    again = Staff(webchat, "ben")
+    assert again.form["title__de"] == ["Reden wir"]
+    assert again.form[f"{topic}-choices__de"] == ["bill | Rechnung\nparcel | Paket"]
+    again.write("title__de", "")
+    assert again.save()
+    webchat.refresh_from_db()
+    assert webchat.translations == {}
+    assert translations(webchat, "topic") == expected
+
+
+def test_inputs_have_the_language_and_its_direction(webchat, ada):
+    inputs = dict(re.findall(r'<(?:input|textarea)[^>]*name="(title__\w+)"([^>]*)>', ada.html))
+    assert inputs.keys() == {"title__ar", "title__de", "title__es", "title__fr"}
+    assert 'dir="rtl"' in inputs["title__ar"]
+    assert 'lang="ar"' in inputs["title__ar"]
+    assert 'dir="ltr"' in inputs["title__de"]
+    assert 'placeholder="Talk to us"' in inputs["title__de"], "what visitors read without it"
+    assert 'maxlength="60"' in re.search(r'<input[^>]*name="title__de"[^>]*>', ada.html)[0]
+    submit = re.search(r'<input[^>]*name="submit_label__de"[^>]*>', ada.html)[0]
+    assert 'placeholder="Chat starten"' in submit, "it comes translated"
+    assert "Title (Deutsch)" in ada.html
+
+
+def missing_of(html):
+    """By language, as the list above the form says it."""
+    found = re.search(r'<nav class="webchat-language-list".*?</nav>', html, re.DOTALL)[0]
+    links = re.findall(r'data-language="(\w+)"(.*?)</a>', found, re.DOTALL)
+    return {code: int(re.search(r"(\d+) missing", text)[1]) if "missing" in text else 0 for code, text in links}
+
+
+def test_what_is_missing_is_counted_by_language(webchat):
+    """The title, four labels and the choices; what is as it came is translated with the page."""
+    change(webchat, translations={"de": {"title": "Reden wir"}})
+    change(webchat.fields.get(name="topic"), translations={"de": {"label": "Thema"}, "ar": {"label": "الموضوع"}})
+    assert missing_of(Staff(webchat, "ada").html) == {"de": 4, "fr": 6, "es": 6, "ar": 5}
+    change(webchat, title="Chat with us")
+    assert missing_of(Staff(webchat, "ben").html) == {"de": 4, "fr": 5, "es": 5, "ar": 4}
+
+
+def test_a_language_opens_by_the_address_alone(webchat, admin_client):
+    """Without JavaScript the list of languages loads the page again."""
+    page = f"/admin/webchat/webchat/{webchat.pk}/change/"
+    is_open = re.compile(r'<details class="webchat-language" data-language="de"[^>]* open>')
+    assert not is_open.search(admin_client.get(page).content.decode())
+    html = admin_client.get(f"{page}?language=de").content.decode()
+    assert len(is_open.findall(html)) == len(re.findall(r'<details class="webchat-language" data-language="de"', html))
+    assert 'data-language="de" aria-current="true"' in html
+    assert admin_client.get(f"{page}?language=xx").status_code == 200
+
+
+REFUSED = {
+    "too long": ("title__de", "x" * 61, "at most 60 characters"),
+    "a choice that is none": ("topic-choices__de", "letter | Brief", "“letter” is the value of no choice"),
+    "a choice without words": ("topic-choices__fr", "bill", "“bill” has no words"),
+    "two lines": ("topic-label__es", "a\nb", "line break"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_could_not_be_read_is_refused_at_its_input(webchat, ada, case):
+    name, value, words = REFUSED[case]
+    name = name.replace("topic-", f"{ada.row('topic')}-")
+    ada.write(name, value)
+    ada.write("intro", "Ada's introduction")
+    assert not ada.save()
+    [found] = re.findall(
+        rf'<div class="webchat-translation errors" data-text="\w+">(.*?)name="{name}"', ada.html, re.DOTALL
+    )
+    assert words in found.rpartition("<div")[2]
+    language = name[-2:]
+    assert re.search(rf'data-language="{language}"[^>]* open>', ada.html)
+    assert ada.form["intro"] == ["Ada's introduction"]
+    webchat.refresh_from_db()
+    assert webchat.translations == {}
+    assert translations(webchat, "topic") == {}
+    assert 'class="has-errors"' in ada.html
+
+
+def test_a_choice_that_is_removed_takes_its_words_along(webchat):
+    words = {"bill": "Rechnung", "parcel": "Paket"}
+    change(webchat.fields.get(name="topic"), translations={"de": {"choices": words}, "fr": {"label": "Sujet"}})
+    ada = Staff(webchat, "ada")
+    ada.write(f"{ada.row('topic')}-choices", "parcel | A parcel")
+    assert ada.save()
+    assert translations(webchat, "topic") == {"de": {"choices": {"parcel": "Paket"}}, "fr": {"label": "Sujet"}}
+
+
+def test_a_language_that_the_site_no_longer_has_is_kept(webchat, settings):
+    change(webchat, translations={"fr": {"title": "Parlons"}})
+    settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+    ada = Staff(webchat, "ada")
+    assert "title__fr" not in ada.form
+    ada.write("title__de", "Reden wir")
+    assert ada.save()
+    webchat.refresh_from_db()
+    assert webchat.translations == {"fr": {"title": "Parlons"}, "de": {"title": "Reden wir"}}
+
+
+def test_two_people_write_two_languages_and_both_stay(webchat, ada):
+    ben = Staff(webchat, "ben")
+    topic = ada.row("topic")
+    ada.write("title__de", "Reden wir")
+    ada.write(f"{topic}-label__de", "Thema")
+    assert ada.save()
+    ben.write("title__fr", "Parlons")
+    ben.write(f"{topic}-label__fr", "Sujet")
+    ben.write("title__de", "Sprechen wir")
+    assert not ben.save()
+    _who, *what, _last = ben.said
+    assert sorted(what) == [
+        "“Title (Deutsch)” was saved as: Reden wir. You have changed it too, and yours stands below.",
+        "“Topic: Label (Deutsch)” is now: Thema",
+    ]
+    assert ben.save()
+    webchat.refresh_from_db()
+    assert webchat.translations == {"de": {"title": "Sprechen wir"}, "fr": {"title": "Parlons"}}
+    assert translations(webchat, "topic") == {"de": {"label": "Thema"}, "fr": {"label": "Sujet"}}
+
+
+def test_a_new_webchat_begins_with_fields_in_all_languages(sandbox, admin_client):
+    page = admin_client.get("/admin/webchat/webchat/add/").content.decode()
+    form = form_of(page)
+    assert form["fields-0-label__de"] == ["Ihr Name"]
+    form |= {"name": ["New"], "slug": ["new"], "chat_service_sid": ["IS" + "0" * 32], "address_sid": ["IG" + "0" * 32]}
+    assert admin_client.post("/admin/webchat/webchat/add/", form).status_code == 302
+    made = Webchat.objects.get(slug="new")
+    assert next(row.translations["ar"]["label"] for row in made.fields.all()) == "اسمك"
+    assert missing_of(admin_client.get(f"/admin/webchat/webchat/{made.pk}/change/").content.decode()) == {
+        "de": 0, "fr": 0, "es": 0, "ar": 0
+    }  # fmt: skip
+
+
+def test_the_note_of_a_special_day_is_translated_below_it(admin_client):
+    plan = make_hours()
+    SpecialDay.objects.create(hours=plan, first=date(2030, 1, 2), last=date(2030, 1, 2), note="Stocktaking")
+    ada, ben = Staff(plan, "ada"), Staff(plan, "ben")
+    ada.write("special_days-0-note__de", "Inventur")
+    assert ada.save()
+    ben.write("special_days-0-note__fr", "Inventaire")
+    assert not ben.save()
+    assert any("Note for visitors (Deutsch)” is now: Inventur" in text for text in ben.said)
+    assert ben.save()
+    day = plan.special_days.get()
+    assert day.translations == {"de": {"note": "Inventur"}, "fr": {"note": "Inventaire"}}
+    with override("fr"):
+        assert day.texts["note"] == "Inventaire"
+
+
+def test_whoever_may_only_look_sees_them(webchat, client):
+    change(webchat, translations={"de": {"title": "Reden wir"}})
+    change(webchat.fields.get(name="topic"), translations={"de": {"choices": {"bill": "Rechnung"}}})
+    user = make_user("zoe", is_staff=True)
+    user.user_permissions.set(
+        user.user_permissions.model.objects.filter(codename__in=["view_webchat", "view_preengagementfield"])
+    )
+    client.force_login(user)
+    html = client.get(f"/admin/webchat/webchat/{webchat.pk}/change/").content.decode()
+    assert "Reden wir" in html
+    assert "bill | Rechnung" in html
+    assert "title__de" not in html
+
+
+def test_staff_read_labels_in_their_language(webchat, admin_client):
+    """In the list of answers; what agents get is in the site's."""
+    change(webchat.fields.get(name="topic"), translations={"de": {"label": "Thema"}})
+    session = ChatSession(webchat=webchat, answers={"topic": "bill"})
+    with override("de"):
+        assert answers_of(session)[0]["label"] == "Thema"
+    assert answers_of(session)[0]["label"] == "Topic"
+
+
+def test_the_largest_form_can_be_saved(webchat):
+    for number in range(30):
+        make_field(webchat, f"field_{number}")
+    ada = Staff(webchat, "ada")
+    assert len(ada.form) > 1_000
+    ada.write("title__de", "Reden wir")
+    assert ada.save()
