@@ -241,6 +241,9 @@ def test_the_statistics_are_accessible(admin: Page, site: SiteServer, webchat: i
         "(all) => all.map((one) => one.getBoundingClientRect().width)"
     )
     assert min(widths) > 50
+    shade = admin.locator(".webchat-shade-4").first
+    # Else browsers leave the shades away on paper.
+    assert shade.evaluate("(cell) => getComputedStyle(cell, '::before').printColorAdjust") == "exact"
     assert violations(admin, "#content") == []
     assert not too_wide(admin)
     admin.get_by_label("Webchat", exact=True).select_option("Sales")
