@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from webchat.audit import note_webhook
 from webchat.chats.answer import note_message
-from webchat.chats.end import look_again, note_end
+from webchat.chats.end import end_here, look_again
 from webchat.chats.facts import facts_for_agents
 from webchat.conf import conf
 from webchat.flex.gateway import is_sid
@@ -87,7 +87,7 @@ class ConversationsWebhook(TwilioWebhook):
         has_ended = (said["EventType"], said["StateTo"]) == _ENDED
         if has_ended and (session := running_in(said["ConversationSid"])):
             if is_state_event(form):
-                note_end(session)
+                end_here(session, ChatSession.EndedBy.AGENT, is_over_there=True)
                 Webchat.note_webhook(session.webchat_id)
             else:
                 note_webhook("webhook_ambiguous", sid=session.channel_sid)

@@ -38,17 +38,20 @@ def end_chat(session: ChatSession, by: EndedBy) -> None:
         close_all([session])
 
 
-def end_here(session: ChatSession, by: EndedBy) -> bool:
+def end_here(session: ChatSession, by: EndedBy, *, is_over_there: bool = False) -> bool:
     """Whether there is a channel to close now: not where it had ended already, and not while an attempt to start it runs,
-    which closes what it opens."""
-    unfinished = ChatSession.objects.unfinished().filter(pk=session.pk)
-    ends_now = unfinished.update(status=Status.ENDED, ended_at=database_now(), ended_by=by, close_pending=True)
+    which closes what it opens. `is_over_there`: the channel is closed at Twilio, by the agent or by Flex, which only that of
+    a running chat is."""
+    going_on = ChatSession.objects.running() if is_over_there else ChatSession.objects.unfinished()
+    ends_now = going_on.filter(pk=session.pk).update(
+        status=Status.ENDED, ended_at=database_now(), ended_by=by, close_pending=not is_over_there
+    )
     session.refresh_from_db(fields=_OF_AN_END)
     if ends_now:
         logger.info("chat_ended", session=str(session.pk), by=by)
         count_end(session)
     is_being_started = not session.channel_sid and session.lease_until > database_now()
-    return bool(ends_now) and not is_being_started
+    return bool(ends_now) and not (is_over_there or is_being_started)
 
 
 def close_all(sessions: list[ChatSession]) -> None:
@@ -98,18 +101,9 @@ def close_extra(session: ChatSession, channel: Channel) -> None:
 def end_if_over(session: ChatSession) -> None:
     """Learns what no webhook has told. Raises FlexError."""
     if gateway_for(session.destination).has_ended(session.channel_sid):
-        note_end(session)
+        end_here(session, EndedBy.AGENT, is_over_there=True)
 
 
 def look_again(session: ChatSession) -> None:
     """Has the worker ask Twilio with its next pass whether the chat is over."""
     session.change({"status": Status.ACTIVE}, lease_until=database_now() - LOOK)
-
-
-def note_end(session: ChatSession) -> None:
-    """The channel was closed there, by the agent or by Flex."""
-    running = ChatSession.objects.running().filter(pk=session.pk)
-    if running.update(status=Status.ENDED, ended_at=database_now(), ended_by=EndedBy.AGENT):
-        session.refresh_from_db(fields=_OF_AN_END)
-        logger.info("chat_ended", session=str(session.pk), by=EndedBy.AGENT)
-        count_end(session)

@@ -16,7 +16,7 @@ from django.db.models import Count, Min, QuerySet
 
 from webchat.audit import note_implausible_work
 from webchat.chats.accounts import end_chats_of_retired_keys, end_chats_without_account
-from webchat.chats.end import LOOK, close_channel, end_chat, end_if_over, note_end
+from webchat.chats.end import LOOK, close_channel, end_chat, end_here, end_if_over
 from webchat.chats.forget import erase_chat
 from webchat.chats.note import post_note
 from webchat.chats.question import post_question
@@ -161,7 +161,7 @@ def _look(session: ChatSession, *, allow_most: bool) -> None:
         if not error.is_not_there:
             raise
         if allow_most:
-            note_end(session)
+            end_here(session, ChatSession.EndedBy.AGENT, is_over_there=True)
             return
         running = ChatSession.objects.running()
         theirs = running.filter(chat_service_sid=session.chat_service_sid)
