@@ -36,13 +36,15 @@ _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?")
 class Visitor:
     """`browser` names the browser: limits and forms go by it, and it opens nothing. `key` owns chats. Both are 128 random
     bits. `user` is the signed-in user or None, `network` is where the request came from, as limits count it: "" where
-    nobody can tell. `has_new_key` where this request made the key: no chat of an earlier request is its own."""
+    nobody can tell. `has_new_key` where this request made the key: no chat of an earlier request is its own. `is_new` where
+    it named the browser, too: it had no chat."""
 
     browser: str
     key: str
     user: AbstractBaseUser | None
     network: str
     has_new_key: bool = False
+    is_new: bool = False
 
     @property
     def user_id(self) -> Any:
@@ -75,7 +77,7 @@ def visitor_of(request: HttpRequest) -> Visitor:
     network = network_of(request)
     if not network:
         name_unreadable_address()
-    return Visitor(browser, kept or _random_key(), user, network, has_new_key=not kept)
+    return Visitor(browser, kept or _random_key(), user, network, has_new_key=not kept, is_new=cookie is None)
 
 
 def cookie_of(request: HttpRequest) -> Cookie | None:

@@ -11,6 +11,9 @@ import pytest
 import time_machine
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import ANSWERS, change, make_user, make_webchat
 from tests.support.sandbox import SandboxServer
@@ -328,6 +331,15 @@ def test_the_panel_names_the_chat_and_the_script_asks_whether_an_agent_wrote(web
     mute = visitor.said("")
     assert 'name="score"' not in visitor.client.get(ask.replace(str(chat.pk), str(mute.pk))).content.decode()
     assert "data-webchat-unrated" not in visitor.open_panel()
+
+
+@pytest.mark.parametrize("ask_rating", [True, False])
+def test_the_first_panel_of_a_browser_asks_the_database_for_no_chat(webchat, ask_rating):
+    change(webchat, ask_rating=ask_rating)
+    Client().get("/webchat/support/panel/")  # what a process remembers
+    with CaptureQueriesContext(connection) as found:
+        Client().get("/webchat/support/panel/")
+    assert [query["sql"] for query in found if "webchat_chatsession" in query["sql"]] == []
 
 
 def test_a_stranger_is_asked_about_nobodys_chat(webchat, sandbox):

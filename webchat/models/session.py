@@ -273,7 +273,10 @@ class ChatSession(models.Model):
 
     @classmethod
     def last_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
-        """The latest chat that this browser and user had with this webchat and that has begun, with its rating."""
+        """The latest chat that this browser and user had with this webchat and that has begun, with its rating. No query
+        for a new browser."""
+        if visitor.is_new:
+            return None
         begun = cls.objects.had_by(visitor).filter(webchat=webchat, started_at__isnull=False)
         session = begun.select_related("rating").first()
         if session is not None:
@@ -292,7 +295,7 @@ class ChatSession(models.Model):
     def last_offer_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
         """The latest chat with this webchat that this browser began before its user signed in, from the offer on for half
         an hour and longer: see is_offered and has_lapsed. None once the user has taken it."""
-        if visitor.user is None:
+        if visitor.user is None or visitor.is_new:
             return None
         lately = cls.objects.filter(offered_to=str(visitor.user_id), offered_until__gt=database_now() - LAPSE_TOLD)
         session = lately.filter(browser=visitor.browser, webchat=webchat).first()
