@@ -286,7 +286,7 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
     begun = ChatSession.begun_by(visitor)
     running = next((one for one in begun if one.is_active and one.webchat_id == webchat.pk), None)
     context = _context(request, webchat, visitor, running)
-    context["may_mail"] = may_mail(visitor.user)
+    context["may_mail"] = _offers_mail(visitor, webchat, context["state"])
     if context["state"] not in ("running", "offered"):
         context["unrated"] = unrated_chat(visitor, webchat)
         # The script asks later, for itself.
@@ -299,6 +299,14 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
         # Whoever sat here before may have kept a copy of the cookie.
         visitor = visitor.with_new_key()
     return _render(request, template, visitor, context)
+
+
+def _offers_mail(visitor: Visitor, webchat: Webchat, state: str) -> bool:
+    """Asks the site's function only where a chat may end, or its tab may show one that has ended."""
+    if not conf.WEBCHAT_MAY_MAIL or visitor.user is None or state == "offered":
+        return False
+    may_end = state in ("form", "running")
+    return (may_end or ChatSession.last_of(visitor, webchat) is not None) and may_mail(visitor.user)
 
 
 def _shown(context: dict[str, Any]) -> Event | None:

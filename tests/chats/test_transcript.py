@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.db import connection
 
-from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.factories import ANSWERS, change, make_user, make_webchat
 from tests.support.log import Log
 from tests.support.mail_server import MailServer
 from tests.support.sandbox import SandboxServer
@@ -18,7 +18,7 @@ from tests.support.visitor import VisitorClient
 from webchat import mail
 from webchat.chats.transcript import A_USERS_DAY
 from webchat.mail import send_due
-from webchat.models import ChatSession, OutgoingMail
+from webchat.models import ChatSession, OutgoingMail, Webchat
 
 pytestmark = pytest.mark.django_db
 
@@ -195,6 +195,26 @@ def test_who_may_no_longer_be_mailed_when_it_is_sent_gets_nothing(ada, server, c
     send_due()
     assert server.messages == []
     assert OutgoingMail.objects.get().failure == "nothing to send"
+
+
+def test_the_site_is_asked_only_where_a_chat_may_end_or_be_shown_after_its_end(ada, settings):
+    settings.WEBCHAT_MAY_MAIL = f"{__name__}.watching"
+    webchat = Webchat.objects.get()
+
+    def is_asked() -> bool:
+        in_transaction.clear()
+        offers = 'data-webchat-template="transcript-mail"' in ada.open_panel()
+        assert offers is bool(in_transaction)
+        return offers
+
+    assert is_asked(), "the form is that of a chat"
+    change(webchat, closure="reopened")
+    assert not is_asked(), "closed"
+    change(webchat, closure="")
+    ada.open_panel()
+    chat(ada)
+    change(webchat, closure="reopened")
+    assert is_asked(), "the tab may show the chat that has ended"
 
 
 def test_a_site_that_cannot_say_whom_it_mails_is_asked_again(ada, server, settings, log: Log):
