@@ -29,6 +29,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from webchat.admin.tools import webchat_or_404
 from webchat.clock import database_now
+from webchat.fields import conditions
 from webchat.fields.kinds import Type
 from webchat.forms.form import PreEngagementForm
 from webchat.forms.message_form import MessageForm
@@ -139,30 +140,41 @@ class Unsaved:
             setattr(self.webchat, names[name], saved[names[name]])
         fieldsets = admin.get_fieldsets(request, self.webchat if is_there else None)
         seen = flatten_fieldsets([one for one in fieldsets if SEEN & set(one[1].get("classes", ()))])
-        self.kept += [str(form.fields[name].label) for name in seen if name in form.errors]
+        # The inputs of other languages are named after their text: title__de.
+        wrong = [name for name in form.fields if name in form.errors and name.partition("__")[0] in seen]
+        self.kept += [str(form.fields[name].label) for name in wrong]
 
     def _read_fields(self, admin: ModelAdmin, request: HttpRequest) -> None:
         saved = {row.pk: row for row in self.rows}
         for kind, inline in admin.get_formsets_with_inlines(request, self.webchat if self.webchat.pk else None):
             prefix = kind.get_default_prefix()
             formset = kind(**admin.get_formset_kwargs(request, self.webchat, inline, prefix))
-            formset.is_valid()
             if not formset.management_form.is_valid():
                 continue
-            rows = (self._row(form, saved) for form in formset.forms)
-            self.rows = sorted((row for row in rows if row), key=lambda row: row.position)
+            rows = [row for form in formset.forms if (row := self._row(form, saved))]
+            self.rows = sorted(rows, key=lambda row: (row.position is None, row.position))
+            # It is not asked then.
+            self.kept += [_quoted(row.label) for row in self.rows if conditions.problem(row, self.rows)]
 
     def _row(self, form: Any, saved: dict[int, PreEngagementField]) -> PreEngagementField | None:
-        """None for a row that is removed, or new and not sound yet."""
+        """None for a row that is removed, or new and not sound yet. What nobody touched is not looked at: many fields
+        would take long."""
         row: PreEngagementField = form.instance
-        if getattr(form, "cleaned_data", {}).get(DELETION_FIELD_NAME) or not (row.pk or form.has_changed()):
+        if not form.has_changed():
+            return row if row.pk else None
+        is_sound = form.is_valid()
+        if form.cleaned_data.get(DELETION_FIELD_NAME):
             return None
-        if not form.errors:
+        if is_sound:
             return row
         known = saved.get(row.pk)
         name = known.label if known else form.data.get(form.add_prefix("label"), "")
-        self.kept.append(f"“{Truncator(name).chars(40)}”" if name else _("New field"))
+        self.kept.append(_quoted(name) if name else _("New field"))
         return known
+
+
+def _quoted(label: str) -> str:
+    return f"“{Truncator(label).chars(40)}”"
 
 
 @xframe_options_sameorigin

@@ -74,8 +74,9 @@ class WebchatBuilder extends HTMLElement {
     frame.classList.add("is-coming");
     frame.addEventListener("webchat-builder:shown", () => this.#show(frame));
     frame.addEventListener("load", () => {
-      const { location, body } = frame.contentWindow?.document ?? {};
-      if (location?.href !== "about:blank" && !body?.dataset.shown) this.#fail(frame);
+      // Of another origin, as the browser's own page of an error, there is none to see.
+      const { URL: address, body } = frame.contentDocument ?? {};
+      if (address !== "about:blank" && !body?.dataset.shown) this.#fail(frame);
     });
     stage.append(frame);
     return frame;
