@@ -56,7 +56,7 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: Counter[tuple[int, int, Event]] = Counter()
+        self._counts: Counter[tuple[int, int, str]] = Counter()
         self._due_at = 0.0
         self._will_end = False
 
