@@ -46,6 +46,7 @@ export class PanelFrame {
 
   detach() {
     this.#listening?.abort();
+    if (this.#isLeaving) this.#isInHistory = this.#isLeaving = false;
     this.#release();
   }
 
