@@ -216,6 +216,49 @@ def test_a_field_is_moved_and_made_optional_on_its_line(admin: Page, site: SiteS
     expect(new.get_by_label("Required:")).not_to_be_checked()
 
 
+@every_look
+def test_a_field_is_moved_by_its_grip_and_the_save_is_always_in_sight(admin: Page, site: SiteServer, webchat: int):
+    labels = [f"Field {number}" for number in range(2, 13)]
+    site.shell(
+        f"for label in {labels}: Webchat.objects.get(pk={webchat}).fields.create(\n"
+        "    label=label, name=label.lower().replace(' ', '_'), position=20 + len(label))"
+    )
+    admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/change/#form")
+    titles = admin.locator(".inline-related:not(.empty-form) summary strong")
+    grips = admin.locator(".inline-related:not(.empty-form) .webchat-row-grip")
+    expect(grips.first).to_be_visible()
+    before = titles.all_inner_texts()
+    expect(admin.get_by_role("button", name="Save", exact=True)).to_be_in_viewport()
+
+    def take(number: int) -> None:
+        grips.nth(number).scroll_into_view_if_needed()
+        grips.nth(number).hover()
+        admin.mouse.down()
+
+    take(1)
+    end = grips.nth(3).bounding_box()
+    assert end
+    admin.mouse.move(end["x"], end["y"] + end["height"] * 2, steps=4)
+    expect(titles.nth(3)).to_have_text(before[1])
+    admin.keyboard.press("Escape")
+    expect(titles).to_have_text(before)
+    admin.mouse.up()
+    expect(admin.get_by_text("is at place")).to_have_count(0)
+
+    # A pointer that rests at the edge of the window goes on.
+    take(0)
+    admin.mouse.move(end["x"], admin.viewport_size["height"] - 5, steps=4)
+    expect(titles.last).to_have_text(before[0])
+    admin.mouse.up()
+    expect(admin.get_by_text(f"“{before[0]}” is at place {len(before)} of {len(before)} now.")).to_be_attached()
+    assert violations(admin, "#fields-group") == []
+    assert not too_wide(admin)
+    admin.get_by_role("button", name="Save and continue editing").click()
+    expect(titles).to_have_text([*before[1:], before[0]])
+    grips.last.locator("xpath=..").get_by_role("button", name="Up").press("Enter")
+    expect(admin.get_by_text(f"“{before[0]}” is at place {len(before) - 1} of {len(before)} now.")).to_be_attached()
+
+
 @pytest.mark.parametrize("context", [{"java_script_enabled": False}], indirect=True)
 def test_without_scripts_the_parts_stand_below_each_other(admin: Page, site: SiteServer, webchat: int):
     admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/change/")

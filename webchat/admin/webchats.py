@@ -92,7 +92,6 @@ class WebchatAdmin(ConcurrentEditsMixin):
     more_pages: ClassVar[dict[str, Callable[..., HttpResponse]]] = {}
     more_fields: ClassVar[list[str]] = []
     readonly_fields = ["environment", "colour_contrast", "now", "queue_and_tasks"]
-    save_on_top = True
     change_form_template = "admin/webchat/webchat/change_form.html"
     # Each belongs to the tab that its class names; those without are above the tabs.
     fieldsets = [
@@ -151,7 +150,10 @@ class WebchatAdmin(ConcurrentEditsMixin):
 
     class Media:
         css = {"all": ["webchat/admin/admin.css"]}
-        js = [Script(f"webchat/admin/{name}.js", type="module") for name in ("tabs", "fields", "languages", "builder")]
+        js = [
+            Script(f"webchat/admin/{name}.js", type="module")
+            for name in ("tabs", "fields", "grip", "languages", "builder")
+        ]
 
     def get_urls(self) -> list[URLPattern]:
         views = {
@@ -289,6 +291,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
         context["builder_choices"] = builder.Choices.at_first()
         context["language"] = chosen_language(request)
         context["languages"] = missing_by_language(context.get("original"))
+        context["show_save_and_add_another"] = False  # nobody adds webchats in a row
         context["above_tabs"], context["tabs"] = _tabs(context["adminform"], context["inline_admin_formsets"])
         if webchat := context.get("original"):
             said = {str(message) for message in messages.get_messages(request)} if request.method == "GET" else set()

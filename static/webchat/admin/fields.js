@@ -1,28 +1,6 @@
 /** The fields of a form: they are moved by buttons, and a new one begins as its type is mostly used. */
 
-const STEP = 10;
-const group = document.getElementById("fields-group");
-
-/** The rows that are shown, in their order. The last one is the pattern of a new row. @returns {HTMLElement[]} */
-function rows() {
-  return [...(group?.querySelectorAll(".inline-related:not(.empty-form)") ?? [])].map(
-    (row) => /** @type {HTMLElement} */ (row),
-  );
-}
-
-/** @param {Element} row @param {string} name */
-function input(row, name) {
-  return /** @type {HTMLInputElement | HTMLSelectElement | null} */ (row.querySelector(`[name$="-${name}"]`));
-}
-
-function numberRows() {
-  for (const [index, row] of rows().entries()) {
-    const position = input(row, "position");
-    if (position) position.value = String((index + 1) * STEP);
-    const shown = row.querySelector(".webchat-row-position");
-    if (shown) shown.textContent = position?.value ?? "";
-  }
-}
+import { group, input, rows, settle } from "./order.js";
 
 /** @param {HTMLButtonElement} button */
 function moveRow(button) {
@@ -34,7 +12,7 @@ function moveRow(button) {
   if (!other || other === row) return;
   if (to > at) other.after(row);
   else other.before(row);
-  numberRows();
+  settle(row);
   button.focus(); // a row that is moved in the page loses it
 }
 

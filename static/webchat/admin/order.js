@@ -1,0 +1,36 @@
+/** The order of a form's fields in the page: by buttons (fields.js) and by a grip (grip.js). A save keeps it. */
+
+const STEP = 10;
+
+export const group = document.getElementById("fields-group");
+
+/** The rows that are shown, in their order. The last one is the pattern of a new row. @returns {HTMLElement[]} */
+export function rows() {
+  return [...(group?.querySelectorAll(".inline-related:not(.empty-form)") ?? [])].map(
+    (row) => /** @type {HTMLElement} */ (row),
+  );
+}
+
+/** @param {Element} row @param {string} name */
+export function input(row, name) {
+  return /** @type {HTMLInputElement | HTMLSelectElement | null} */ (row.querySelector(`[name$="-${name}"]`));
+}
+
+/** Numbers the rows as they stand, and says where the one that was moved stands now. @param {HTMLElement} moved */
+export function settle(moved) {
+  const all = rows();
+  for (const [index, row] of all.entries()) {
+    const position = input(row, "position");
+    if (position) position.value = String((index + 1) * STEP);
+    const shown = row.querySelector(".webchat-row-position");
+    if (shown) shown.textContent = position?.value ?? "";
+  }
+  const status = group?.querySelector("[data-moved]");
+  if (!(status instanceof HTMLElement)) return;
+  const words = /** @type {Record<string, string | number>} */ ({
+    label: moved.querySelector(".webchat-row-summary strong")?.textContent?.trim() ?? "",
+    place: all.indexOf(moved) + 1,
+    count: all.length,
+  });
+  status.textContent = (status.dataset.moved ?? "").replace(/\{(\w+)\}/g, (_whole, name) => String(words[name]));
+}
