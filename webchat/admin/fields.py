@@ -47,10 +47,11 @@ class PreEngagementFieldForm(TranslatedForm):
             self.initial["position"] = None
 
     def _offer_lookups(self) -> None:
-        offered = lookups.offered_lookups()
+        choices = [("", "---------"), *lookups.lookup_choices()]
         now = self.instance.user_lookup
-        choices = [*offered] if now in ("", *offered) else [*offered, now]
-        self.fields["user_lookup"].widget = forms.Select(choices=[("", "---------"), *((one, one) for one in choices)])
+        if now not in dict(choices):
+            choices.append((now, now))
+        self.fields["user_lookup"].widget = forms.Select(choices=choices)
 
     def _offer_conditions(self, others: list[PreEngagementField]) -> None:
         self.initial["shown_if"] = conditions.sent(self.instance)

@@ -16,6 +16,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 from django.db.models.lookups import Exact
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from webchat.conf import conf
@@ -30,6 +31,16 @@ def offered_lookups() -> list[str]:
     return [path for path in conf.WEBCHAT_USER_LOOKUPS if path]
 
 
+def lookup_choices() -> list[tuple[str, str]]:
+    """The paths that staff may choose, each with what the site's user model calls the values there. A path that leads to
+    none in this model is left out: `check` names it."""
+    choices = []
+    for path in offered_lookups():
+        with suppress(ValidationError):
+            choices.append((path, f"{capfirst(' · '.join(_names_along(path)))} ({path})"))
+    return choices
+
+
 def validate_lookup(path: str) -> None:
     """Raises ValidationError unless the path is offered, and leads from the user model, over to-one relations, to a plain
     value."""
@@ -41,7 +52,18 @@ def validate_lookup(path: str) -> None:
 
 def column_at(path: str) -> Any:
     """The field at the end of the path. Raises ValidationError where there is no plain value."""
+    *_way, field = _columns_along(path)
+    return field
+
+
+def _names_along(path: str) -> list[str]:
+    return [str(getattr(column, "verbose_name", column.name)) for column in _columns_along(path)]
+
+
+def _columns_along(path: str) -> list[Any]:
+    """The relations on the way, and the field at its end. Raises ValidationError where there is no plain value."""
     model: type[models.Model] | None = get_user_model()
+    columns: list[Any] = []
     if not path:
         raise ValidationError(_("Say where the value is in the user model, for example email."))
     for part in path.split("__"):
@@ -57,9 +79,10 @@ def column_at(path: str) -> Any:
             raise ValidationError(_("“%(part)s” cannot be used here.") % {"part": part})
         related = field.related_model if field.is_relation else None
         model = related if isinstance(related, type) else None
+        columns.append(field)
     if model is not None:
         raise ValidationError(_("The path ends at a relation. Go on with __ and the name of a field."))
-    return field
+    return columns
 
 
 def is_text(path: str) -> bool:
