@@ -10,6 +10,7 @@ import pytest
 from tests.admin.test_admin import INLINE, field_rows, webchat_form
 from tests.support.factories import Type, make_field, make_webchat
 from tests.support.page_form import form_of
+from webchat.forms.advice import advice
 from webchat.models import Webchat
 
 pytestmark = pytest.mark.django_db
@@ -123,3 +124,12 @@ def test_of_two_people_one_moves_the_condition_and_the_other_keeps_the_change(ad
     html = unescape(admin_client.post(address_of(webchat), mine).content.decode())
     assert "“Order: Show only if” is now: News: ticked" in html
     assert '<option value="news" selected>' in html
+
+
+def test_a_field_above_the_one_on_which_it_depends_is_warned_of():
+    webchat = make_topics()
+    assert not [given.text for given in advice(webchat) if "depends" in given.text]
+    webchat.fields.filter(name="order").update(position=0)
+    webchat.fields.filter(name="topic").update(position=5)
+    [told] = [given.text for given in advice(Webchat.objects.get()) if "depends" in given.text]
+    assert told.startswith("“Order” stands above “Topic?”")

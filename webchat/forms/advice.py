@@ -20,7 +20,7 @@ class Advice:
 
 def advice(webchat: Webchat) -> list[Advice]:
     rows = list(webchat.fields.all())
-    return [*_roles(webchat, rows), *_members(rows), *_ranges(rows)]
+    return [*_roles(webchat, rows), *_members(rows), *_ranges(rows), *_conditions(rows)]
 
 
 def _roles(webchat: Webchat, rows: list[PreEngagementField]) -> list[Advice]:
@@ -74,3 +74,18 @@ def _members(rows: list[PreEngagementField]) -> list[Advice]:
 def _ranges(rows: list[PreEngagementField]) -> list[Advice]:
     text = _("“%(label)s” cannot be answered any more: its range of days is over.")
     return [Advice(text % {"label": row.label}) for row in rows if range_problems(row)]
+
+
+def _conditions(rows: list[PreEngagementField]) -> list[Advice]:
+    text = _(
+        "“%(label)s” stands above “%(other)s”, on which it depends: it comes when visitors have passed its place. Move it "
+        "below."
+    )
+    above: set[str] = set()
+    given = []
+    for row in rows:
+        other = next((each for each in rows if each.name == row.shown_if), None)
+        if other and other.name not in above:
+            given.append(Advice(text % {"label": row.label, "other": other.label}))
+        above.add(row.name)
+    return given
