@@ -25,12 +25,12 @@ export function settle(moved) {
     const shown = row.querySelector(".webchat-row-position");
     if (shown) shown.textContent = position?.value ?? "";
   }
-  const status = group?.querySelector("[data-moved]");
+  const status = group?.querySelector("[data-place-words]");
   if (!(status instanceof HTMLElement)) return;
   const words = /** @type {Record<string, string | number>} */ ({
     label: moved.querySelector(".webchat-row-summary strong")?.textContent?.trim() ?? "",
     place: all.indexOf(moved) + 1,
     count: all.length,
   });
-  status.textContent = (status.dataset.moved ?? "").replace(/\{(\w+)\}/g, (_whole, name) => String(words[name]));
+  status.textContent = (status.dataset.placeWords ?? "").replace(/\{(\w+)\}/g, (_whole, name) => String(words[name]));
 }
