@@ -603,6 +603,18 @@ def test_a_calculated_condition_is_not_taken_for_another():
     ]
 
 
+def test_a_field_that_gets_a_role_loses_its_condition_and_not_itself():
+    webchat = make_dependent_form()
+    webchat.fields.filter(role=Role.QUESTION).delete()
+    webchat.fields.filter(name="query").update(name="topic")
+    webchat.fields.filter(name="why").update(name="query", shown_if="topic")
+    item = {"label": "Question", "type": "TextareaItem", "attributes": {"name": "query", "required": True}}
+    _webchat, plan = imported({"fields": [item]}, webchat, replace=True)
+    question = webchat.fields.get()
+    assert (question.role, question.shown_if, question.shown_if_value) == (Role.QUESTION, "", "")
+    assert "A field with a role is always shown." in notes_of(plan, "query")
+
+
 def test_replacing_keeps_a_condition_unless_the_field_on_which_it_depends_is_gone():
     webchat = make_dependent_form()
     config = exchange.config_of(webchat)

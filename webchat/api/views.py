@@ -105,7 +105,10 @@ class SessionsView(ChatView):
     @extend_schema(
         operation_id="start",
         summary="Start a chat",
-        description="The body holds the answers to the webchat's pre-engagement form, by field name.",
+        description=(
+            "The body holds the answers to the webchat's pre-engagement form, by field name. An answer to a field that the "
+            "other answers do not ask for is ignored."
+        ),
         parameters=[_SLUG, _KEY_HEADER],
         request=_ANSWERS,
         responses={

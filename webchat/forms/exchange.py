@@ -34,6 +34,7 @@ _DEFAULT_NAME = "friendlyName"
 # Columns of a field that is a field without them, too.
 _DISPENSABLE = {
     "initial", "placeholder", "help_text", "pattern", "pattern_message", "min_length", "max_length", "minimum", "maximum",
+    "shown_if",
 }  # fmt: skip
 _NOT_TAKEN = {"footerLabel": gettext_lazy("HTML is never taken.")}
 

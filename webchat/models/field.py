@@ -265,6 +265,8 @@ class PreEngagementField(Translated):
             others = PreEngagementField.objects.filter(webchat=self.webchat_id).values_list("name", flat=True)
             self.name = name_from_label(self.label, set(others) if self.webchat_id else ())
         self._keep_the_name()
+        if not self.shown_if:
+            self.shown_if_value = ""
         if self.type in self.Type.values and (errors := rules.problems(self)):
             raise ValidationError(errors)
 
