@@ -127,6 +127,12 @@ def test_staff_look_at_public_holidays_and_add_those_they_want(admin_client):
         (date(2026, 12, 25), date(2026, 12, 25), "10:00–12:00", "Open!"),
         (date(2026, 12, 26), date(2026, 12, 26), "", "Zweiter Weihnachtstag"),
     ]
+    swiss = make_hours(name="Zug")
+    admin_client.post(f"{PLANS}{swiss.pk}/holidays/?country=CH&year=2026&language=en_US", {"day": ["2026-08-01"]})
+    day = swiss.special_days.get()
+    assert day.translations == {"de": {"note": "Nationalfeiertag"}, "fr": {"note": "Fête nationale"}}, (
+        "in the site's languages"
+    )
 
 
 @pytest.mark.parametrize(

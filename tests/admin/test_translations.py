@@ -93,6 +93,12 @@ def test_a_language_opens_by_the_address_alone(webchat, admin_client):
     assert admin_client.get(f"{page}?language=xx").status_code == 200
 
 
+def test_whoever_saves_and_goes_on_writes_in_the_same_language(webchat, ada):
+    ada.form["_continue"] = ["1"]
+    saved = ada.client.post(f"{ada.url}?language=de", ada.form)
+    assert saved["Location"] == f"{ada.url}?language=de"
+
+
 REFUSED = {
     "too long": ("title__de", "x" * 61, "at most 60 characters"),
     "a choice that is none": ("topic-choices__de", "letter | Brief", "“letter” is the value of no choice"),

@@ -258,12 +258,41 @@ def test_a_field_is_moved_by_its_grip_and_the_save_is_always_in_sight(admin: Pag
     expect(admin.get_by_text(f"“{before[0]}” is at place {len(before) - 1} of {len(before)} now.")).to_be_attached()
 
 
+@every_look
+def test_texts_are_written_in_another_language(admin: Page, site: SiteServer, webchat: int):
+    site.shell(f"Webchat.objects.filter(pk={webchat}).update(title='Talk to us')")
+    admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/change/#form")
+    languages = admin.get_by_role("tabpanel").get_by_role("navigation", name="Texts in other languages")
+    arabic = languages.get_by_role("link", name="العربية 2 missing")
+    label = admin.locator("#fields-0").get_by_label("Label (العربية):")
+    expect(label).to_be_hidden()
+    arabic.press("Enter")
+    expect(arabic).to_have_attribute("aria-current", "true")
+    expect(label).to_be_visible()
+    expect(label).to_have_css("direction", "rtl")
+    label.fill("البريد")
+    assert violations(admin, "body") == []
+    assert not too_wide(admin)
+    admin.get_by_role("tab", name="Texts").click()
+    title = admin.get_by_label("Title (العربية):", exact=True)
+    title.fill("تحدث إلينا")
+    assert violations(admin, "body") == []
+    assert not too_wide(admin)
+    save(admin)
+    expect(languages.get_by_role("link", name="العربية", exact=True)).to_have_attribute("aria-current", "true")
+    expect(languages.get_by_role("link", name="Deutsch 2 missing")).to_be_visible()
+    expect(title).to_have_value("تحدث إلينا")
+
+
 @pytest.mark.parametrize("context", [{"java_script_enabled": False}], indirect=True)
 def test_without_scripts_the_parts_stand_below_each_other(admin: Page, site: SiteServer, webchat: int):
     admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/change/")
     for name in ("Form", "Texts", "Look", "Hours", "Twilio", "Limits"):
         expect(admin.get_by_role("heading", name=name, exact=True)).to_be_visible()
     expect(admin.get_by_label("Chats a day:")).to_be_visible()
+    expect(admin.get_by_label("Title (Deutsch):", exact=True)).to_be_hidden()
+    admin.get_by_role("link", name="Deutsch").last.click()
+    expect(admin.get_by_label("Title (Deutsch):", exact=True)).to_be_visible()
 
 
 COUNT_EVERYTHING = """

@@ -29,6 +29,7 @@ from webchat.clock import database_now
 from webchat.hours import public_holidays, state_in_words, state_of
 from webchat.hours.picture import MINUTES, next_days
 from webchat.models import OpeningHours, Span, SpecialDay, Webchat
+from webchat.models.translations import other_languages
 
 
 class OpeningHoursForm(forms.ModelForm):
@@ -158,6 +159,10 @@ class HolidaysForm(forms.Form):
         language.choices = [(code, code) for code in languages] or [("", "-")]
 
 
+def _notes(names: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {language: {"note": name[:120]} for language, name in names.items()}
+
+
 def holidays_page(model_admin: OpeningHoursAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Shows the holidays of a country and year, and adds those that staff leave ticked."""
     plan = get_object_or_404(OpeningHours, pk=pk)
@@ -168,8 +173,10 @@ def holidays_page(model_admin: OpeningHoursAdmin, request: HttpRequest, pk: int)
     taken = set(plan.special_days.values_list("first", "last"))
     if request.method == "POST" and found:
         wanted = set(request.POST.getlist("day"))
+        asked = {name: form.cleaned_data[name] for name in ("country", "region", "year")}
+        names = public_holidays.names_in(**asked, codes=other_languages())
         days = [
-            SpecialDay(hours=plan, first=day, last=day, note=name[:120])
+            SpecialDay(hours=plan, first=day, last=day, note=name[:120], translations=_notes(names.get(day, {})))
             for day, name in found
             if day.isoformat() in wanted and (day, day) not in taken
         ]

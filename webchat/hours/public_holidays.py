@@ -6,6 +6,7 @@ Asked in the admin alone: no update of the library may close a business.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date
 
 from holidays import country_holidays, list_supported_countries
@@ -32,6 +33,16 @@ def languages(country: str) -> list[str]:
     """In which the names of its holidays are known, that of the country first. Empty where there is only one."""
     known = country_holidays(country)
     return sorted(known.supported_languages, key=lambda one: (one != known.default_language, one))
+
+
+def names_in(country: str, region: str, year: int, codes: Iterable[str]) -> dict[date, dict[str, str]]:
+    """The names of the days by language, of those languages among `codes` that the library knows for the country."""
+    known = {code: each for code in codes for each in languages(country) if each.partition("_")[0] == code}
+    names: dict[date, dict[str, str]] = {}
+    for code, language in known.items():
+        for day, name in holidays_of(country, region, year, language):
+            names.setdefault(day, {})[code] = name
+    return names
 
 
 def holidays_of(country: str, region: str, year: int, language: str) -> list[tuple[date, str]]:
