@@ -270,7 +270,9 @@ def test_texts_are_written_in_another_language(admin: Page, site: SiteServer, we
     expect(arabic).to_have_attribute("aria-current", "true")
     expect(label).to_be_visible()
     expect(label).to_have_css("direction", "rtl")
+    expect(admin.locator(".webchat-builder").get_by_label("Language")).to_have_value("ar")
     label.fill("البريد")
+    expect(admin.frame_locator(".webchat-builder iframe").last.get_by_label("البريد")).to_be_attached()
     assert violations(admin, "body") == []
     assert not too_wide(admin)
     admin.get_by_role("tab", name="Texts").click()

@@ -18,6 +18,14 @@ function show(language) {
   }
 }
 
+/** The preview beside the form is in that language too. @param {string} language */
+function preview(language) {
+  const choice = /** @type {HTMLSelectElement | null} */ (document.querySelector('select[name="builder-language"]'));
+  if (!choice || !language) return;
+  choice.value = language;
+  choice.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
 for (const link of lists)
   link.addEventListener("click", (event) => {
     event.preventDefault();
@@ -27,4 +35,5 @@ for (const link of lists)
     else address.searchParams.delete("language");
     history.replaceState(history.state, "", address);
     show(language);
+    preview(language);
   });
