@@ -132,11 +132,13 @@ def test_it_is_mailed_once_however_often_it_is_asked_for(ada, server):
 
 def test_it_is_written_in_the_language_of_who_asked(ada, server):
     session = chat(ada)
+    change(session.webchat, title="Talk to us", translations={"de": {"title": "Reden wir"}})
     address = f"/api/webchat/sessions/{session.pk}/transcript/"
     ada.client.post(address, headers={"X-CSRFToken": ada.csrf, "Accept-Language": "de"})
     send_due()
     [(_recipients, sent)] = server.messages
     assert "Sie: Where is my parcel?" in sent.get_content()
+    assert sent["Subject"].endswith("Reden wir")
 
 
 def test_a_chat_that_goes_on_is_not_mailed(ada):

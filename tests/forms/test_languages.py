@@ -184,6 +184,26 @@ def test_texts_without_a_chat_are_translated_too(webchat):
     assert "Rufen Sie an." in read(visitor, "de")
 
 
+def test_the_question_of_a_rating_is_translated(webchat):
+    change(webchat, ask_rating=True, translations={"de": {"rating_question": "Wie war es?"}})
+    visitor = VisitorClient()
+    answers = {**ANSWERS, "topic": "bill", "terms": "on"}
+    visitor.end(visitor.start(answers).json()["session_id"])
+    session = change(ChatSession.objects.get(), answered=True)
+    page = f"/webchat/support/rating/{session.pk}/"
+    assert "Wie war es?" in read(visitor, "de", page)
+    assert "How was this chat?" in read(visitor, "en", page)
+
+
+def test_a_message_that_was_opened_in_another_language_is_taken(webchat):
+    change(webchat, hours=make_hours(), when_closed="message")
+    visitor = VisitorClient()
+    german = read(visitor, "de")
+    visitor.key = re.search(r'name="idempotency_key" value="([^"]+)"', german)[1]
+    answers = {**ANSWERS, "topic": "bill", "terms": consent_in(german)}
+    assert visitor.leave(answers, as_json=False, **{"Accept-Language": "fr"}).status_code == 201
+
+
 def test_the_labels_of_what_the_account_answers_are_translated(webchat, django_user_model):
     change(
         webchat.fields.get(name="email"), match="account", user_lookup="email", translations={"de": {"label": "Post"}}

@@ -126,8 +126,13 @@ def test_a_form_that_was_shown_while_closed_is_taken_after_the_opening(closed, s
 
 @pytest.mark.parametrize(("code", "words"), [("de", "Nachricht senden"), ("ar", "إرسال الرسالة")])
 def test_the_message_form_speaks_the_visitors_language(closed, browser_client, code, words):
+    change(closed, translations={code: {"closed_text": "…zzz"}})
+    change(closed.fields.get(name="question"), translations={code: {"label": "؟"}})
     html = browser_client.get(PANEL, headers={"Accept-Language": code}).content.decode()
     assert words in html
+    assert "…zzz" in html
+    assert "We are asleep." not in html
+    assert "<bdi>؟</bdi>" in html
     assert "Send message" not in html
 
 
