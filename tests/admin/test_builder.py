@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import gettext, override
 
-from tests.support.factories import make_field, make_user, make_webchat
+from tests.support.factories import make_field, make_legacy, make_user, make_webchat
 from tests.support.page_form import form_of
 from webchat.admin.builder import CHATS, STATES
 from webchat.models import PreEngagementField, Webchat
@@ -117,6 +117,35 @@ def test_the_parts_of_the_states(admin_client):
     assert {state for state, html in shown.items() if 'id="sample"' in html} == set(CHATS)
     assert "The chat is closed at the moment." in shown["closed"].split('id="panel"')[1]
     assert "Visitors do not find this form" in shown["message"]
+
+
+def test_a_field_whose_condition_is_no_longer_sound_is_named(admin_client):
+    webchat = make_webchat()
+    make_field(webchat, "order", shown_if="email")
+    values = page_of(admin_client, webchat)
+    html = html_of(frame(admin_client, webchat, values))
+    assert 'name="order"' in html
+    assert notes_in(html) == []
+    html = html_of(frame(admin_client, webchat, values | {"fields-1-DELETE": "on"}))
+    assert 'name="order"' not in html
+    assert notes_in(html) == ["Shown once it is correct: “Order”."]
+
+
+def test_the_texts_of_a_language_are_shown_as_they_are_written(admin_client):
+    webchat = make_webchat(title="Ask us")
+    values = page_of(admin_client, webchat) | {"title__de": "Fragen Sie uns", "fields-1-label__de": "Ihre Adresse"}
+    html = html_of(frame(admin_client, webchat, values, language="de"))
+    assert "Fragen Sie uns" in html
+    assert "Ihre Adresse" in html
+    html = html_of(frame(admin_client, webchat, values | {"title__de": "x" * 100}, language="de"))
+    assert "Ask us" in html
+    assert notes_in(html) == ["Shown once it is correct: Title (Deutsch)."]
+
+
+def test_staff_are_told_where_visitors_find_another_widget(admin_client):
+    webchat = make_legacy()
+    html = html_of(frame(admin_client, webchat, page_of(admin_client, webchat)))
+    assert notes_in(html) == ["On the site&#x27;s pages visitors find Twilio&#x27;s own widget instead."]
 
 
 def test_the_colours_of_the_device_count_unless_staff_chose_others(admin_client):

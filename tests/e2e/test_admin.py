@@ -342,14 +342,14 @@ def test_the_builder_shows_what_is_not_saved_in_every_state(admin: Page, site: S
     chats = site.sandbox.conversations()
 
     admin.get_by_role("tab", name="Texts").click()
-    admin.get_by_label("Start button").fill("Ask us")
+    admin.get_by_label("Start button:").fill("Ask us")
     expect(shown.get_by_role("button", name="Ask us")).to_be_visible()
     shown.get_by_label("E-mail").fill("ada@example.com")
     shown.get_by_role("button", name="Ask us").press("Enter")
     shown.get_by_label("E-mail").press("Enter")
     expect(shown.get_by_label("E-mail")).to_have_value("ada@example.com")
 
-    admin.get_by_label("After five minutes of waiting").fill("Call us, it is quicker.")
+    admin.get_by_label("After five minutes of waiting:").fill("Call us, it is quicker.")
     admin.get_by_role("radio", name="5 minutes").check()
     admin.locator(".webchat-builder-stage").scroll_into_view_if_needed()  # nobody is told what is out of sight
     expect(shown.get_by_text("Call us, it is quicker.")).to_be_visible()
@@ -368,6 +368,13 @@ def test_the_builder_shows_what_is_not_saved_in_every_state(admin: Page, site: S
     assert posted == {urlsplit(change).path.replace("change", "builder")}
     assert not [path for _method, path in sent if path.startswith(("/api/", "/webchat/"))]
     assert site.sandbox.conversations() == chats
+    # An answer that cannot be shown leaves what is there, and the next one is shown again.
+    admin.route("**/builder/", lambda route: route.fulfill(status=503, body="busy"), times=1)
+    admin.get_by_role("radio", name="Signed in", exact=True).check()
+    failed = admin.get_by_text("The preview cannot be shown at the moment.")
+    expect(failed).to_be_visible()
+    admin.get_by_role("radio", name="Not signed in").check()
+    expect(failed).to_be_hidden()
     # What is looked at is remembered, and the frames are no steps of the tab's history.
     admin.reload()
     expect(shown.locator("html[dir=rtl]")).to_be_visible()

@@ -220,6 +220,8 @@ def _notes(unsaved: Unsaved, state: str) -> list[str]:
     if state in CHATS:
         notes.append(_("A sample conversation."))
     webchat = unsaved.webchat
+    if webchat.carries_flex_ui:
+        notes.append(_("On the site's pages visitors find Twilio's own widget instead."))
     if state == "closed" and webchat.when_closed == WhenClosed.HIDE:
         notes.append(_("Outside of the opening hours visitors find no launcher; this is what an open page says then."))
     elif state == "closed" and webchat.when_closed == WhenClosed.MESSAGE:
