@@ -2,7 +2,7 @@
 
 import { group, rows, settle } from "./order.js";
 
-const EDGE_PX = 60;
+const EDGE_PX = 90; // more than the row to save, which stands at the end
 const SCROLL_PX = 12; // a frame
 
 /**
