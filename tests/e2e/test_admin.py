@@ -97,7 +97,8 @@ def test_staff_import_a_form_and_look_at_it(admin: Page, site: SiteServer, webch
     assert violations(admin, "#content-main") == []
     assert not too_wide(admin)
     # It is the real form at the width of a phone, in the brand's colour, and it sends nothing.
-    frame = admin.frames[1]
+    frame = admin.locator("iframe").first.element_handle().content_frame()
+    assert frame is not None
     width = frame.evaluate("innerWidth")
     assert width == 375 if admin.viewport_size == DESK else width < 375
     assert frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
