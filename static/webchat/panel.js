@@ -162,12 +162,12 @@ export class Panel {
     }
     if (state === "offered") {
       this.tabs.postMessage({ offered: true });
-      this.host.remember(null, "past"); // it is not over
+      this.#forget("past"); // it is not over
       this.host.load("offer").then(({ ask }) => ask(this, body, (markup) => this.#show(bodyOf(markup))), String);
       return this.#api;
     }
     this.#markBrowser(null);
-    for (const name of ["draft", "unsent"]) this.host.remember(null, name); // of a chat that is over
+    this.#forget("draft", "unsent"); // of a chat that is over
     const past = this.#recallPast();
     this.#refill();
     if (this.#over) this.#view.prepend(this.#over.log);
@@ -244,6 +244,11 @@ export class Panel {
 
   // --- What this tab remembers ------------------------------------------------------------------------------------
 
+  /** @param {string[]} names */
+  #forget(...names) {
+    for (const name of names) this.host.remember(null, name);
+  }
+
   /** What was typed into the form outlives the page, until it is sent or somebody else sits there. */
   #keepForm() {
     if (this.#form) this.host.remember(JSON.stringify([this.#body.dataset.visitor, this.#form.typed]), "form");
@@ -252,7 +257,7 @@ export class Panel {
   async #refill() {
     const form = this.#form;
     const [visitor, typed = []] = JSON.parse(this.host.recall("form") ?? "[]");
-    if (visitor !== this.#body.dataset.visitor) this.host.remember(null, "form");
+    if (visitor !== this.#body.dataset.visitor) this.#forget("form");
     else if (form) {
       const answers = new FormData();
       for (const [name, value] of typed) answers.append(name, value);
@@ -266,7 +271,7 @@ export class Panel {
   #recallPast() {
     const { visitor, at, past } = JSON.parse(this.host.recall("past") ?? "{}");
     if (visitor === this.#body.dataset.visitor && Date.now() - at < PAST_MS) return past;
-    this.host.remember(null, "past");
+    this.#forget("past");
     return undefined;
   }
 
@@ -318,7 +323,7 @@ export class Panel {
     const form = this.#form;
     if (form) this.#kept = { visitor: this.#body.dataset.visitor, answers: form.answers() };
     const { session_id } = credentials;
-    this.host.remember(null, "form");
+    this.#forget("form");
     this.#keepDraft(session_id, this.#draft);
     await this.#begin(credentials, { focus: true, question: form?.question });
     this.tabs.postMessage({ started: session_id });
@@ -329,7 +334,7 @@ export class Panel {
   #left({ message_id }) {
     this.#form = undefined;
     this.#request = undefined;
-    this.host.remember(null, "form");
+    this.#forget("form");
     this.#view.replaceChildren(this.templates.clone("message-left"));
     this.#enhance();
     part(this.#view, "left-title").focus();
@@ -384,7 +389,7 @@ export class Panel {
     this.#chat?.dispose();
     this.#chat = this.#kept = this.#over = undefined;
     this.#draft = "";
-    for (const name of ["form", "past", "draft", "unsent", "unrated"]) this.host.remember(null, name);
+    this.#forget("form", "past", "draft", "unsent", "unrated");
     this.#reload();
     this.#body.hidden = false;
   }
@@ -405,7 +410,7 @@ export class Panel {
     if (this.#disposed) return;
     this.#form = this.#over = undefined;
     this.#draft = "";
-    this.host.remember(null, "past");
+    this.#forget("past");
     this.#markBrowser("minimised");
     // A launcher that nobody else finds on this page.
     this.host.hidden = false;

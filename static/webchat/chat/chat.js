@@ -26,21 +26,6 @@ const QUESTION_MS = 5000;
 // Its client id there (webchat/chats/question.py).
 const QUESTION = "question";
 
-/**
- * Whom a chat was ended by, for the page and for our server, which knows of the visitor's ends already.
- * @type {Record<"visitor" | "anotherTab" | "twilio" | "server", "visitor" | "agent">}
- */
-const ENDS = {
-  // By End chat, or the page by the element's end(): our server ended it.
-  visitor: "visitor",
-  // Another tab of this browser did the same.
-  anotherTab: "visitor",
-  // Twilio says that the conversation is closed: an agent completed it, or it went idle.
-  twilio: "agent",
-  // Our server gives no token any more. Told of the end, it says whether the chat is over or no longer this visitor's.
-  server: "agent",
-};
-
 export class Chat {
   isRunning = true;
   /** Our server is being asked to end it. */
@@ -89,7 +74,8 @@ export class Chat {
       loadSdk: () => host.load("sdk"),
       renew: () => this.#renew(),
       status: (status) => this.#showStatus(status),
-      gone: () => this.#finish("server"),
+      // Our server gives no token any more. Told of the end, it says whether the chat is over or no longer this visitor's.
+      gone: () => this.#finish("agent"),
       broken: () => this.#open("reconnecting"),
     });
     this.conversation = new Conversation(this.client, credentials, {
@@ -107,8 +93,8 @@ export class Chat {
         this.transcript.rename();
         this.people.show();
       },
-      // Twilio may tell the end that we asked for before our server answers.
-      closed: () => this.#finish(this.#ending ? "visitor" : "twilio"),
+      // An agent completed it, or it went idle. Twilio may tell the end that we asked for before our server answers.
+      closed: () => this.#finish(this.#ending ? "visitor" : "agent"),
     });
     this.transcript = new Transcript(view, templates, {
       now: () => this.#now(),
@@ -190,7 +176,7 @@ export class Chat {
       await this.conversation.open(() => clearTimeout(patience));
     } catch (error) {
       if (!this.isRunning) return;
-      if (error instanceof ApiError && error.isGone) return this.#finish("server");
+      if (error instanceof ApiError && error.isGone) return this.#finish("agent");
       if (patience !== this.#patience) return; // another attempt took over, and says how it goes
       this.#showStatus("unreachable");
       this.host.emit("error", { code: error instanceof ApiError ? error.code : "connection" });
@@ -438,16 +424,19 @@ export class Chat {
 
   /** @param {string} session the chat that another tab of this browser ended */
   endedElsewhere(session) {
-    if (session === this.session) this.#finish("anotherTab");
+    if (session === this.session) this.#finish("visitor", false);
   }
 
-  /** The one place where a chat ends. @param {keyof typeof ENDS} cause */
-  #finish(cause) {
+  /**
+   * The one place where a chat ends.
+   * @param {"visitor" | "agent"} by for the page, and for our server, which knows of the visitor's ends already
+   * @param {boolean} [here] whether by the visitor in this tab
+   */
+  #finish(by, here = by === "visitor") {
     if (!this.isRunning) return;
     this.isRunning = false;
     this.#stopWaiting?.();
     this.client.close();
-    const by = ENDS[cause];
     // The page is told first: what our server answers changes nothing for the visitor.
     const told =
       by === "agent"
@@ -464,7 +453,7 @@ export class Chat {
     this.notice.clear();
     this.people.end();
     this.header.clear();
-    this.on.ended(past, cause === "visitor");
+    this.on.ended(past, here);
     told.then(() => offerAfterwards(this.host, this.view, past));
     this.host.emit("ended", { session_id: this.session, by });
   }
