@@ -353,6 +353,8 @@ def test_each_setting_is_in_one_tab_and_what_is_edited_weekly_in_the_first(admin
     fields = [field for lines in tabs_of(response).values() for line in lines for field in line]
     shown = [each.field["name"] if each.is_readonly else each.field.name for each in fields]
     form = response.context["adminform"].form
+    texts = response.context["tabs"][1]
+    shown += [each.field.name for language in texts.translated.languages() for each in language.inputs]
     assert set(form.fields) - {"name", "slug", "enabled", "site"} <= set(shown)
     assert len(shown) == len(set(shown))
     assert response.context["tabs"][0].inlines
