@@ -89,6 +89,11 @@ function globalName(name) {
 /** @param {import("typescript").Declaration} declaration in one of TypeScript's libraries @param {string} name */
 function nameOf(declaration, name) {
   const { parent } = declaration;
+  if (ts.isInterfaceDeclaration(parent) && /^CSSStyle(Declaration|Properties)$/.test(parent.name.text))
+    return first([
+      `css.properties.${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+      `api.CSSStyleDeclaration.${name}`,
+    ]);
   if (ts.isInterfaceDeclaration(parent))
     return memberName(parent.name.text, name, parent.name.text.endsWith("Constructor"));
   // declare var AbortSignal: { timeout(milliseconds: number): AbortSignal; … }
@@ -114,7 +119,8 @@ export function featuresOfScripts(config) {
         const symbol = checker.getSymbolAtLocation(node);
         const declaration = symbol?.declarations?.find((it) => program.isSourceFileDefaultLibrary(it.getSourceFile()));
         const line = file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
-        if (declaration) features.note(nameOf(declaration, symbol.name), symbol.name, `${file.fileName}:${line}`);
+        if (declaration && symbol.name !== "prototype")
+          features.note(nameOf(declaration, symbol.name), symbol.name, `${file.fileName}:${line}`);
       }
       ts.forEachChild(node, visit);
     };
@@ -165,7 +171,7 @@ export function featuresOfStyle(style, place, features = new Features()) {
   function noteAtRule(/** @type {string} */ name, /** @type {string} */ prelude) {
     features.note(first([`css.at-rules.${name}`]), `@${name}`, place);
     if (name !== "media") return;
-    for (const [, feature] of prelude.matchAll(/\(\s*(?:min-|max-)?([a-z-]+)/g)) {
+    for (const [, feature] of prelude.matchAll(/\(\s*(?!not\b)(?:min-|max-)?([a-z-]+)/g)) {
       features.note(first([`css.at-rules.media.${feature}`]), feature, place);
     }
     if (/[<>]/.test(prelude)) features.note("css.at-rules.media.range_syntax", "range", place);
@@ -174,13 +180,16 @@ export function featuresOfStyle(style, place, features = new Features()) {
   function noteSelector(/** @type {string} */ selector) {
     if (/^\s*(from|to|[\d.]+%)/.test(selector)) return; // of @keyframes
     for (const [, name] of selector.matchAll(/::?(-?[a-z][\w-]*)/g)) {
-      features.note(first([`css.selectors.${name}`]), `:${name}`, place);
+      // As old as the browser that it is for.
+      if (name !== "-webkit-details-marker") features.note(first([`css.selectors.${name}`]), `:${name}`, place);
     }
     if (selector.includes("&")) features.note("css.selectors.nesting", "&", place);
   }
 
   function noteDeclaration(/** @type {string} */ property, /** @type {string} */ value) {
     const name = property.startsWith("--") ? "css.properties.custom-property" : `css.properties.${property}`;
+    // esbuild writes the prefixed name beside the plain one, for older browsers.
+    if (property.startsWith("-webkit-") && !first([name]) && first([name.replace("-webkit-", "")])) return;
     // The descriptors of @property.
     features.note(first([name, `css.at-rules.property.${property}`]), property, place);
     for (const [, word] of value.matchAll(/(?<![\w#.-])([a-z][\w-]*)(?![\w(-])/g)) {
