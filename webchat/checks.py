@@ -142,7 +142,8 @@ def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **k
                     )
                 )
             try:
-                webchat.full_clean(validate_unique=False, validate_constraints=False)
+                # Texts of a language that the site has no longer stay in the row, unseen.
+                webchat.full_clean(exclude=["translations"], validate_unique=False, validate_constraints=False)
             except ValidationError as error:
                 messages.append(
                     Error(

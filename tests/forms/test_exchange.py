@@ -525,6 +525,15 @@ def test_an_import_keeps_the_translations_of_texts_that_stay():
     assert webchat.translations == {}, "the title is another one"
 
 
+def test_replacing_keeps_a_field_with_texts_in_a_language_that_the_site_has_no_longer(settings):
+    webchat, _plan = imported(TRANSLATED, make_webchat(fields=False))
+    kept = webchat.fields.get().translations
+    settings.LANGUAGES = [("en", "English")]
+    _webchat, plan = imported(exchange.config_of(webchat), webchat, replace=True)
+    assert "“de” is none of the languages" in notes_of(plan, webchat.fields.get().name)
+    assert webchat.fields.get().translations == kept
+
+
 # --- Fields that depend on others ---------------------------------------------------------------------------------------
 
 

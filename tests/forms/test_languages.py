@@ -6,13 +6,14 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db.models import JSONField, Value
 from django.utils import timezone
 from django.utils.translation import override
 
 from tests.support.factories import ANSWERS, Type, change, make_field, make_hours, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat.forms.form import PreEngagementForm
-from webchat.models import ChatSession, SpecialDay
+from webchat.models import ChatSession, PreEngagementField, SpecialDay, Webchat
 
 pytestmark = pytest.mark.django_db
 
@@ -219,3 +220,29 @@ def test_a_right_to_left_page_shows_a_fallback_in_its_own_direction(webchat):
     assert 'dir="rtl"' in html
     assert "<bdi>Our intro</bdi>" in html
     assert "<bdi>Topic</bdi>" in html
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        *[None, [], 3, "Thema", {"de": None}, {"de": ["Thema"]}],
+        *[{"de": {"label": 5, "title": {}}}, {"de": {"choices": ["Rechnung"]}}, {"de": {"choices": {"bill": 5}}}],
+    ],
+    ids=str,
+)
+def test_what_is_stored_in_another_shape_costs_visitors_nothing(webchat, client, stored):
+    """As a fixture or SQL may have written it."""
+    for model in (Webchat, PreEngagementField):
+        model.objects.update(translations=Value(stored, JSONField()))
+    page = client.get(f"/webchat/{webchat.slug}/", headers={"accept-language": "de"})
+    assert page.status_code == 200
+    html = page.content.decode()
+    assert "Our title" in html
+    assert "A bill" in html
+
+
+def test_what_can_be_read_beside_another_shape_is_read(webchat):
+    given = {"fr": [], "de": {"label": "Thema", "help_text": 1, "choices": {"bill": "Rechnung", "parcel": None}}}
+    webchat.fields.update(translations=given)
+    row = webchat.fields.get(name="topic")
+    assert row.translations == {"de": {"label": "Thema", "choices": {"bill": "Rechnung"}}}

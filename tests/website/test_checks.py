@@ -61,6 +61,13 @@ def test_rows_are_checked_against_todays_code_and_user_model():
     assert ids(databases=["default"]) == ["webchat.E006", "webchat.E007"]
 
 
+@pytest.mark.django_db
+def test_texts_in_a_language_that_the_site_has_no_longer_stop_nothing(settings):
+    make_webchat(translations={"de": {"title": "Reden wir"}})
+    settings.LANGUAGES = [("en", "English")]
+    assert ids(databases=["default"]) == []
+
+
 # --- The environment, before there are settings ------------------------------------------------------------------------
 
 

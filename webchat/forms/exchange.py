@@ -175,7 +175,8 @@ def _plan_conditions(made: Plan, kept: list[PreEngagementField]) -> None:
 def _clean(row: PreEngagementField, notes: list[str]) -> None:
     """Leaves out what the field can do without. Raises ValidationError with what it cannot."""
     try:
-        return row.full_clean()
+        # Translations are those of a saved row, also in languages that the site has no longer. Given ones come later.
+        return row.full_clean(exclude=["translations"])
     except ValidationError as error:
         wrong = error.message_dict
         if row.type == Type.HIDDEN or not all(column in _DISPENSABLE and getattr(row, column) for column in wrong):

@@ -47,11 +47,26 @@ def _languages_read(language: str | None) -> Iterator[str]:
         yield each
 
 
+def _readable(texts: dict[str, Any]) -> dict[str, Any]:
+    """The texts of one language that are such, and the words of choices that are."""
+    words = texts.get(CHOICES)
+    found: dict[str, Any] = {name: text for name, text in texts.items() if isinstance(text, str) and name != CHOICES}
+    if isinstance(words, dict):
+        found[CHOICES] = {value: each for value, each in words.items() if isinstance(each, str)}
+    return found
+
+
 class TranslationsField(models.JSONField):
     """The column of Translated. Not editable: forms have an input for each text and language."""
 
     # An empty list is none of its values: it is looked at like any other.
     empty_values = ()
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> dict[str, dict[str, Any]]:
+        """Without what has another shape: a fixture or SQL may have written it, and it must not cost visitors a page."""
+        stored = super().from_db_value(value, expression, connection)
+        languages = stored.items() if isinstance(stored, dict) else ()
+        return {language: _readable(texts) for language, texts in languages if isinstance(texts, dict)}
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
         super().validate(value, model_instance)
