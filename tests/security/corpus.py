@@ -57,6 +57,10 @@ def raw(name: str, value: str, **options: Any) -> Case:
     return start(name, rest.replace(b'"name": 0', b'"name": ' + value.encode("utf-8", "surrogatepass")), **options)
 
 
+# More than DATA_UPLOAD_MAX_NUMBER_FIELDS, in less than 32 KiB.
+TOO_MANY = b"&a=" * 10_001
+
+
 def form(name: str, pairs: Any, status: int = 400, code: str | None = "invalid", **options: Any) -> Case:
     return start(name, urlencode(pairs).encode(), status, code, **{"content_type": FORM, **options})
 
@@ -331,7 +335,7 @@ PAGES = [
     replace(form("page", ANSWERS, 302, None), path=PAGE, key=False, body=urlencode({**ANSWERS, "idempotency_key": "of-the-page"}).encode()),
     replace(form("page without a key", ANSWERS, 400, None), path=PAGE, key=False),
     replace(form("page with NUL", {**ANSWERS, "question": "\x00"}, 400, None), path=PAGE),
-    replace(form("page with 1,001 fields", [(f"f{i}", "") for i in range(1001)], 400, None), path=PAGE),
+    replace(start("page with too many fields", TOO_MANY, 400, None, content_type=FORM), path=PAGE),
     replace(multipart("page with a file", *GOOD_PARTS, part(FILE, b"x"), code=None), path=PAGE),
     replace(start("page of 256 KiB", b"x" * 257 * 1024, 400, None, content_type=FORM), path=PAGE),
     replace(start("page in another charset", b"name=x", 400, None, content_type=f"{FORM}; charset=utf-7"), path=PAGE),
@@ -348,7 +352,7 @@ RENEWALS = [
         ("as text", b"x", "text/plain", 415, "unsupported_media_type"),
         ("too large", b"x" * 40_000, JSON, 413, "too_large"),
         ("multipart without a boundary", b"x", "multipart/form-data", 400, "invalid"),
-        ("1,001 fields", b"&a=" * 1001, FORM, 400, "invalid"),
+        ("too many fields", TOO_MANY, FORM, 400, "invalid"),
     ]
 ]  # fmt: skip
 
@@ -363,7 +367,7 @@ WEBHOOKS = [
         ("in json without a hash", b"{}", JSON, {"X-Twilio-Signature": "x"}, {}),
         ("in bytes", b"\xff\xfe", FORM, {"X-Twilio-Signature": "x"}, {}),
         ("multipart", b"x", "multipart/form-data", {"X-Twilio-Signature": "x"}, {}),
-        ("of 1,001 fields", b"&a=" * 1001, FORM, {"X-Twilio-Signature": "x"}, {}),
+        ("of too many fields", TOO_MANY, FORM, {"X-Twilio-Signature": "x"}, {}),
         ("of 64 KiB and one", b"x" * (64 * 1024 + 1), FORM, {"X-Twilio-Signature": "x"}, {}),
         ("of 300 KiB", b"x" * 300 * 1024, FORM, {"X-Twilio-Signature": "x"}, {}),
         ("of length abc", b"x", FORM, {"X-Twilio-Signature": "x"}, {"CONTENT_LENGTH": "abc"}),

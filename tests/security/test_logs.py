@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from config import logs
 from config.middleware import RequestMiddleware
+from tests.security.corpus import TOO_MANY
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
 from tests.support.site import ROOT
 from tests.support.visitor import VisitorClient
@@ -177,7 +178,7 @@ def host_refused(visitor, settings):
 
 
 def request_refused(visitor, settings):
-    visitor.client.post("/webchat/support/", {f"f{i}": "" for i in range(1001)})
+    visitor.client.post("/webchat/support/", TOO_MANY, content_type="application/x-www-form-urlencoded")
 
 
 def webhook_refused(visitor, settings):
