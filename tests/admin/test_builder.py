@@ -163,6 +163,17 @@ def test_a_signed_in_visitor_is_the_member_of_staff(admin_client):
     assert "admin@example.com" not in html_of(frame(admin_client, webchat, values))
 
 
+def test_errors_are_of_what_this_visitor_is_asked(admin_client):
+    webchat = make_webchat()
+    make_field(webchat, "member_number", audience=PreEngagementField.Audience.SIGNED_IN)
+    make_field(webchat, "friend", audience=PreEngagementField.Audience.ANONYMOUS)
+    values = page_of(admin_client, webchat)
+    for visitor, asked, other in (("guest", "friend", "member_number"), ("user", "member_number", "friend")):
+        html = html_of(frame(admin_client, webchat, values, state="errors", visitor=visitor))
+        assert f'name="{asked}"' in html
+        assert other not in html
+
+
 def test_a_new_webchat_is_shown_before_its_first_save(admin_client):
     values = form_of(admin_client.get("/admin/webchat/webchat/add/").content.decode())
     html = html_of(admin_client.post("/admin/webchat/webchat/add/builder/", values | {"title": "Ask us"}))

@@ -246,7 +246,8 @@ def _panel(unsaved: Unsaved, shown: str, user: AbstractBaseUser | None) -> dict[
     }
     if shown in ("form", "errors"):
         context["state"] = "form"
-        mistakes = {row.name: _MISTAKES.get(Type(row.type), "") for row in rows} if shown == "errors" else None
+        asked = [row for row in rows if row.is_asked_of(signed_in=user is not None)]
+        mistakes = {row.name: _MISTAKES.get(Type(row.type), "") for row in asked} if shown == "errors" else None
         context["form"] = _UnsavedForm(webchat, rows, user=user, data=mistakes)
     elif shown == "message":
         context["form"] = _UnsavedMessageForm(webchat, rows, user=user)
