@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from django.db.models import ProtectedError
@@ -165,6 +166,17 @@ def test_a_word_that_all_told_finds_the_latest_and_no_more_than_the_list_shows(a
     assert names(page) == [f"Visitor {number:04}" for number in range(30)]
     # A rare word leads: the old ones are found too.
     assert names(admin_client.get(LIST, {"q": "refund 999"})) == ["Visitor 0999"]
+
+
+def test_a_name_or_an_account_of_many_chats_finds_the_latest_and_no_more(many, monkeypatch, subtests):
+    """All chats of visitors who tell no name may have the webchat's: the database joins no million of them."""
+    for term, most in {"visitor": 500, "lovelace": 1}.items():
+        with subtests.test(term):
+            monkeypatch.setattr(BoundedPaginator, "MOST", most)
+            found, _repeats = site.get_model_admin(ChatSession).get_search_results(
+                None, ChatSession.objects.all(), term
+            )
+            assert [session.pk for session in found] == [session.pk for session in many[:most]]
 
 
 def test_a_filter_by_what_is_known_of_the_customer(admin_client, many, subtests):

@@ -137,7 +137,7 @@ class ChatSessionAdmin(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ChatSession], search_term: str
     ) -> tuple[QuerySet[ChatSession], bool]:
-        """Each kind by an index of its own, so the database joins what they find."""
+        """Each kind by an index of its own, so the database joins what they find: no more of each than the list shows."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -145,11 +145,11 @@ class ChatSessionAdmin(admin.ModelAdmin):
         found = [
             chats.filter(channel_sid=term),
             chats.filter(identity=term),
-            chats.filter(ChatSession.named(term)),
+            chats.filter(pk__in=_latest(chats.filter(ChatSession.named(term)))),
             chats.filter(pk__in=chats_that_told(term)),
         ]
         if accounts := accounts_known_by(term):
-            found.append(chats.filter(user_id__in=accounts))
+            found.append(chats.filter(pk__in=_latest(chats.filter(user_id__in=accounts))))
         first, *others = (each.values("pk") for each in found)
         return queryset.filter(pk__in=first.union(*others)), False
 
@@ -301,6 +301,11 @@ class ChatSessionAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def _latest(chats: QuerySet[ChatSession]) -> QuerySet[ChatSession, Any]:
+    """The keys of as many as the list shows: all chats without a name may have the webchat's."""
+    return chats.order_by("-created_at").values("pk")[: BoundedPaginator.MOST]
 
 
 def accounts_known_by(term: str) -> list[Any]:
