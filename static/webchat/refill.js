@@ -13,9 +13,15 @@ export function fill(form, answers) {
 }
 
 function isChanged(/** @type {Element} */ field) {
-  if (field instanceof HTMLInputElement && field.checked !== field.defaultChecked) return true;
+  // The value of a box says nothing: without one in the markup it is "on", and its default value is empty.
+  if (isBox(field)) return field.checked !== field.defaultChecked;
   const isText = field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement;
   return isText && field.value !== field.defaultValue;
+}
+
+/** @param {Element} field @returns {field is HTMLInputElement} */
+function isBox(field) {
+  return field instanceof HTMLInputElement && /^(checkbox|radio)$/.test(field.type);
 }
 
 /**
@@ -33,7 +39,7 @@ export function fillPersonal(/** @type {HTMLFormElement} */ form, /** @type {For
 
 /** @param {Element} field @param {FormData} answers */
 function put(field, answers) {
-  if (field instanceof HTMLInputElement && /^(checkbox|radio)$/.test(field.type)) {
+  if (isBox(field)) {
     field.checked = answers.getAll(field.name).includes(field.value);
   } else if (
     (field instanceof HTMLInputElement && field.type !== "hidden") ||

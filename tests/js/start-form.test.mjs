@@ -293,3 +293,18 @@ test("the next chat's form keeps who the visitor is, and what they have begun to
     ["José", "new@example.com", ""],
   );
 });
+
+test("a box that was ticked or not by the visitor is so in another form", () => {
+  document.body.innerHTML = `<form>
+    <input type="checkbox" name="news" checked><input type="checkbox" name="call"><input type="checkbox" name="begun">
+  </form>`;
+  const form = document.querySelector("form");
+  form.elements.begun.checked = true;
+  const answers = new FormData();
+  answers.append("call", "on");
+  fill(form, answers);
+  assert.deepEqual(
+    [...form.elements].map((box) => box.checked),
+    [false, true, true],
+  );
+});
