@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.tokens import default_token_generator
 from django.utils.encoding import force_bytes
@@ -23,6 +25,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.ignore_template_errors]
 
 OFFER = "/webchat/support/offer/"
 TOLD = "The chat from before you signed in has ended."
+
+
+def classes_in(stylesheet: str) -> set[str]:
+    return set(re.findall(r"\.([\w-]+)", (settings.BASE_DIR / "static/webchat/css" / stylesheet).read_text()))
 
 
 @pytest.fixture
@@ -87,6 +93,15 @@ def test_no_ends_it_and_both_are_told(browser, sandbox):
     assert "does not go on with this chat" in notes(sandbox, chat)[0]
     assert TOLD in page
     assert 'data-webchat-state="form"' in page
+
+
+def test_what_stands_above_the_form_is_drawn_without_the_stylesheet_of_a_chat(browser):
+    begun_before_sign_in(browser)
+    shown = re.sub(r"<template.*?</template>", "", answer(browser, "no").content.decode(), flags=re.DOTALL)
+    assert TOLD in shown
+    used = {name for names in re.findall(r'class="([^"]*)"', shown) for name in names.split()}
+    chat, *others = (classes_in(name) for name in ("chat.css", "form.css", "launcher.css", "tokens.css"))
+    assert used & chat - set().union(*others) == set()
 
 
 @pytest.mark.parametrize("word", ["", "maybe", "YES", "\x00"])

@@ -9,11 +9,13 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.test_journey import sign_in
 from tests.e2e.test_widget_end import downloaded
+from tests.e2e.test_widget_files import choose, file
 from tests.support.widget import Widget
 
 
 def test_the_agent_completes_while_the_visitor_types(widget: Widget) -> None:
     widget.start()
+    choose(widget, file("photo.png"))
     widget.composer.press_sequentially("half a sent")
     widget.site.sandbox.close(widget.channel)
     ended = widget.panel.get_by_text("This chat has ended.")
@@ -31,6 +33,8 @@ def test_the_agent_completes_while_the_visitor_types(widget: Widget) -> None:
     widget.panel.get_by_role("button", name="Start a new chat").click()
     expect(widget.field("question")).to_have_value("half a sent")
     expect(widget.log.get_by_text("Where is my parcel?")).to_be_in_viewport()
+    expect(widget.log.get_by_text("Not sent.")).to_be_visible()
+    expect(widget.log.get_by_role("button", name="Try again")).to_have_count(0)
     text = widget.messages.first.locator("[data-webchat-text]")
     expect(text).to_have_css("white-space", "pre-wrap")  # by the chat's own stylesheet, still
     expect(widget.panel.get_by_role("button", name="Start chat")).to_be_visible()

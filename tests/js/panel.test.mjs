@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { markup, settled } from "./dom.mjs";
+import { makeSdk, TwilioConversation } from "./twilio.mjs";
 
 const { WebChatElement } = await import("../../static/webchat/web-chat-element.js");
 
@@ -378,6 +379,31 @@ test("files that were chosen and not sent are named when the chat ends, and afte
   await reload();
   await until(() => found("ended") && !found("ended").hidden);
   assert.match(last(), /Attached file: a\.pdf\s+Attached file: b\.pdf\s+Not sent\./);
+});
+
+test("an agent's name that Twilio tells after the end is kept with what was said", async () => {
+  const sdk = makeSdk();
+  answers = [["GET /webchat/support/panel/", 200, () => panelIs("running")]];
+  answers.push(["GET /api/webchat/support/sessions/current/", 200, JSON.stringify(CREDENTIALS)]);
+  answers.push([`POST /api/webchat/sessions/${SESSION}/end/`, 200, "{}"]);
+  show("inline");
+  const { load } = element;
+  element.load = (name) => (name === "sdk" ? sdk.load() : load.call(element, name));
+  element.open();
+  await until(() => sdk.clients.length);
+  const [client] = sdk.clients;
+  const said = { index: 0, author: "robin", body: "On its way", dateCreated: new Date(), attributes: {} };
+  client.conversations.CH1 = Object.assign(new TwilioConversation([said]), { state: { current: "closed" } });
+  let tell;
+  client.getUser = () => new Promise((resolve) => (tell = resolve));
+  client.start();
+  await until(() => names().includes("ended"));
+  tell({ friendlyName: "Robin" });
+  await settled();
+  answers = [["GET /webchat/support/panel/", 200, () => form]];
+  await reload();
+  await until(() => found("messages")?.textContent.includes("On its way"));
+  assert.match(found("messages").textContent, /Robin/);
 });
 
 test("nobody else reads a chat that has ended, or what was typed into the form", async () => {

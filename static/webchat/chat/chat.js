@@ -90,6 +90,7 @@ export class Chat {
       },
       typing: (identity, isTyping) => identity !== this.identity && this.people.typing(identity, isTyping),
       named: () => {
+        if (!this.isRunning) this.on.hidden(this.#past);
         this.transcript.rename();
         this.people.show();
       },
