@@ -127,6 +127,7 @@ def test_the_panel_in_the_preview_is_accessible(admin: Page, site: SiteServer, w
 
 @every_look
 def test_a_field_is_composed_and_shows_only_what_its_type_needs(admin: Page, site: SiteServer, webchat: int):
+    site.shell(f"PreEngagementField.objects.filter(webchat={webchat}).update(label='An e-mail address of yours ' * 4)")
     admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/change/")
     assert violations(admin, "#fields-group") == []
     admin.get_by_role("button", name="Add another Pre-engagement field").click()
@@ -141,6 +142,10 @@ def test_a_field_is_composed_and_shows_only_what_its_type_needs(admin: Page, sit
     row.get_by_text("What is accepted").click()
     expect(row.get_by_label("Pattern:")).to_be_hidden()
     row.get_by_label("From:").fill("tomorrow")
+    others = row.get_by_label("Show only if:")
+    assert others.evaluate(
+        "(one) => one.getBoundingClientRect().right <= one.closest('.form-row').getBoundingClientRect().right"
+    )
     assert violations(admin, "#fields-group") == []
     assert not too_wide(admin)
     admin.get_by_role("button", name="Save and continue editing").first.click()
