@@ -203,6 +203,8 @@ def test_everything_is_in_one_named_region(widget: Widget) -> None:
     assert widget.element.locator("main, header, footer, [role=main], [role=banner], [role=contentinfo]").count() == 0
 
 
+# Where motion is welcome, the page glides to what has the focus: then the place would be that of a moment.
+@pytest.mark.parametrize("context", [{"reduced_motion": "reduce"}], indirect=True)
 @pytest.mark.parametrize("width", [1280, 768, 360])
 def test_what_has_the_focus_is_not_hidden_behind_the_launcher(widget: Widget, width: int) -> None:
     widget.page.set_viewport_size({"width": width, "height": 640})
