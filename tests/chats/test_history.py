@@ -95,9 +95,9 @@ def test_the_text_is_read_from_twilio_in_pages_and_escaped(ada, sandbox):
 
 
 def test_times_are_those_of_the_opening_hours_and_name_their_zone(ada, sandbox):
-    webchat = Webchat.objects.get()
-    change(webchat, hours=make_hours((0, "09:00", "17:00")))
     session = chat(ada)
+    # After the chat, which at most hours of a week nobody could start with these.
+    change(Webchat.objects.get(), hours=make_hours((0, "09:00", "17:00")))
     change(session, started_at=datetime(2026, 11, 23, 12, tzinfo=UTC))
     for page in (LIST, f"{LIST}{session.pk}/"):
         assert "Nov. 23, 2026, 1 p.m. CET" in ada.client.get(page).content.decode()
