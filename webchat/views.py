@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,7 +31,7 @@ from webchat.chats.end import end_chat
 from webchat.chats.history import past_chats, read_past_chat
 from webchat.chats.note import post_note_after
 from webchat.chats.question import post_question_after
-from webchat.chats.rating import may_rate, rate_chat, rated_session, should_ask_for_rating, unrated_chat
+from webchat.chats.rating import is_unrated, may_rate, rate_chat, rated_session, should_ask_for_rating
 from webchat.chats.start import start_in_turn, submit
 from webchat.chats.transcript import ask_for_transcript, may_mail
 from webchat.clock import database_now
@@ -261,8 +262,7 @@ def offer(request: HttpRequest, slug: str) -> HttpResponse:
     `panel` the answer is the panel, for the script."""
     webchat, visitor = webchat_or_404(slug), visitor_of(request)
     answer = request.POST.get("answer", "")
-    session = None if answer in ("here", "new") else ChatSession.last_offer_of(visitor, webchat)
-    session = session if session and session.is_offered else None
+    session, _has_lapsed = (None, False) if answer in ("here", "new") else ChatSession.offer_of(visitor, webchat)
     elsewhere = chat_elsewhere(visitor, webchat) if answer == "here" else None
     told = "?new=1" if answer == "new" else ""
     if session and answer == "no":
@@ -286,13 +286,17 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
     begun = ChatSession.begun_by(visitor)
     running = next((one for one in begun if one.is_active and one.webchat_id == webchat.pk), None)
     context = _context(request, webchat, visitor, running)
-    context["may_mail"] = _offers_mail(visitor, webchat, context["state"])
-    if context["state"] not in ("running", "offered"):
-        context["unrated"] = unrated_chat(visitor, webchat)
+
+    @cache
+    def find_last() -> ChatSession | None:
+        return ChatSession.last_of(visitor, webchat)
+
+    context["may_mail"] = _offers_mail(visitor, context["state"], find_last)
+    if webchat.ask_rating and context["state"] not in ("running", "offered"):
+        last = find_last()
+        context["unrated"] = unrated = last if last and is_unrated(last) else None
         # The script asks later, for itself.
-        context["asks_for_rating"] = (
-            template == "webchat/page.html" and context["unrated"] and should_ask_for_rating(context["unrated"])
-        )
+        context["asks_for_rating"] = template == "webchat/page.html" and unrated and should_ask_for_rating(unrated)
     if request.method == "GET" and (event := _shown(context)):
         counters.count(webchat.pk, event)
     if context["state"] == "form" and not begun and not context["offered"]:
@@ -301,12 +305,12 @@ def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse
     return _render(request, template, visitor, context)
 
 
-def _offers_mail(visitor: Visitor, webchat: Webchat, state: str) -> bool:
+def _offers_mail(visitor: Visitor, state: str, find_last: Callable[[], ChatSession | None]) -> bool:
     """Asks the site's function only where a chat may end, or its tab may show one that has ended."""
     if not conf.WEBCHAT_MAY_MAIL or visitor.user is None or state == "offered":
         return False
     may_end = state in ("form", "running")
-    return (may_end or ChatSession.last_of(visitor, webchat) is not None) and may_mail(visitor.user)
+    return (may_end or find_last() is not None) and may_mail(visitor.user)
 
 
 def _shown(context: dict[str, Any]) -> Event | None:
@@ -325,10 +329,9 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: 
     now = database_now()
     hours = state_of(webchat, now)
     context: dict[str, Any] = {"webchat": webchat, "error": "", "form": None, "session": running, "hours": hours}
-    offer = None if running else ChatSession.last_offer_of(visitor, webchat)
-    offered = offer if offer and offer.is_offered else None
+    offered, has_lapsed = (None, False) if running else ChatSession.offer_of(visitor, webchat)
     context["offered"] = offered
-    context["has_ended"] = "ended" in request.GET or (offer is not None and offer.has_lapsed)
+    context["has_ended"] = has_lapsed or "ended" in request.GET
     is_asked = running is None and offered is None and "new" not in request.GET
     context["elsewhere"] = chat_elsewhere(visitor, webchat) if is_asked else None
     availability = availability_of(webchat) if hours.is_open else None

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import ANSWERS, change, make_user, make_webchat
 from tests.support.log import Log
@@ -217,6 +218,17 @@ def test_the_site_is_asked_only_where_a_chat_may_end_or_be_shown_after_its_end(a
     chat(ada)
     change(webchat, closure="reopened")
     assert is_asked(), "the tab may show the chat that has ended"
+
+
+def test_the_last_chat_is_looked_up_once_for_its_rating_and_for_its_mail(ada):
+    change(Webchat.objects.get(), ask_rating=True)
+    session = chat(ada)
+    change(Webchat.objects.get(), closure="reopened")
+    with CaptureQueriesContext(connection) as found:
+        panel = ada.open_panel()
+    assert f'data-webchat-unrated="{session.pk}"' in panel
+    assert 'data-webchat-template="transcript-mail"' in panel
+    assert len([query for query in found if "webchat_rating" in query["sql"]]) == 1
 
 
 def test_a_site_that_cannot_say_whom_it_mails_is_asked_again(ada, server, settings, log: Log):

@@ -12,7 +12,7 @@ from webchat.chats.end import CLOSE_SECONDS
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Deadline, FlexError, gateway_for
-from webchat.models import ChatSession, Rating, Webchat
+from webchat.models import ChatSession, Rating
 from webchat.models.counts import Event
 from webchat.models.rating import MAY_CHANGE, MAY_RATE
 from webchat.protection.outage import passage
@@ -66,12 +66,10 @@ def rate_chat(session: ChatSession, score: int, comment: str) -> Rating:
     return rating
 
 
-def unrated_chat(visitor: Visitor, webchat: Webchat) -> ChatSession | None:
-    """The visitor's last chat, while it can be rated and is not, unless it is known that no agent wrote something."""
-    session = ChatSession.last_of(visitor, webchat) if webchat.ask_rating else None
-    if session is None or hasattr(session, "rating") or not may_rate(session):
-        return None
-    return session
+def is_unrated(session: ChatSession) -> bool:
+    """Whether it can be rated and is not, unless it is known that no agent wrote something. `session` is read with its
+    rating."""
+    return session.webchat.ask_rating and not hasattr(session, "rating") and may_rate(session)
 
 
 def should_ask_for_rating(session: ChatSession) -> bool:

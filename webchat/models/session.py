@@ -292,16 +292,17 @@ class ChatSession(models.Model):
         return session
 
     @classmethod
-    def last_offer_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
-        """The latest chat with this webchat that this browser began before its user signed in, from the offer on for half
-        an hour and longer: see is_offered and has_lapsed. None once the user has taken it."""
+    def offer_of(cls, visitor: Visitor, webchat: Webchat) -> tuple[ChatSession | None, bool]:
+        """The chat with this webchat that this browser began before its user signed in and that waits for the user's word,
+        and whether one is over without it, for half an hour from then on: see is_offered and has_lapsed."""
         if visitor.user is None or visitor.is_new:
-            return None
+            return None, False
         lately = cls.objects.filter(offered_to=str(visitor.user_id), offered_until__gt=database_now() - LAPSE_TOLD)
-        session = lately.filter(browser=visitor.browser, webchat=webchat).first()
-        if session is not None:
-            session.webchat = webchat
-        return session
+        last = lately.filter(browser=visitor.browser, webchat=webchat).first()
+        if last is None:
+            return None, False
+        last.webchat = webchat
+        return last if last.is_offered else None, last.has_lapsed
 
     @classmethod
     def elsewhere_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
