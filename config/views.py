@@ -10,6 +10,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
+from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,10 +19,13 @@ from django.views.decorators.http import require_safe
 from config.theme import theme
 from webchat.api.errors import error_response
 from webchat.errors import TRY_AGAIN_SECONDS, Code
+from webchat.hours import state_of, takes_messages
 from webchat.models.copies import webchat_of_site
 
 # As in config/urls.py.
 _FOR_SCRIPTS = re.compile(r"/api/|/webchat/[-\w]+/flex-ui/")
+# What the chat's forms carry beside the answers.
+_NOT_WRITTEN = {"csrfmiddlewaretoken", "idempotency_key", "proof_of_work", "context", "score", "answer"}
 ALLOW_COOKIES = gettext_lazy(
     "This site needs a cookie to know that what you send is yours. Please allow cookies for this site in your browser, "
     "then try again."
@@ -35,7 +39,13 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def support(request: HttpRequest) -> HttpResponse:
-    return render(request, "support.html", {"has_webchat": webchat_of_site() is not None})
+    """Invites to the chat only while it takes something: chats, or messages."""
+    webchat, takes_questions = webchat_of_site(), False
+    if webchat is not None:
+        state = state_of(webchat, timezone.now())
+        takes_questions = (state.is_open and webchat.is_configured) or takes_messages(webchat, state)
+    context = {"has_webchat": webchat is not None, "takes_questions": takes_questions}
+    return render(request, "support.html", context)
 
 
 @require_safe
@@ -72,8 +82,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if _is_api(request):
         words = _("This page is out of date. Reload it and try again.")
         return error_response(request, 403, "csrf_failed", ALLOW_COOKIES if without_cookies else words)
-    values = {"allow_cookies": ALLOW_COOKIES if without_cookies else ""}
+    values = {"allow_cookies": ALLOW_COOKIES if without_cookies else "", "written": _written(request)}
     return render(request, "403_csrf.html", values, status=403)
+
+
+def _written(request: HttpRequest) -> list[str]:
+    """What a form of the chat was sent with, to be copied, as after a sign-in in another tab; and none of another site's,
+    which would speak by our page."""
+    match = request.resolver_match
+    if match is None or match.app_name != "webchat" or request.headers.get("Sec-Fetch-Site") != "same-origin":
+        return []
+    written = (request.POST.get(name, "") for name in request.POST if name not in _NOT_WRITTEN)
+    return [text for text in written if text]
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -17,6 +17,8 @@ _ALERT = Limit("alert", 1, 600)
 
 def note_refusal(error: Exception, webchat: str = "") -> None:
     """Logs what a refused visitor met, if it is of interest: a limit, an unreachable Twilio, a session not theirs."""
+    if isinstance(error, ChatRefused):
+        webchat = webchat or error.webchat
     match error:
         case ChatRefused(code=Code.TOO_MANY, limit=limit):
             logger.warning("limit_hit", webchat=webchat, limit=limit)

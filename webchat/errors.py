@@ -86,7 +86,7 @@ class ChatRefused(Exception):  # noqa: N818  (a refusal is an answer, not a faul
     """What a visitor asked for is not done. `detail` and `retry_after` (seconds) are the table's unless they are given.
 
     `fields` are a form's errors by field name. `opens_at` is when a closed chat opens, in UTC, if that is known. `reason` is for the log alone: fixed words, nothing of the visitor's.
-    `limit` is the name of the one that is empty, of TOO_MANY.
+    `limit` is the name of the one that is empty, of TOO_MANY. `webchat` is the slug, where the address does not say it.
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class ChatRefused(Exception):  # noqa: N818  (a refusal is an answer, not a faul
         opens_at: datetime | None = None,
         reason: str = "",
         limit: str = "",
+        webchat: str = "",
     ) -> None:
         super().__init__(code)
         self.code = code
@@ -108,6 +109,7 @@ class ChatRefused(Exception):  # noqa: N818  (a refusal is an answer, not a faul
         self.opens_at = opens_at
         self.reason = reason
         self.limit = limit
+        self.webchat = webchat
 
     def __str__(self) -> str:
         return self.reason or self.code.value.code

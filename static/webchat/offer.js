@@ -5,6 +5,8 @@ import { part } from "./templates.js";
 
 /** @import {Panel} from "./panel.js" */
 
+const AGAIN_MS = 30_000;
+
 /**
  * Asks while the server would take a yes.
  * @param {Panel} panel
@@ -28,7 +30,22 @@ export function ask({ host, templates, tabs }, body, show) {
       part(form, "offer-problem").textContent = templates.problem(error);
     }
   });
+  const asked = new AbortController();
+  const { signal } = asked;
+  const timer = setInterval(() => stillOffered(), AGAIN_MS);
+  document.addEventListener("visibilitychange", () => stillOffered(), { signal });
   if (form.dataset.webchatOffer) return; // The form that it stands for opens for nobody either.
   host.hidden = false;
   host.open({ focus: false });
+
+  /** The chat may end where it goes on, and an offer lapses: the question goes then. */
+  async function stillOffered() {
+    if (!form.isConnected) {
+      clearInterval(timer);
+      return asked.abort();
+    }
+    if (document.visibilityState === "hidden") return;
+    const markup = await markupOf(host.takeRequest()).catch(() => "");
+    if (markup && form.isConnected && !markup.includes("data-webchat-offer")) show(markup);
+  }
 }

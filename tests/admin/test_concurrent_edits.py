@@ -228,7 +228,7 @@ def test_two_edit_a_user_who_signs_in_meanwhile():
     assert ada.save(), "a sign-in is no news"
     ben.write("first_name", "Charles")
     assert not ben.save()
-    assert "“Email address” is now: new@example.com" in ben.said
+    assert "“E-mail address” is now: new@example.com" in ben.said
     assert ben.save()
     zoe.write("customer_number", "C-2")
     assert not zoe.save()

@@ -177,10 +177,14 @@ def test_the_way_to_the_answer_and_what_was_in_it():
     assert "Average: 33 min 20 s" in html
 
 
-def test_without_a_count_every_table_is_there():
+def test_without_a_count_every_table_with_rows_is_there_and_no_empty_one():
     make_webchat()
     html = show()
-    assert html.count("<caption>") == 9
+    assert html.count("<caption>") == html.count("<table") == 7
+    for table in html.split("<table")[1:]:
+        assert '<th scope="row">' in table.partition("</table>")[0]
+    for caption in ("Why no chat began", "Failed starts of the last 30 days"):
+        assert f"<strong>{caption}</strong><br>None." in html
     assert "Average" not in html
 
 

@@ -111,6 +111,16 @@ def test_what_twilio_has_no_more_is_no_longer_kept(ada, sandbox):
     assert "no longer kept" in page.content.decode()
 
 
+def test_a_chat_in_which_nobody_wrote_says_so_and_has_no_empty_list(ada, sandbox):
+    session = chat(ada, ends=False)
+    for message in sandbox.messages(session.channel_sid):
+        sandbox.rest("DELETE", f"/v1/Conversations/{session.channel_sid}/Messages/{message['sid']}")
+    ada.end(str(session.pk))
+    html = ada.client.get(f"{LIST}{session.pk}/").content.decode()
+    assert "Nothing was written." in html
+    assert '<ol class="cards">' not in html
+
+
 def test_where_twilio_fails_the_page_says_so(ada, sandbox):
     session = chat(ada)
     sandbox.fault("GET", "/v1/Conversations/*", status=500)

@@ -283,7 +283,7 @@ def test_no_rating_is_taken_of_a_chat_that_is_known_to_be_without_an_answer(webc
     assert not Rating.objects.exists()
 
 
-def test_whether_an_agent_wrote_is_asked_at_twilio_before_a_rating_is_taken(webchat, sandbox):
+def test_whether_an_agent_wrote_is_asked_at_twilio_before_a_rating_is_taken(webchat, sandbox, log):
     visitor = Rater()
     mute = visitor.said("system", sandbox)
     visitor.open_panel()
@@ -293,6 +293,7 @@ def test_whether_an_agent_wrote_is_asked_at_twilio_before_a_rating_is_taken(webc
     failed = visitor.rate(answered, {"score": 5})
     assert (failed.status_code, failed.json()["code"]) == (503, "chat_unavailable")
     assert "try again" in failed.json()["detail"]
+    assert [said["webchat"] for said in log.lines("chat_unavailable")] == ["support"]
     assert not Rating.objects.exists()
     sandbox.clear_log()
     for score in (5, 4):
@@ -368,6 +369,24 @@ def test_the_page_says_what_is_wrong_and_keeps_what_was_typed(webchat):
     assert "Thank you" in fragment
     change(webchat, ask_rating=False)
     assert visitor.page(chat).status_code == 404
+
+
+@pytest.mark.parametrize(("site", "kept"), [("same-origin", True), ("cross-site", False)])
+def test_words_that_a_sign_in_overtakes_are_shown_to_be_copied(webchat, site, kept):
+    """The sign-in makes the form's token worthless, and the chat nobody's."""
+    visitor = Rater()
+    chat, token = visitor.chat(), visitor.csrf
+    make_user()
+    told = {"csrfmiddlewaretoken": token, "username": "ada", "password": "sandbox"}
+    assert visitor.client.post("/accounts/login/", told).status_code == 302
+    told = {"csrfmiddlewaretoken": token, "score": "5", "comment": "Quick <b>and</b> kind"}
+    address = f"/webchat/support/rating/{chat.pk}/"
+    page = visitor.client.post(address, told, headers={"Sec-Fetch-Site": site})
+    assert page.status_code == 403
+    html = page.content.decode()
+    assert ("Quick &lt;b&gt;and&lt;/b&gt; kind" in html) == kept
+    assert token not in html
+    assert not Rating.objects.exists()
 
 
 def test_the_address_of_one_webchat_shows_no_chat_of_another(webchat):

@@ -252,7 +252,7 @@ def test_a_deleted_user_gets_nothing(ada, server):
     assert server.messages == []
 
 
-def test_a_user_has_five_a_day(ada, settings):
+def test_a_user_has_five_a_day(ada, settings, log):
     settings.WEBCHAT_LIMITS = "off"  # of starts
     noon = datetime.now(UTC).replace(hour=12)
     with time_machine.travel(noon):
@@ -262,6 +262,8 @@ def test_a_user_has_five_a_day(ada, settings):
         assert [answer.status_code for answer in answers] == [202] * 5 + [429]
         assert answers[-1].json()["code"] == "too_many"
         assert "tomorrow" in answers[-1].json()["detail"]
+        [said] = log.lines("limit_hit")
+        assert (said["webchat"], said["limit"]) == ("support", "transcript:user")
         assert 0 < int(answers[-1]["Retry-After"]) <= 12 * 3600
         assert ask(ada, sessions[0]).status_code == 202  # again costs nothing
     assert OutgoingMail.objects.count() == 5

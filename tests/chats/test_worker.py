@@ -15,6 +15,7 @@ import time_machine
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models import ProtectedError
+from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import ANSWERS, change, make_user, make_webchat
 from tests.support.visitor import VisitorClient
@@ -26,7 +27,7 @@ from webchat.chats.start import activate
 from webchat.chats.token import AGE_CAP
 from webchat.flex import FlexError, gateway_for
 from webchat.management.commands import webchat_worker
-from webchat.models import ChatSession, LimitCounter, Work
+from webchat.models import ChatSession, LimitCounter, Rating, Work
 from webchat.models.session import LEASE
 from webchat.protection import limits
 from webchat.protection.outage import FAILURES_TO_OPEN, breaker
@@ -422,6 +423,21 @@ def test_answers_are_forgotten_after_a_month_and_sessions_after_three(webchat, s
     with later(91 * day):
         assert worker.prune() == 5
     assert ChatSession.objects.count() == 0
+
+
+def test_a_batch_of_rows_goes_by_the_same_queries_as_one_row(sandbox):
+    def queries_for(number):
+        for _chat in range(number):
+            visitor = VisitorClient()
+            visitor.end(visitor.start(ANSWERS).json()["session_id"])
+            Rating.objects.create(session=ChatSession.objects.latest("created_at"), score=5)
+        with later(timedelta(days=91)), CaptureQueriesContext(connection) as queries:
+            assert worker.prune(allow_most=True) >= number
+        assert not ChatSession.objects.exists()
+        return len(queries)
+
+    make_webchat()
+    assert queries_for(1) == queries_for(6)
 
 
 def test_a_running_chat_is_not_pruned(webchat, sandbox):

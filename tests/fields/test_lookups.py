@@ -11,7 +11,7 @@ from webchat.fields.lookups import lookup_choices
 def test_the_choices_are_called_as_in_the_sites_user_model(settings):
     settings.WEBCHAT_USER_LOOKUPS = ["email", "customer_number", "shoe_size", "password", ""]
     assert lookup_choices() == [
-        ("email", "Email address (email)"),
+        ("email", "E-mail address (email)"),
         ("customer_number", "Customer number (customer_number)"),
     ]
 
@@ -29,5 +29,5 @@ def test_staff_choose_among_them_and_keep_what_was_chosen_before(admin_client, s
     settings.WEBCHAT_USER_LOOKUPS = ["email"]
     html = admin_client.get(f"/admin/webchat/webchat/{webchat.pk}/change/").content.decode()
     select = html.partition('<select name="fields-0-user_lookup"')[2].partition("</select>")[0]
-    assert '<option value="email">Email address (email)</option>' in select
+    assert '<option value="email">E-mail address (email)</option>' in select
     assert '<option value="phone" selected>phone</option>' in select

@@ -273,21 +273,64 @@ def test_a_hidden_launcher_is_on_the_page_for_the_next_opening(sandbox):
     assert "data-webchat-when" not in tag_at(CLOSED)
 
 
+def invitation() -> list[str]:
+    """The words in sight where the chat stands in a page."""
+    html = Client().get("/support/").content.decode()
+    html = html[html.index('class="webchat-invitation"') :]
+    shown = re.sub(r"(?s)<(\w+)[^>]* hidden>.*?</\1>", "", html[: html.index("</div>")])
+    return re.findall(r">([^<>]*\w[^<>]*)<", shown)
+
+
+CLOSED_TEXT = "The chat is closed at the moment."
+
+
 @pytest.mark.parametrize(
-    ("when_closed", "said"), [(WhenClosed.SAY, "Closed at the moment"), (WhenClosed.MESSAGE, "Leave a message")]
+    ("when_closed", "said"),
+    [
+        (WhenClosed.SAY, [CLOSED_TEXT, "Closed at the moment"]),
+        (WhenClosed.MESSAGE, [CLOSED_TEXT, "Leave a message"]),
+        (WhenClosed.HIDE, [CLOSED_TEXT]),
+    ],
 )
 def test_a_chat_in_the_page_promises_nobody_while_closed(sandbox, when_closed, said):
     office(when_closed=when_closed)
+    with travel(OPEN):
+        assert invitation() == ["Tell us how we can help.", "Chat with us"]
+    with travel(CLOSED):
+        assert invitation() == said
 
-    def invitation(when: datetime) -> list[str]:
-        with travel(when):
-            html = Client().get("/support/").content.decode()
-        html = html[html.index('class="webchat-invitation"') :]
-        shown = re.sub(r"<(\w+)[^>]* hidden>.*?</\1>", "", html[: html.index("</div>")])
-        return re.findall(r">([^<>]*\w[^<>]*)<", shown)
 
-    assert invitation(OPEN) == ["Tell us how we can help.", "Chat with us"]
-    assert invitation(CLOSED) == ["The chat is closed at the moment.", said]
+@pytest.mark.parametrize("off", [{"enabled": False}, {"draft": True}])
+def test_one_that_is_switched_off_invites_nobody(sandbox, off):
+    make_webchat(**off)
+    assert invitation() == [CLOSED_TEXT]
+    assert re.search(r"<web-chat[^>]* hidden\s", tag_at(OPEN)), "but for whose chat runs"
+
+
+def test_one_without_credentials_invites_nobody(settings):
+    settings.TWILIO_API_KEY_SECRET = ""
+    make_webchat()
+    assert invitation() == ["The chat is not available at the moment. Please try again in a minute."]
+
+
+@pytest.mark.parametrize(
+    ("values", "when", "writes"),
+    [
+        ({}, OPEN, True),
+        ({"enabled": False}, OPEN, False),
+        ({"hours": OFFICE}, CLOSED, False),
+        ({"hours": OFFICE, "when_closed": WhenClosed.MESSAGE}, CLOSED, True),
+        (None, OPEN, False),
+    ],
+)
+def test_the_support_page_asks_for_questions_only_while_they_are_taken(sandbox, values, when, writes):
+    if values is not None:
+        hours = make_hours(*values["hours"]) if "hours" in values else None
+        make_webchat(**{**values, "hours": hours})
+    with travel(when):
+        html = Client().get("/support/").content.decode()
+    assert ("Write to us here" in html) == writes
+    assert ("Nobody takes questions here" in html) != writes
 
 
 def test_one_that_takes_messages_says_so(sandbox):

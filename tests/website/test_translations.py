@@ -108,3 +108,23 @@ def test_the_chat_speaks_the_visitors_language(client, sandbox, code):
     other = visitor.start({**ANSWERS, "email": "a@"}, **headers).json()
     assert english["detail"] != other["detail"]
     assert english["code"] == other["code"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("code", "word", "foreign"),
+    [
+        ("en", "E-mail address", "Email"),
+        ("de", "E-Mail-Adresse", "Email"),
+        ("fr", "Adresse e-mail", "électronique"),
+        ("es", "Correo electrónico", "Email"),
+        ("ar", "البريد الإلكتروني", "Email"),
+    ],
+)
+def test_djangos_pages_write_of_mail_as_ours_do(admin_client, code, word, foreign):
+    asked = admin_client.get("/accounts/password_reset/", headers={"Accept-Language": code}).content.decode()
+    refused = admin_client.post("/accounts/password_reset/", {"email": "nobody"}, headers={"Accept-Language": code})
+    users = admin_client.get("/admin/accounts/user/", headers={"Accept-Language": code}).content.decode()
+    for html in (asked, refused.content.decode(), users):
+        assert word.casefold() in html.casefold()
+        assert foreign not in re.sub(r"<[^>]*>", "", html)

@@ -95,6 +95,8 @@ class MessageAdmin(admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("pre-engagement data"))
     def told(self, message: Message) -> str:
+        if not message.answers:
+            return str(_("None, or they are past their retention."))
         rows = format_html_join("", "<tr><th>{}</th><td>{}</td></tr>", message.answers.items())
         return format_html("<table>{}</table>", rows)
 

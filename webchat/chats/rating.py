@@ -90,6 +90,7 @@ def was_answered(session: ChatSession) -> bool:
         except (FlexError, ChatRefused) as error:
             logger.warning("answer_not_looked_for", session=str(session.pk), reason=str(error))
             words = _("Something went wrong on our side. Please try again in a moment; what you wrote is kept.")
-            raise ChatRefused(Code.CHAT_UNAVAILABLE, words, reason=str(error)) from error
+            slug = session.webchat.slug
+            raise ChatRefused(Code.CHAT_UNAVAILABLE, words, reason=str(error), webchat=slug) from error
         session.change(answered=answered)
     return bool(session.answered)

@@ -63,25 +63,29 @@ def ask_for_transcript(user: AbstractBaseUser | None, session_id: uuid.UUID) -> 
     """
     if user is None or not may_mail(user):
         raise ChatSession.DoesNotExist
-    mine = ChatSession.objects.filter(user_id=user.pk, started_at__isnull=False)
+    mine = ChatSession.objects.filter(user_id=user.pk, started_at__isnull=False).select_related("webchat")
     session = mine.get(pk=session_id)
     if session.status != ChatSession.Status.ENDED:
         raise ChatRefused(Code.TOO_EARLY)
     with transaction.atomic():
         if session.change({"transcript_asked_at": None}, transcript_asked_at=database_now()):
-            _take_from_the_day(user)
+            _take_from_the_day(user, session)
             queue_mail(KIND, key=f"{KIND}:{session.pk}", session=str(session.pk), language=translation.get_language())
     return session
 
 
-def _take_from_the_day(user: AbstractBaseUser) -> None:
+def _take_from_the_day(user: AbstractBaseUser, session: ChatSession) -> None:
     if not limits.are_on():
         return
-    wait = limits.take_day(f"{KIND}:{user.pk}", A_USERS_DAY)
-    wait = wait or limits.take_day(KIND, conf.WEBCHAT_TRANSCRIPTS_A_DAY)
-    if wait:
-        words = _("No more conversations are mailed today. Please download this one, or ask again tomorrow.")
-        raise ChatRefused(Code.TOO_MANY, words, retry_after=wait)
+    days = {
+        f"{KIND}:user": (f"{KIND}:{user.pk}", A_USERS_DAY),
+        f"{KIND}:site": (KIND, conf.WEBCHAT_TRANSCRIPTS_A_DAY),
+    }
+    for limit, (counter, size) in days.items():
+        if wait := limits.take_day(counter, size):
+            words = _("No more conversations are mailed today. Please download this one, or ask again tomorrow.")
+            slug = session.webchat.slug
+            raise ChatRefused(Code.TOO_MANY, words, retry_after=wait, limit=limit, webchat=slug)
 
 
 def write_transcript(row: OutgoingMail) -> EmailMessage | None:

@@ -293,7 +293,8 @@ def _erase(old: ChatSessionQuerySet, stop: Stop) -> int:
 
 
 def _delete(rows: QuerySet[Any]) -> int:
-    return rows.delete()[0]
+    """Without what goes with them."""
+    return rows.delete()[1].get(rows.model._meta.label, 0)
 
 
 def _in_batches(rows: QuerySet[Any], change: Callable[[Any], int], stop: Stop) -> int:

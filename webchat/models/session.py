@@ -124,6 +124,15 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         over = (ChatSession.Status.ENDED, ChatSession.Status.FAILED)
         return self.filter(status__in=over, close_pending=False)
 
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Asks of all rows at once what protect_open_channel() asks of one. Raises ProtectedError."""
+        require_closed(self)
+        return super().delete()
+
+    # As Django marks its own: no template calls it, and no manager has it, which would delete all.
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
     def without_answers(self) -> ChatSessionQuerySet:
         """With the question alone of what people told the form: a renewal needs no more, unless it was lost."""
         return self.only(
@@ -433,8 +442,15 @@ class ChatSession(models.Model):
         )
 
 
-def protect_open_channel(instance: ChatSession, **_signal: Any) -> None:
-    """The row is all that remembers its channel, so the channel is closed first. Raises ProtectedError."""
-    if not ChatSession.objects.closed().filter(pk=instance.pk).exists():
+def require_closed(rows: ChatSessionQuerySet) -> None:
+    """A row is all that remembers its channel, so the channel is closed first. Raises ProtectedError."""
+    still_open = rows.exclude(pk__in=ChatSession.objects.closed().values("pk")).first()
+    if still_open is not None:
         text = _("The chat is not closed at Twilio yet. End it, and delete it when the worker has closed it.")
-        raise models.ProtectedError(str(text), {instance})
+        raise models.ProtectedError(str(text), {still_open})
+
+
+def protect_open_channel(instance: ChatSession, origin: Any = None, **_signal: Any) -> None:
+    """Of a row that is deleted by itself, or with another. Raises ProtectedError."""
+    if not isinstance(origin, ChatSessionQuerySet):
+        require_closed(ChatSession.objects.filter(pk=instance.pk))
