@@ -3,7 +3,10 @@
 import { markupOf } from "./api.js";
 import { part } from "./templates.js";
 
-/** @import {Panel} from "./panel.js" */
+/**
+ * @import {Panel} from "./panel.js"
+ * @import {WebChatElement} from "./web-chat-element.js"
+ */
 
 const AGAIN_MS = 30_000;
 
@@ -24,6 +27,7 @@ export function ask({ host, templates, tabs }, body, show) {
     try {
       const answer = await markupOf(fetch(form.action, { method: "POST", body: sent }));
       tabs.postMessage({ answered: true });
+      if (host.mode === "launcher") host.remember("open");
       show(answer);
       part(host, "title").focus();
     } catch (error) {
@@ -36,7 +40,7 @@ export function ask({ host, templates, tabs }, body, show) {
   document.addEventListener("visibilitychange", () => stillOffered(), { signal });
   if (form.dataset.webchatOffer) return; // The form that it stands for opens for nobody either.
   host.hidden = false;
-  host.open({ focus: false });
+  openOnce(host, body.dataset.visitor ?? "");
 
   /** The chat may end where it goes on, and an offer lapses: the question goes then. */
   async function stillOffered() {
@@ -48,4 +52,17 @@ export function ask({ host, templates, tabs }, body, show) {
     const markup = await markupOf(host.takeRequest()).catch(() => "");
     if (markup && form.isConnected && !markup.includes("data-webchat-offer")) show(markup);
   }
+}
+
+/**
+ * Opens the panel by itself on the first page after the sign-in. On the next ones it is as the visitor left it, and on a
+ * phone it is minimised, for there it would cover each page until it is answered.
+ * @param {WebChatElement} host
+ * @param {string} mark of this visitor, another after the next sign-in
+ */
+async function openOnce(host, mark) {
+  if (host.recall("offer") === mark) return;
+  host.remember(mark, "offer");
+  await host.open({ focus: false });
+  if (part(host, "panel").hasAttribute("aria-modal")) host.remember("minimised");
 }

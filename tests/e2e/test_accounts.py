@@ -253,6 +253,32 @@ def test_signing_in_asks_whether_the_chat_before_goes_on(page: Page, site: SiteS
     assert "ada@example.com" in note["body"]
 
 
+@pytest.mark.parametrize("context", [{"viewport": {"width": 375, "height": 700}}], indirect=True)
+def test_on_a_phone_the_question_covers_one_page_and_waits_behind_the_launcher_on_the_next(
+    page: Page, site: SiteServer
+) -> None:
+    widget = Widget(page, site).start()
+    widget.panel.get_by_role("button", name="Minimise chat").click()
+    sign_in(page, site)
+    question = page.get_by_role("heading", name=ASKED)
+    expect(question).to_be_visible()
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    expect(question).to_have_count(0)
+    page.get_by_text("Ada", exact=True).click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_load_state("networkidle")
+    expect(question).to_have_count(0)
+    expect(page.get_by_role("button", name="End the chat and sign out")).to_be_visible()
+    widget.open()
+    expect(question).to_be_visible()
+    page.get_by_role("button", name="Go on with it").click()
+    widget.expect_connected()
+    widget.goto()
+    widget.expect_connected()
+    expect(widget.composer).to_be_visible()
+
+
 def test_a_chat_that_is_not_taken_along_or_is_signed_out_of_leaves_no_draft(page: Page, site: SiteServer) -> None:
     def stored() -> str:
         return str(page.evaluate("JSON.stringify([localStorage, sessionStorage])"))

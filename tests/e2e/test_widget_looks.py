@@ -203,6 +203,9 @@ def start(engine: Engine, site: SiteServer, *, right_to_left: bool = False) -> s
     return str(newest["sid"])
 
 
+IS_CUT = "(e) => e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight"
+
+
 def wait_for_message(engine: Engine, text: str) -> None:
     engine.wait(f"{LOG}?.getAttribute('aria-busy') === 'false' && {LOG}.innerText.includes({json.dumps(text)})")
 
@@ -221,20 +224,28 @@ def test_the_keyboard_scrolls_the_conversation_and_never_the_panel(engine: Engin
     assert engine.evaluate(f"{PANEL}.scrollTop = 99; return {PANEL}.scrollTop") == 0
 
 
-@pytest.mark.parametrize("context", [{"viewport": {"width": 375, "height": 700}}], indirect=True)
-def test_the_head_of_the_chat_does_not_grow_when_agents_join(widget: Widget) -> None:
-    widget.start()
-    header = widget.panel.locator(".webchat-header")
+@pytest.mark.parametrize("context", [{"viewport": {"width": 375, "height": 700}, "locale": "de"}], indirect=True)
+def test_the_head_of_the_chat_can_be_read_and_does_not_grow_when_agents_join(widget: Widget) -> None:
+    """In a language of long words, on a phone."""
+    widget.goto().open().fill()
+    with widget.page.expect_response("**/sessions/") as answer:
+        widget.panel.locator("[data-webchat-submit]").click()
+    widget.credentials = answer.value.json()
+    widget.expect_connected()
+    header, title = widget.panel.locator(".webchat-header"), widget.panel.locator("[data-webchat-title]")
     before = header.bounding_box()
-    widget.agent_joins()
-    presence = widget.panel.get_by_text("With Robin")
-    expect(presence).to_be_visible()
-    assert header.bounding_box() == before
-    assert presence.evaluate("(e) => e.scrollWidth <= e.clientWidth")  # nothing of it is cut off
-    for number, name in enumerate(["Sam", "Kim", "Lou", "Alex"], start=2):
+    assert before
+    assert before["height"] == 64
+    presence = widget.panel.get_by_text("Mit Robin")
+    for number, name in enumerate(["Robin", "Sam", "Kim", "Lou", "Alex"], start=1):
         widget.agent_joins(name)
         expect(widget.panel.locator("[data-webchat-people] > *")).to_have_count(min(number, 3))
+        expect(presence).to_be_visible()
         assert header.bounding_box() == before
+        for words in [title, *([presence] if number == 1 else [])]:
+            assert words.evaluate(IS_CUT) is False, (name, words)
+        # The room comes from the button's words.
+        expect(widget.panel.get_by_role("button", name="Chat beenden").first).to_have_text("", use_inner_text=True)
 
 
 def test_buttons_and_fields_show_the_pointer_the_press_and_the_focus(widget: Widget) -> None:
