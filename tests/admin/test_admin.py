@@ -347,7 +347,7 @@ def tabs_of(response):
 
 
 def test_each_setting_is_in_one_tab_and_what_is_edited_weekly_in_the_first(admin_client):
-    webchat = make_webchat()
+    webchat = make_webchat(subtitle="We answer at once")
     response = admin_client.get(f"/admin/webchat/webchat/{webchat.pk}/change/")
     assert [tab.title for tab in response.context["tabs"]] == ["Form", "Texts", "Look", "Hours", "Twilio", "Limits"]
     fields = [field for lines in tabs_of(response).values() for line in lines for field in line]

@@ -14,14 +14,25 @@ from webchat.fields.conditions import SEPARATOR
 from webchat.fields.kinds import BOX_TYPES, CHOICE_TYPES, Type
 from webchat.models import PreEngagementField
 
-Choices = list[tuple[str, Any]]
+# What the input sends, and its words.
+Choices = list[tuple[str, str]]
 
 
-class ConditionField(forms.ChoiceField):
-    """Takes the name of another field, or name=value. The formset judges it, which knows the rows as they are sent."""
+class ConditionField(forms.CharField):
+    """Takes the name of another field, or name=value. The formset judges it, which knows the rows as they are sent.
 
-    def valid_value(self, value: Any) -> bool:
-        return True
+    The page has one list of `choices`, `list_id`, for all rows: a list in each would grow with the square of the rows. A
+    browser suggests from it, and where scripts run, static/webchat/admin/conditions.js makes it a select.
+    """
+
+    list_id = "fields-conditions"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs, max_length=300)
+        self.choices: Choices = []
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), "class": "vTextField", "list": self.list_id, "autocomplete": "off"}
 
 
 def sent(row: PreEngagementField) -> str:
@@ -35,14 +46,13 @@ def received(text: str) -> tuple[str, str]:
     return name, value
 
 
-def choices(rows: Iterable[PreEngagementField], chosen: str = "", own: str = "") -> Choices:
-    """Everything that a field can depend on, but itself (`own` is its name), and what is `chosen` already."""
-    offered: Choices = [("", _("always"))]
+def choices(rows: Iterable[PreEngagementField]) -> Choices:
+    """Everything that a field can depend on. The first is for none."""
+    offered = [("", str(_("always")))]
     for row in rows:
-        if row.name != own and not row.shown_if and row.type != Type.HIDDEN:
-            offered.append((Truncator(row.label).chars(60), _answers(row)))
-    known = {value for _label, group in offered[1:] for value, _words in group}
-    return offered if chosen in ("", *known) else [*offered, (chosen, chosen)]
+        if not row.shown_if and row.type != Type.HIDDEN:
+            offered += _answers(row)
+    return offered
 
 
 def _answers(row: PreEngagementField) -> Choices:

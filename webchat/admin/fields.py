@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from webchat.admin import conditions
-from webchat.admin.tools import UniqueRowsFormSet
+from webchat.admin.tools import PlainSelect, UniqueRowsFormSet
 from webchat.admin.translations import TranslatedForm
 from webchat.chats.setup import first_fields
 from webchat.fields import lookups
@@ -34,15 +34,16 @@ class PreEngagementFieldForm(TranslatedForm):
         help_text=gettext_lazy("The order of the questions: 15 moves it between 10 and 20. Empty: last."),
     )
 
-    def __init__(self, *args: Any, taken: set[str], others: list[PreEngagementField], **kwargs: Any) -> None:
-        """`taken`: the names of the form's fields so far; `others`: the fields that are saved."""
+    def __init__(self, *args: Any, taken: set[str], offered: conditions.Choices, **kwargs: Any) -> None:
+        """`taken`: the names of the form's fields so far; `offered`: the answers on which a field can depend."""
         super().__init__(*args, **kwargs)
         self.taken = taken
         if "user_lookup" in self.fields:  # staff who may only look have no fields here
             self.fields["decimal_places"].required = False
             self.fields["label"].widget.attrs["rows"] = 2  # a consent may be longer
             self._offer_lookups()
-            self._offer_conditions(others)
+            cast("conditions.ConditionField", self.fields["shown_if"]).choices = offered
+            self.initial["shown_if"] = conditions.sent(self.instance)
         if self.instance._state.adding:
             self.initial["position"] = None
 
@@ -51,12 +52,7 @@ class PreEngagementFieldForm(TranslatedForm):
         now = self.instance.user_lookup
         if now not in dict(choices):
             choices.append((now, now))
-        self.fields["user_lookup"].widget = forms.Select(choices=choices)
-
-    def _offer_conditions(self, others: list[PreEngagementField]) -> None:
-        self.initial["shown_if"] = conditions.sent(self.instance)
-        field = cast("conditions.ConditionField", self.fields["shown_if"])
-        field.choices = conditions.choices(others, str(self["shown_if"].value() or ""), self.instance.name)
+        self.fields["user_lookup"].widget = PlainSelect(choices=choices)
 
     def clean_shown_if(self) -> str:
         """Both columns are one input, so that nobody chooses a value of another field."""
@@ -106,8 +102,12 @@ class PreEngagementFieldFormSet(UniqueRowsFormSet):
     def _taken(self) -> set[str]:
         return {row.name for row in self._saved}
 
+    @cached_property
+    def offered_conditions(self) -> conditions.Choices:
+        return conditions.choices(self._saved)
+
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
-        return {**super().get_form_kwargs(index), "taken": self._taken, "others": self._saved}
+        return {**super().get_form_kwargs(index), "taken": self._taken, "offered": self.offered_conditions}
 
     def clean(self) -> None:
         kept = self.kept_forms
@@ -187,6 +187,8 @@ class PreEngagementFieldInline(admin.StackedInline):
         if db_field.name == "shown_if":
             label = capfirst(db_field.verbose_name)
             return conditions.ConditionField(label=label, help_text=db_field.help_text, required=False)
+        if db_field.choices:
+            kwargs["widget"] = PlainSelect
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:

@@ -120,10 +120,22 @@ class TranslatedForm(ModelForm):
         asked = [*self.instance.TEXTS, *([CHOICES] if hasattr(self.instance, CHOICES) else [])]
         for code, name in other_languages().items():
             missing = self.instance.missing_texts(code) if self.instance.pk else []
-            yield Language(code, name, [self._shown(text, code, text in missing) for text in asked])
+            shown = [text for text in asked if self._has_words(text, code)]
+            yield Language(code, name, [self._shown(text, code, text in missing) for text in shown])
+
+    def _has_words(self, text: str, language: str) -> bool:
+        """Whether there is something to translate, or was: many inputs without a use would make a page of many rows slow.
+        A new row is not written yet."""
+        if not self.instance.pk or self._source(text):
+            return True
+        written = self[input_name(text, language)].value() if text in self.texts else self._stored_text(text, language)
+        return bool(written)
+
+    def _source(self, text: str) -> str:
+        return str(self.initial.get(text) or getattr(self.instance, text))
 
     def _shown(self, text: str, language: str, is_missing: bool) -> TextInput:
-        source = str(self.initial.get(text) or getattr(self.instance, text))
+        source = self._source(text)
         if text in self.texts:
             return TextInput(text, source, is_missing, self[input_name(text, language)])
         label = self.instance._meta.get_field(text).verbose_name

@@ -152,7 +152,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
         css = {"all": ["webchat/admin/admin.css"]}
         js = [
             Script(f"webchat/admin/{name}.js", type="module")
-            for name in ("tabs", "fields", "grip", "languages", "builder")
+            for name in ("tabs", "conditions", "fields", "grip", "languages", "builder")
         ]
 
     def get_urls(self) -> list[URLPattern]:
