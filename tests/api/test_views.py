@@ -84,6 +84,18 @@ def test_fields_that_are_made_once_for_all_visitors_are_right_for_each(sandbox, 
     assert "Where do we write to?" in VisitorClient().open_panel()
 
 
+def test_what_is_made_once_of_the_form_keeps_nothing_of_a_visitor(sandbox):
+    change(make_webchat(), when_closed="message")
+    refused = submit(VisitorClient(), {**ANSWERS, "email": "nowhere", "name": "Grace Hopper"})
+    assert (refused.status_code, b"Grace Hopper" in refused.content) == (400, True)
+    panel, message = (VisitorClient().client.get(f"/webchat/support/panel/{query}") for query in ("", "?leave"))
+    for text in (b"Grace Hopper", b"nowhere", b"Enter a valid", b"autofocus"):
+        assert text not in panel.content + message.content
+    words = (b"Starting your chat", b"Your chat has not started yet", b"Sending your message", b"not been sent yet")
+    assert [word in panel.content for word in words] == [True, True, False, False]
+    assert [word in message.content for word in words] == [False, False, True, True]
+
+
 @pytest.mark.parametrize("path", [PAGE, "/webchat/support/panel/"])
 def test_what_belongs_to_one_visitor_is_stored_by_no_cache(client, sandbox, path):
     make_webchat()

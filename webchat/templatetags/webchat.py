@@ -119,18 +119,19 @@ def named_problem(label: str, problem: str) -> SafeString:
 
 
 @register.simple_tag
-def chat_parts(webchat: Webchat) -> SafeString:
-    """The parts that a started chat is made of: the same for all visitors of a webchat in one language."""
-    return _made_once(webchat, "webchat/_chat.html", {"webchat": webchat})
+def made_once(webchat: Webchat, name: str, **known: object) -> SafeString:
+    """A template that knows nothing but the webchat, and what it is given, of which there are few values: the same for all
+    visitors in one language."""
+    return _made_once(webchat, name, {"webchat": webchat, **known}, *map(str, known.values()))
 
 
 @register.simple_tag
-def form_fields(form: PreEngagementForm) -> SafeString:
-    """The fields that a visitor sees. Empty and without an account they are the same for all in one language."""
-    name, values = "webchat/_fields.html", {"fields": form.visible_fields()}
-    if form.is_bound or form.user is not None:
+def form_body(form: PreEngagementForm, state: str, error: str = "") -> SafeString:
+    """The form below its introduction. Empty and without an account it is the same for all in one language."""
+    name, values = "webchat/_form_body.html", {"form": form, "webchat": form.webchat, "state": state, "error": error}
+    if form.is_bound or form.user is not None or error:
         return render_to_string(name, values)
-    return _made_once(form.webchat, name, values, type(form).__name__)
+    return _made_once(form.webchat, name, values, state)
 
 
 @register.simple_tag
@@ -157,9 +158,9 @@ def launcher_hours(webchat: Webchat) -> dict[str, Any] | None:
     return {"changes": changes, "is_open": state_of(webchat, now).is_open, "closed_label": closed_label}
 
 
-def _made_once(webchat: Webchat, name: str, values: dict[str, Any], variant: str = "") -> SafeString:
+def _made_once(webchat: Webchat, name: str, values: dict[str, Any], *variant: str) -> SafeString:
     """A template that says nothing of the request: made once for this copy of the webchat and this language."""
-    key = (name, variant, get_language() or "")
+    key = (name, get_language() or "", *variant)
     if key not in webchat.markup:
         webchat.markup[key] = render_to_string(name, values)
     return webchat.markup[key]
