@@ -647,6 +647,28 @@ def test_a_job_that_fails_stops_no_other(sandbox, settings, log):
     assert not ChatSession.objects.filter(close_pending=True).exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_takes_long_holds_up_no_other(monkeypatch, log):
+    monkeypatch.setattr(webchat_worker, "TURN_SECONDS", 0)
+    stopping, turns = threading.Event(), []
+
+    def takes_long(stop):
+        until(stop)
+        turns.append("long")
+        return 1
+
+    def stops(stop):
+        turns.append("other")
+        if len(turns) == 4:
+            stopping.set()
+        return 0
+
+    # It is not done: the next pass begins at once.
+    webchat_worker.keep_doing(Work.CHATS, {"long": takes_long, "other": stops}, 3600, stopping)
+    assert turns == ["long", "other"] * 2
+    assert log.lines("job_failed") == []
+
+
 def test_sigterm_is_obeyed_between_two_rows(sandbox, settings):
     settings.WEBCHAT_LIMITS = "off"
     make_webchat()

@@ -25,6 +25,8 @@ Jobs = Mapping[str, Callable[[Stop], int]]
 
 PAUSE = 5  # seconds between two passes
 PRUNE_EVERY = 3600
+# After which a job lets the next one of its thread have its turn: 50 looks at a slow Twilio would hold up all questions.
+TURN_SECONDS = 10
 # How often each thread writes down that it lives, at most.
 NOTE_EVERY = 10
 # That the end waits for what is just being done.
@@ -92,19 +94,26 @@ def do_once(*, allow_most: bool) -> None:
 
 
 def keep_doing(work: Work, jobs: Jobs, pause: float, stopping: threading.Event) -> None:
-    """Does the jobs by turns, each for itself: one that fails is logged, and stops no other."""
+    """Does the jobs by turns, each for itself: one that fails is logged, and stops no other; nor does one that takes long,
+    where there are others."""
     stop = stopping.is_set
     noted_at = float("-inf")
     while not stop():
-        done = []
+        has_more = False
         for name, job in jobs.items():
+            ends = time.monotonic() + TURN_SECONDS if len(jobs) > 1 else float("inf")
             if not stop():
-                done.append(_do(name, job, stop))
+                done = _do(name, job, _stop_by(ends, stop))
+                has_more |= done >= BATCH or (done > 0 and time.monotonic() >= ends)
             if time.monotonic() - noted_at >= NOTE_EVERY:
                 _do("pass", lambda _stop: _note(work), stop)
                 noted_at = time.monotonic()
-        stopping.wait(0 if max(done, default=0) >= BATCH else pause)
+        stopping.wait(0 if has_more else pause)
     connection.close()
+
+
+def _stop_by(ends: float, stop: Stop) -> Stop:
+    return lambda: stop() or time.monotonic() >= ends
 
 
 def _note(work: Work) -> int:
