@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In Firefox, leaves out what Playwright cannot do there, and the tests that have an engine of their own."""
     for item in items if in_firefox() else ():
         assert isinstance(item, pytest.Function)
-        if reason := reason_to_skip(item.path.name, item.originalname):
+        if reason := reason_to_skip(item.originalname):
             item.add_marker(pytest.mark.skip(reason=reason))
         if "engine" in item.fixturenames:
             item.add_marker(pytest.mark.skip(reason="has its own engine"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from tests.e2e.not_in_firefox import FILES, SKIPPED, reason_to_skip
+from tests.e2e.not_in_firefox import SKIPPED, reason_to_skip
 from tests.support.site import ROOT
 
 E2E = ROOT / "tests/e2e"
@@ -20,13 +20,6 @@ def test_each_name_that_is_skipped_is_a_test() -> None:
     assert set().union(*SKIPPED.values()) - tests == set()
 
 
-def test_each_file_that_is_skipped_is_there() -> None:
-    assert set().union(*FILES.values()) - {path.name for path in E2E.glob("test_*.py")} == set()
-
-
-def test_a_test_is_skipped_by_its_name_or_its_file_and_else_runs() -> None:
-    assert reason_to_skip("test_journey.py", "test_without_javascript")
-    for reason, files in FILES.items():
-        for file in files:
-            assert reason_to_skip(file, "test_anything") == reason
-    assert reason_to_skip("test_journey.py", "test_from_the_question_to_the_end") is None
+def test_a_test_is_skipped_by_its_name_and_else_runs() -> None:
+    assert reason_to_skip("test_without_javascript")
+    assert reason_to_skip("test_from_the_question_to_the_end") is None
