@@ -39,7 +39,7 @@ from tests.support import postgres, proxies
 from tests.support.missing import apt_install
 from tests.support.postgres import PrivateServer
 from tests.support.sandbox import SandboxServer
-from tests.support.site import ROOT, SiteServer, collected_static
+from tests.support.site import ROOT, SiteServer, collected_static, minify
 from tests.support.site_visitor import SiteVisitor
 from tests.support.waiting import until
 
@@ -228,8 +228,7 @@ def later_release(folder: Path) -> Path:
     text = (folder / name).read_text()
     assert old in text, f"{name} has no {old}"
     (folder / name).write_text(text.replace(old, new, 1))
-    node = Path((ROOT / ".venv/.node").read_text().strip()) / "node"
-    subprocess.run([node, "webchat/browser/minify.mjs"], cwd=folder, check=True)
+    minify(folder)
     return folder
 
 
