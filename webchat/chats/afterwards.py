@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from django.http.response import HttpResponseBase
 
 from webchat.models import ChatSession
+from webchat.silent_database import watched_database
 
 logger = structlog.get_logger(__name__)
 
@@ -22,7 +23,8 @@ def do_after(response: HttpResponseBase, session: ChatSession, work: Callable[[]
 
     def work_and_close() -> None:
         try:
-            work()
+            with watched_database():
+                work()
         except DatabaseError as error:
             logger.error(left_event, session=str(session.pk), error=type(error).__name__)
         finally:
