@@ -197,7 +197,12 @@ def test_closed_by_hand_until_a_time(hours):
 
 
 def test_closed_by_hand_until_a_night_opens_in_the_morning():
-    webchat = make_webchat(hours=make_hours(*OFFICE), closure="until", closed_until=at("2026-12-02 20:00"))
+    webchat = make_webchat(
+        hours=make_hours(*OFFICE),
+        closure="until",
+        closed_since=at("2026-11-30 10:00"),
+        closed_until=at("2026-12-02 20:00"),
+    )
     assert state_of(webchat, at("2026-11-30 20:00")).until == at("2026-12-03 08:00")
 
 
