@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,7 +11,9 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.plans import plans, prefer_indexes
 from tests.support.visitor import VisitorClient
+from webchat.admin.tools import BoundedPaginator
 from webchat.models import Message
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +43,62 @@ def test_the_list_is_searched_by_text_name_and_address_and_filtered_by_what_is_u
     Message.objects.filter(pk=message.pk).mark_answered(make_user("staff").pk)
     assert names_in(admin_client.get(LIST, {"answered": "no"})) == ["Zoë Quinn"]
     assert names_in(admin_client.get(LIST, {"answered": "yes"})) == ["José Müller"]
+
+
+@pytest.fixture
+def many():
+    """A thousand, the latest first, one a minute; the last one is not answered."""
+    webchat, now = make_webchat(), datetime.now(UTC)
+    ada = make_user()
+    return Message.objects.bulk_create(
+        Message(
+            webchat=webchat, key=str(number), answers={}, text=f"Where is parcel {number:04}?",
+            customer_friendly_name=f"Visitor {number:04}", email=f"visitor{number}@example.com",
+            received_at=now - timedelta(minutes=number), user=ada if number == 900 else None,
+            answered_at=None if number == 999 else now,
+        )
+        for number in range(1000)
+    )  # fmt: skip
+
+
+def whole_reads(how):
+    """But for those that end with the first row of an index."""
+    return [text for text in how.of_whole("webchat_message", "U0", "V0") if not re.search(r"LIMIT 1\b", text)]
+
+
+def test_the_list_and_its_search_read_no_more_than_they_show(admin_client, many, monkeypatch, subtests):
+    monkeypatch.setattr(BoundedPaginator, "MOST", 300)
+    cases = {
+        # In the latest messages anything.
+        "parcel 0123": ["Visitor 0123"],
+        "ISITOR 0299": ["Visitor 0299"],
+        # In older ones how it begins, and what the account says.
+        "parcel 0999": [],
+        "visitor 0999": ["Visitor 0999"],
+        "VISITOR998@": ["Visitor 0998"],
+        "ada@example.com": ["Visitor 0900"],
+        "0900": [],
+        "%": [],
+        "": [f"Visitor {number:04}" for number in range(100)],
+    }
+    prefer_indexes()
+    for term, found in cases.items():
+        with subtests.test(term):
+            with plans() as how:
+                page = admin_client.get(LIST, {"q": term})
+            assert names_in(page) == found
+            assert whole_reads(how) == []
+    for number, name in enumerate(("ben", "cleo")):
+        Message.objects.filter(pk=many[number].pk).update(answered_by=make_user(name))
+    make_user("dora")
+    with plans() as how:
+        page = admin_client.get(LIST, {"answered": "no"})
+    assert names_in(page) == ["Visitor 0999"]
+    assert re.findall(r"\?[^\"]*answered_by__id__exact=\d+[^>]*>([^<]+)<", page.content.decode()) == ["ben", "cleo"]
+    assert whole_reads(how) == []
+    assert how.use("webchat_message_unanswered")
+    day = {"received_at__lt": (many[950].received_at + timedelta(seconds=1)).isoformat()}
+    assert names_in(admin_client.get(LIST, {"q": "parcel 0999", **day})) == ["Visitor 0999"]
 
 
 @pytest.mark.parametrize("path", [LIST, LIST + "{}/change/"])

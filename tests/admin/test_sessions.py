@@ -14,7 +14,7 @@ from django.db.models import ProtectedError
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
-from tests.support.plans import count_rows, plans
+from tests.support.plans import count_rows, plans, prefer_indexes
 from tests.support.visitor import VisitorClient
 from webchat.admin.tools import BoundedPaginator
 from webchat.chats import worker
@@ -91,14 +91,6 @@ def many() -> list[ChatSession]:
     while worker.note_words():
         pass
     return made
-
-
-def prefer_indexes() -> None:
-    """A thousand rows are few for PostgreSQL: it would rather read them all than look ten up."""
-    count_rows()
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
 
 
 def names(page) -> list[str]:

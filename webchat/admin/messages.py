@@ -7,18 +7,22 @@ from urllib.parse import quote
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from webchat.admin.sessions import accounts_known_by
 from webchat.admin.tools import BoundedPaginator, time_with_zone
 from webchat.models import Message
+from webchat.models.beginnings import begins_with
 
 # Mail programs cut longer addresses off, or refuse them.
 QUOTED_MAX = 1000
+# That a filter offers.
+MOST_STAFF = 50
 
 
 class MessageForm(forms.ModelForm):
@@ -44,6 +48,22 @@ class AnsweredFilter(admin.SimpleListFilter):
         return queryset.filter(answered_at__isnull=self.value() == "no") if self.value() else queryset
 
 
+class AnsweredByFilter(admin.RelatedFieldListFilter):
+    """By those who answered. Among many messages they are few: one after the other is found by the index."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        found: list[Any] = []
+        answered = (
+            Message.objects.exclude(answered_by=None).order_by("-answered_by").values_list("answered_by", flat=True)
+        )
+        while len(found) < MOST_STAFF:
+            others = answered.filter(answered_by__lt=found[-1]) if found else answered
+            if (one := others.first()) is None:
+                break
+            found.append(one)
+        return list(field.get_choices(include_blank=False, limit_choices_to={"pk__in": found}))
+
+
 @admin.register(Message)
 class MessageAdmin(admin.ModelAdmin):
     form = MessageForm
@@ -56,9 +76,16 @@ class MessageAdmin(admin.ModelAdmin):
         "answered_at",
         "answered_by",
     ]
-    list_filter = [AnsweredFilter, "webchat", "received_at", ("answered_by", admin.RelatedOnlyFieldListFilter)]
+    list_filter = [AnsweredFilter, "webchat", "received_at", ("answered_by", AnsweredByFilter)]
     list_select_related = ["webchat", "answered_by"]
-    search_fields = ["customer_friendly_name", "email", "text", "=user__email"]
+    # An index leads in this order.
+    sortable_by = ["received"]
+    # In the latest messages; get_search_results() looks beyond them.
+    search_fields = ["customer_friendly_name", "email", "text"]
+    search_help_text = gettext_lazy(
+        "What is in the text, the name or the address of the latest 10,001 messages. Of older ones the beginning of the name or "
+        "the address, or what the account says. To search older texts, filter by date."
+    )
     paginator = BoundedPaginator
     show_full_result_count = False
     actions = ["mark_answered", "mark_unanswered"]
@@ -74,6 +101,23 @@ class MessageAdmin(admin.ModelAdmin):
 
     class Media:
         css = {"all": ["webchat/admin/admin.css"]}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
+    ) -> tuple[QuerySet[Message], bool]:
+        """Each kind by an index of its own, no more of each than the list shows."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = [super().get_search_results(request, _latest(queryset), term)[0].order_by()]
+        ways = [begins_with(column, term) for column in ("customer_friendly_name", "email")]
+        if accounts := accounts_known_by(term):
+            ways.append(Q(user_id__in=accounts))
+        for way in ways:
+            keys = Message.objects.filter(way).order_by("-received_at").values("pk")[: BoundedPaginator.MOST]
+            found.append(Message.objects.order_by().filter(pk__in=keys))
+        first, *others = (each.values("pk") for each in found)
+        return queryset.filter(pk__in=first.union(*others)), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -126,6 +170,13 @@ class MessageAdmin(admin.ModelAdmin):
             this.mark_answered(request.user.pk)
         else:
             this.mark_unanswered()
+
+
+def _latest(queryset: QuerySet[Message]) -> QuerySet[Message]:
+    """As many as the list shows, as a span of time: the index of it leads to them."""
+    times = queryset.order_by("-received_at").values_list("received_at", flat=True)
+    oldest = times[BoundedPaginator.MOST - 1 : BoundedPaginator.MOST].first()
+    return queryset if oldest is None else queryset.filter(received_at__gte=oldest)
 
 
 def mailto(message: Message) -> str:

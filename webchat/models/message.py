@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from webchat.clock import database_now
+from webchat.models.beginnings import UpperByCodePoint
 from webchat.models.webchat import Webchat
 from webchat.visitors import Visitor
 
@@ -94,6 +95,9 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["webchat", "received_at"], name="webchat_message_webchat"),
             models.Index(fields=["received_at"], condition=~Q(text=""), name="webchat_message_told"),
+            models.Index(fields=["received_at"], condition=Q(answered_at=None), name="webchat_message_unanswered"),
+            models.Index(UpperByCodePoint("customer_friendly_name"), name="webchat_message_customer"),
+            models.Index(UpperByCodePoint("email"), name="webchat_message_email"),
         ]
 
     def __str__(self) -> str:
