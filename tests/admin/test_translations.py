@@ -227,3 +227,24 @@ def test_the_largest_form_can_be_saved(webchat):
     assert len(ada.form) > 1_000
     ada.write("title__de", "Reden wir")
     assert ada.save()
+
+
+def test_a_text_that_is_empty_has_no_inputs_until_it_is_written(webchat, ada):
+    topic = ada.row("topic")
+    assert f"{topic}-label__de" in ada.form
+    assert f"{topic}-help_text__de" not in ada.form
+    assert "An empty text has no translations" in ada.html
+    ada.write(f"{topic}-help_text", "What is it about?")
+    assert ada.save()
+    assert f"{topic}-help_text__de" in Staff(webchat, "ben").form
+    new = "fields-__prefix__"
+    assert f"{new}-help_text__de" in ada.form, "a new row is not written yet"
+
+
+def test_the_translation_of_a_text_that_is_emptied_can_be_taken_away(webchat):
+    change(webchat.fields.get(name="topic"), translations={"de": {"help_text": "Worum geht es?"}})
+    ada = Staff(webchat, "ada")
+    assert ada.form[f"{ada.row('topic')}-help_text__de"] == ["Worum geht es?"]
+    ada.write(f"{ada.row('topic')}-help_text__de", "")
+    assert ada.save()
+    assert translations(webchat, "topic") == {}

@@ -75,7 +75,8 @@ class Language:
 
 
 class TranslatedForm(ModelForm):
-    """A form with an input for each text and language, if it has one for the text in the site's language."""
+    """A form with an input for each text and language, if it has one for the text in the site's language, and something
+    is written there."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,7 +85,15 @@ class TranslatedForm(ModelForm):
         self.texts = [name for name in (*self.instance.TEXTS, CHOICES) if name in self.fields]
         for text in self.texts:
             for language, language_name in other_languages().items():
-                self._add_input(text, language, language_name)
+                if self._has_input(text, language):
+                    self._add_input(text, language, language_name)
+
+    def _has_input(self, text: str, language: str) -> bool:
+        """A page has none for texts that are empty: five for each field and language would make a long form slow. What a
+        page did not send stays as it is. A new row is not written yet."""
+        if self.is_bound:
+            return self.add_prefix(input_name(text, language)) in self.data
+        return not self.instance.pk or bool(self._source(text) or self._stored_text(text, language))
 
     def _add_input(self, text: str, language: str, language_name: str) -> None:
         field = copy.deepcopy(self.fields[text])
@@ -120,16 +129,13 @@ class TranslatedForm(ModelForm):
         asked = [*self.instance.TEXTS, *([CHOICES] if hasattr(self.instance, CHOICES) else [])]
         for code, name in other_languages().items():
             missing = self.instance.missing_texts(code) if self.instance.pk else []
-            shown = [text for text in asked if self._has_words(text, code)]
+            shown = [text for text in asked if self._is_shown(text, code)]
             yield Language(code, name, [self._shown(text, code, text in missing) for text in shown])
 
-    def _has_words(self, text: str, language: str) -> bool:
-        """Whether there is something to translate, or was: many inputs without a use would make a page of many rows slow.
-        A new row is not written yet."""
-        if not self.instance.pk or self._source(text):
-            return True
-        written = self[input_name(text, language)].value() if text in self.texts else self._stored_text(text, language)
-        return bool(written)
+    def _is_shown(self, text: str, language: str) -> bool:
+        if text in self.texts:
+            return input_name(text, language) in self.fields
+        return bool(self._source(text) or self._stored_text(text, language))
 
     def _source(self, text: str) -> str:
         return str(self.initial.get(text) or getattr(self.instance, text))
