@@ -22,6 +22,7 @@ from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, get_callable, resolve
 from django_structlog import middlewares, signals
 
+from config import views
 from config.logs import network_in_log
 from webchat.visitors import network_of
 
@@ -118,6 +119,33 @@ class SoundTextMiddleware:
         for name in [name for name, value in request.COOKIES.items() if "\0" in name or "\0" in value]:
             del request.COOKIES[name]
         return self.get_response(request)
+
+
+class BodySizeMiddleware:
+    """Refuses by its headers what is too large for a page, before anything reads it: WSGI gives no more than the length that
+    the client named. Only signed-in staff may send more, in the admin. The API and the webhooks have their own limits."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
+        if request.path.startswith(("/api/", "/webhooks/")):
+            return None
+        with suppress(ValueError):  # Django takes it for 0
+            length = int(request.META.get("CONTENT_LENGTH") or 0)
+            if length > settings.PAGE_BODY_MAX_BYTES and length > self._most(request):
+                return views.too_large(request)
+        return None
+
+    def _most(self, request: HttpRequest) -> int:
+        match = request.resolver_match
+        is_admin = match is not None and match.app_names[:1] == ["admin"]
+        return (
+            settings.DATA_UPLOAD_MAX_MEMORY_SIZE if is_admin and request.user.is_staff else settings.PAGE_BODY_MAX_BYTES
+        )
 
 
 class FetchSiteMiddleware:

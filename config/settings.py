@@ -166,6 +166,8 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    # Before the one that reads what is sent.
+    "config.middleware.BodySizeMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
@@ -314,7 +316,10 @@ SECURE_HSTS_PRELOAD = SERVED_OVER_TLS
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+# Of what visitors send. The API and the webhooks take less.
+PAGE_BODY_MAX_BYTES = 256 * 1024
+# Of what staff send in the admin, and so of all: a webchat with a hundred consents in five languages.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 24 * 1024 * 1024
 # A webchat's page in the admin sends some 45 inputs for each field of its form; the bytes above are the limit.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 # No page of this site takes a file; without this anybody could fill the disk with what a form post carries.

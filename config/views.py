@@ -71,6 +71,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "400.html", status=400)
 
 
+def too_large(request: HttpRequest) -> HttpResponse:
+    if _is_api(request):
+        return error_response(request, 413, "too_large", _("The request is too large."))
+    return render(request, "413.html", status=413)
+
+
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _is_api(request):
         return error_response(request, 403, "forbidden", _("This is not allowed."))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.utils.translation import override
 
+from config.admin import MOST_FORMS
 from tests.admin.test_concurrent_edits import Staff
 from tests.support.factories import Type, change, make_field, make_hours, make_user, make_webchat
 from tests.support.page_form import form_of
 from webchat.admin.sessions import answers_of
-from webchat.models import ChatSession, SpecialDay, Webchat
+from webchat.api.parsers import FORM
+from webchat.models import ChatSession, PreEngagementField, SpecialDay, Webchat
 
 pytestmark = pytest.mark.django_db
 
@@ -220,13 +223,40 @@ def test_staff_read_labels_in_their_language(webchat, admin_client):
     assert answers_of(session)[0]["label"] == "Topic"
 
 
-def test_the_largest_form_can_be_saved(webchat):
-    for number in range(30):
-        make_field(webchat, f"field_{number}")
+def test_long_consents_in_five_languages_can_be_saved(webchat, settings):
+    words = "أوافق على ذلك. " * 260
+    for number in range(3):
+        make_field(webchat, f"consent_{number}", type=Type.CONSENT, label=words.strip())
     ada = Staff(webchat, "ada")
-    assert len(ada.form) > 1_000
-    ada.write("title__de", "Reden wir")
+    for number in range(3):
+        for language in ("de", "fr", "es", "ar"):
+            ada.write(f"{ada.row(f'consent_{number}')}-label__{language}", words)
+    assert len(urlencode(ada.form, doseq=True)) > settings.PAGE_BODY_MAX_BYTES
     assert ada.save()
+    assert translations(webchat, "consent_2")["ar"]["label"] == words.strip()
+
+
+def test_the_admin_takes_the_largest_form_that_a_webchat_can_have(settings):
+    """All texts as long as their columns take, in each language, of letters that are nine bytes in a form: %E4%BD%A0."""
+    texts = [*PreEngagementField.TEXTS, "choices"]
+    # A consent is as long as a list of choices, and has none.
+    lengths = [PreEngagementField._meta.get_field(name).max_length for name in texts if name != "label"]
+    largest = MOST_FORMS * sum(lengths) * len(settings.LANGUAGES) * len(quote("你"))
+    assert largest < settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+def test_what_is_larger_is_refused_with_what_to_do(webchat, ada, client, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 300_000
+    ada.write("intro", "x" * 310_000)
+    refused = ada.client.post(ada.url, urlencode(ada.form, doseq=True), content_type=FORM)
+    assert refused.status_code == 413
+    assert "what you wrote is still there" in refused.content.decode()
+    assert "signed out" not in refused.content.decode()
+    ada.write("intro", "x" * 270_000)
+    assert "at most" in ada.client.post(ada.url, ada.form).content.decode(), "read, and refused at its input"
+    guest = client.post(ada.url, "x" * 270_000, content_type=FORM)
+    assert guest.status_code == 413, "only staff may send so much"
+    assert "sign in in another tab" in guest.content.decode()
 
 
 def test_a_text_that_is_empty_has_no_inputs_until_it_is_written(webchat, ada):

@@ -337,7 +337,7 @@ PAGES = [
     replace(form("page with NUL", {**ANSWERS, "question": "\x00"}, 400, None), path=PAGE),
     replace(start("page with too many fields", TOO_MANY, 400, None, content_type=FORM), path=PAGE),
     replace(multipart("page with a file", *GOOD_PARTS, part(FILE, b"x"), code=None), path=PAGE),
-    replace(start("page of 256 KiB", b"x" * 257 * 1024, 400, None, content_type=FORM), path=PAGE),
+    replace(start("page of 256 KiB", b"x" * 257 * 1024, 413, None, content_type=FORM), path=PAGE),
     replace(start("page in another charset", b"name=x", 400, None, content_type=f"{FORM}; charset=utf-7"), path=PAGE),
     replace(start("page without a boundary", b"x", 400, None, content_type="multipart/form-data"), path=PAGE),
     replace(multipart("login with a file", part(FILE, b"x" * 1_000), code=None), path="/accounts/login/"),

@@ -99,7 +99,12 @@ def test_the_site_behind_a_proxy(name: str, site: SiteServer, tmp_path: Path) ->
 
         # What is too large never comes to the site.
         assert http.post(f"{proxy.url}/api/webchat/support/sessions/", data=b"a" * 300_000).status_code == 413
-        assert '"status":413' not in site.log.read_text()
+        assert http.post(f"{proxy.url}/support/", data=b"a" * 300_000).status_code == 413
+        # But for the admin, where the site itself says who may send how much.
+        refused = http.post(f"{proxy.url}/admin/", data=b"a" * 300_000)
+        assert (refused.status_code, "is too much at once" in refused.text) == (413, True)
+        paths = [json.loads(line)["path"] for line in site.log.read_text().splitlines() if '"status":413' in line]
+        assert set(paths) == {"/admin/"}
         assert http.get(f"{proxy.url}/", headers={"Cookie": "a=" + "b" * 60_000}).status_code in (400, 431)
 
 
