@@ -25,6 +25,7 @@ window.Notification = class extends Real {
   }
 };
 Object.defineProperty(document, "visibilityState", {get: () => window.hiddenPage ? "hidden" : "visible"});
+Object.defineProperty(document, "hidden", {get: () => !!window.hiddenPage});
 document.hasFocus = () => !window.hiddenPage;
 """
 

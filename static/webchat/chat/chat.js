@@ -162,6 +162,7 @@ export class Chat {
 
   /** Something else takes its place in the panel. */
   dispose() {
+    this.#keep();
     this.#listening.abort();
     this.conversation.dispose();
     this.client.close();
@@ -347,9 +348,14 @@ export class Chat {
     if (entry) this.transcript.remove(entry);
   }
 
+  /** Before the page goes, or the element from the page: the chat may be over by the next one. */
+  #keep() {
+    if (this.isRunning) this.on.hidden(this.#past);
+  }
+
   /** The page came into sight, or went out of it. */
   #lookedAt() {
-    if (document.visibilityState === "hidden" && this.isRunning) this.on.hidden(this.#past);
+    if (document.hidden) this.#keep();
     this.#read();
     this.conversation.tryLine();
   }
@@ -358,7 +364,7 @@ export class Chat {
   #read() {
     const { timeline, isAtEnd } = this.transcript;
     const newest = timeline.entries.reduce((index, entry) => Math.max(index, entry.index ?? -1), -1);
-    if (this.host.isOpen && document.visibilityState === "visible" && isAtEnd) {
+    if (this.host.isOpen && !document.hidden && isAtEnd) {
       this.conversation.read(newest);
       this.frame.showUnread(0);
     } else {
