@@ -81,6 +81,7 @@ function globalName(name) {
   return first([
     `api.${name}`,
     `api.Window.${name}`,
+    `api.HTML${name}Element.${name}`, // Option, Image and Audio are constructors of elements
     `javascript.builtins.${name}`,
     `javascript.builtins.Intl.${name}`,
   ]);
