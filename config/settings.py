@@ -12,7 +12,6 @@ from zoneinfo import available_timezones
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext_noop
 
 from config import logs
 from config.addresses import host_in_header, site_address
@@ -264,13 +263,6 @@ EMAIL_TIMEOUT = 10  # seconds that each answer of the mail server may take
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español"), ("ar", "العربية")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-# Django's own words, which the catalogues write as they write ours.
-_WORDS_OF_DJANGO = [
-    gettext_noop("Email"),
-    gettext_noop("Email address"),
-    gettext_noop("email address"),
-    gettext_noop("Enter a valid email address."),
-]
 # Of the times that staff read, and of webchats without opening hours.
 TIME_ZONE = _read(
     _time_zone, "DJANGO_TIME_ZONE", default="UTC", meaning="the name of a time zone, like UTC or Europe/Zurich"
