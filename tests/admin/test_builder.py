@@ -92,6 +92,18 @@ def test_what_is_wrong_stays_as_it_is_saved_and_is_named(admin_client):
     assert notes_in(html) == ["Shown once it is correct: Title, Brand colour, “Email”."]
 
 
+def test_of_two_fields_of_a_name_or_a_role_the_second_is_named(admin_client):
+    webchat = make_webchat()
+    new = {"webchat": webchat.pk, "type": "textarea", "position": "", "decimal_places": "0"}
+    rows = [{"name": "email", "label": "Another"}, {"name": "more", "label": "A second question", "role": "question"}]
+    values = page_of(admin_client, webchat) | {"fields-TOTAL_FORMS": "5"}
+    for number, row in enumerate(rows, 3):
+        values |= {f"fields-{number}-{name}": value for name, value in {**new, **row}.items()}
+    html = html_of(frame(admin_client, webchat, values))
+    assert notes_in(html) == ["Shown once it is correct: “Another”, “A second question”."]
+    assert re.findall(r'data-webchat-field="(\w+)"', html) == ["name", "email", "question", "more"]
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_in_every_language(admin_client, state):
     webchat = make_webchat(ask_rating=True, when_closed="message")

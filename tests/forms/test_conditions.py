@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.factories import ANSWERS, change, make_field, make_user, make_webchat
 from tests.support.visitor import VisitorClient
-from webchat.fields.conditions import is_met
+from webchat.fields.conditions import is_met, problem
 from webchat.forms.form import Page, PreEngagementForm
 from webchat.forms.message_form import MessageForm
 from webchat.models import ChatSession, PreEngagementField, Webchat
@@ -62,6 +62,7 @@ def html_of(webchat, user=None, language="en"):
         ("bill", "bill", True),
         ("bill", "delivery", False),
         ("bill", "", False),
+        ("caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}", True),
     ],
 )
 def test_which_answers_meet_a_condition(wanted, answer, met):
@@ -97,6 +98,18 @@ def test_an_answer_that_is_wrong_itself_shows_nothing_else():
     webchat = make_webchat()
     make_topics(webchat)
     assert list(form_of(webchat, {**ANSWERS, "topic": "weather"}).errors) == ["topic"]
+
+
+def test_a_letter_of_two_signs_is_the_letter_of_one():
+    """In the admin, on the server and, by the spelling of the choice, in the browser."""
+    composed, decomposed = "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}"
+    webchat = make_webchat()
+    make_field(webchat, "where", type=Type.SELECT, choices=f"{composed} | A café\nhome", label="Where?")
+    row = make_field(webchat, "table", **about("where", decomposed))
+    assert problem(row, webchat.fields.all()) == ""
+    assert list(form_of(webchat, {**ANSWERS, "where": composed}).errors) == ["table"]
+    assert "table" not in data_of(webchat, {**ANSWERS, "where": "home"})
+    assert f'data-webchat-if-value="{composed}"' in html_of(webchat)
 
 
 def test_a_box_that_is_ticked_asks_for_more():

@@ -152,9 +152,24 @@ class Unsaved:
             if not formset.management_form.is_valid():
                 continue
             rows = [row for form in formset.forms if (row := self._row(form, saved))]
-            self.rows = sorted(rows, key=lambda row: (row.position is None, row.position))
+            self.rows = self._one_of_each(sorted(rows, key=lambda row: (row.position is None, row.position)))
             # It is not asked then.
             self.kept += [_quoted(row.label) for row in self.rows if conditions.problem(row, self.rows)]
+
+    def _one_of_each(self, rows: list[PreEngagementField]) -> list[PreEngagementField]:
+        """Two fields of a name would be one, so the second is left out; of a role, the first has it."""
+        names, roles, found = set[str](), set[str](), list[PreEngagementField]()
+        for row in rows:
+            if row.name in names or row.role in roles:
+                self.kept.append(_quoted(row.label))
+            if row.name in names:
+                continue
+            if row.role in roles:
+                row.role = ""
+            names.add(row.name)
+            roles |= {row.role} - {""}
+            found.append(row)
+        return found
 
     def _row(self, form: Any, saved: dict[int, PreEngagementField]) -> PreEngagementField | None:
         """None for a row that is removed, or new and not sound yet. What nobody touched is not looked at: many fields

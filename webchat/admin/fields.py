@@ -19,10 +19,7 @@ from webchat.admin.translations import TranslatedForm
 from webchat.chats.setup import first_fields
 from webchat.fields import lookups
 from webchat.models import PreEngagementField
-from webchat.models.field import name_from_label
-
-# Between two positions, so that a field can be moved between two others.
-STEP = 10
+from webchat.models.field import POSITION_STEP, name_from_label
 
 
 class PreEngagementFieldForm(TranslatedForm):
@@ -120,7 +117,7 @@ class PreEngagementFieldFormSet(UniqueRowsFormSet):
         last = max((form.cleaned_data.get("position") or 0 for form in kept), default=0)
         for form in kept:
             if form.cleaned_data.get("position") is None:
-                last += STEP
+                last += POSITION_STEP
                 form.instance.position = form.cleaned_data["position"] = last
 
     def _refuse_two_of_a_role(self, kept: list[Any]) -> None:

@@ -25,7 +25,7 @@ from webchat import attachments
 from webchat.admin import builder, exchange, going_live, preview, routing, setup
 from webchat.admin.archive import ArchiveFilter, archive, take_out
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
-from webchat.admin.fields import STEP, PreEngagementFieldInline
+from webchat.admin.fields import PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn, webchat_or_404
 from webchat.admin.translations import TranslatedForm, chosen_language, missing_by_language
 from webchat.chats.going_live import run_test
@@ -35,6 +35,7 @@ from webchat.conf import conf
 from webchat.flex import GATEWAYS
 from webchat.hours import state_in_words, state_of, zone_of
 from webchat.models import ChatSession, Message, Webchat
+from webchat.models.field import POSITION_STEP
 
 # What Twilio has to know: a save that changes it tests the connection.
 TESTED = {"api", "chat_service_sid", "address_sid", "flex_flow_sid"}
@@ -260,8 +261,8 @@ class WebchatAdmin(ConcurrentEditsMixin):
         super().save_related(request, form, formsets, change)
         may_move = request.user.has_perm("webchat.change_preengagementfield")
         for number, row in enumerate(form.instance.fields.all() if may_move else (), 1):
-            if row.position != number * STEP:
-                row.position = number * STEP
+            if row.position != number * POSITION_STEP:
+                row.position = number * POSITION_STEP
                 row.save(update_fields=["position"])
         warn(self, request, form.instance)
 

@@ -18,6 +18,7 @@ from webchat.fields.lookups import offered_lookups
 from webchat.flex import Deadline, FlexError
 from webchat.flex.provisioning import Plan, Wishes, find_plan
 from webchat.models import PreEngagementField, Webchat
+from webchat.models.field import POSITION_STEP
 from webchat.models.translations import from_catalogues
 from webchat.protection.outage import passage
 
@@ -134,7 +135,7 @@ def _save(webchat: Webchat, plan: Plan) -> None:
     with transaction.atomic():
         webchat.full_clean()
         webchat.save()
-        for position, values in enumerate(first_fields() if is_new else ()):
-            field = PreEngagementField(webchat=webchat, position=position, **values)
+        for number, values in enumerate(first_fields() if is_new else (), 1):
+            field = PreEngagementField(webchat=webchat, position=number * POSITION_STEP, **values)
             field.full_clean()
             field.save()

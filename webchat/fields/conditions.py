@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
@@ -16,7 +17,16 @@ def is_met(wanted: str, answer: object) -> bool:
     """Whether a cleaned answer is the wanted one. "" stands for any answer; of a checkbox it is that it is ticked."""
     if answer is None or answer is False or answer == "":
         return False
-    return not wanted or str(answer) == wanted
+    return not wanted or _composed(str(answer)) == _composed(wanted)
+
+
+def choice_of(other: Row, value: str) -> str | None:
+    """The value of a condition as the other field's choices spell it: "é" may be one sign there, and two here."""
+    return next((choice for choice, _label in other.choice_pairs() if _composed(choice) == _composed(value)), None)
+
+
+def _composed(value: str) -> str:
+    return unicodedata.normalize("NFC", value)
 
 
 def problem(row: Row, rows: Iterable[Row]) -> str:
@@ -40,7 +50,7 @@ def problem(row: Row, rows: Iterable[Row]) -> str:
         return ""
     if other.type not in CHOICE_TYPES:
         return _("“%(label)s” has no choices: choose that it has any answer.") % {"label": other.label}
-    if row.shown_if_value not in dict(other.choice_pairs()):
+    if choice_of(other, row.shown_if_value) is None:
         told = {"value": row.shown_if_value, "label": other.label}
         return _("“%(value)s” is none of the choices of “%(label)s”.") % told
     return ""

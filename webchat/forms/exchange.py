@@ -21,6 +21,7 @@ from webchat.fields.kinds import Role, Type
 from webchat.forms import twilio_fields
 from webchat.forms.javascript import DEPTH_MAX, Calculation, Script, TooDeep
 from webchat.models import PreEngagementField, Webchat
+from webchat.models.field import POSITION_STEP
 from webchat.models.translations import CHOICES, Translated
 
 TEXT_MAX = 32_000  # characters
@@ -287,7 +288,7 @@ def save(made: Plan, webchat: Webchat, *, replace: bool, texts: bool) -> None:
         webchat.fields.exclude(name__in=made.names()).delete()
     last = 0 if replace else max(webchat.fields.values_list("position", flat=True), default=0)
     for number, found in enumerate(made.found, 1):
-        found.row.position = min(last + 10 * number, 32_767)
+        found.row.position = min(last + POSITION_STEP * number, 32_767)
         found.row.save()
     if texts and made.texts:
         for column, text in made.texts.items():

@@ -166,6 +166,8 @@ class PreEngagementForm(forms.Form):
         other, value = self._decides_on(row), row.shown_if_value
         if other is None or not self._takes_answer_of(other):
             return None
+        if value:
+            value = conditions.choice_of(other, value) or value  # browsers compare sign by sign
         answer = dict(other.choices_to_show()).get(value, value) if value else ""
         return Dependence(other.name, other.texts["label"], value, answer, other.type in other.BOX_TYPES)
 

@@ -31,6 +31,10 @@ validate_field_name = RegexValidator(
 _TRANSLITERATED = ("LATIN", "GREEK", "CYRILLIC")
 
 
+# Between two positions, so that a field can be moved between two others.
+POSITION_STEP = 10
+
+
 class PreEngagementFieldQuerySet(models.QuerySet["PreEngagementField"]):
     def get_by_natural_key(self, slug: str, name: str) -> PreEngagementField:
         return self.get(webchat__slug=slug, name=name)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop
 
 from webchat.fields.kinds import Match, Role, Type
 from webchat.models import PreEngagementField, Webchat
+from webchat.models.field import POSITION_STEP
 from webchat.models.translations import from_catalogues
 from webchat.sandbox import account
 
@@ -98,8 +99,10 @@ class Command(BaseCommand):
                 slug=values["slug"], defaults={**in_all_languages(values), "chat_service_sid": account.CHAT_SERVICE_SID}
             )
             if created:
-                for position, field in enumerate(FIELDS):
-                    row = PreEngagementField(webchat=webchat, position=position, **in_all_languages(field))
+                for number, field in enumerate(FIELDS, 1):
+                    row = PreEngagementField(
+                        webchat=webchat, position=number * POSITION_STEP, **in_all_languages(field)
+                    )
                     row.full_clean()
                     row.save()
         users = get_user_model()._default_manager
