@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.models import StaticDevice
@@ -21,8 +25,11 @@ from config import second_factor
 from config.accounts.models import User
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.tools import BoundedPaginator
+from webchat.chats.forget import export, traces_of_account
 from webchat.models.beginnings import begins_with
 
+# What the export of a user's chats shows.
+EXPORTED = ("webchat.view_chatsession", "webchat.view_message", "webchat.view_rating")
 # Of a first and a last name together, as staff search for them.
 MOST_WORDS = 6
 
@@ -71,6 +78,26 @@ class UserAdmin(ConcurrentEditsMixin, DjangoUserAdmin):
             second_factor.remove_devices(user)
             self.log_change(request, user, gettext("The second factor was removed."))
         self.message_user(request, gettext("It is set up anew at the next sign-in."), messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        chats = path("<int:pk>/chats/", self.admin_site.admin_view(self.export_chats), name="accounts_user_chats")
+        return [chats, *super().get_urls()]
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Offers first what goes with the user: a deletion blanks the answers of their chats and deletes their messages."""
+        exports = {"exports_chats": request.user.has_perms(EXPORTED)}
+        return super().delete_view(request, object_id, {**exports, **(extra_context or {})})
+
+    def export_chats(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What the site holds of the chats and messages of a user, as a file."""
+        user = get_object_or_404(User, pk=pk)
+        if not (self.has_delete_permission(request, user) and request.user.has_perms(EXPORTED)):
+            raise PermissionDenied
+        answer = JsonResponse(export(traces_of_account(user)), json_dumps_params={"ensure_ascii": False, "indent": 2})
+        answer["Content-Disposition"] = f'attachment; filename="chats-of-user-{user.pk}.json"'
+        return answer
 
     def has_remove_second_factor_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection
 from django.urls import reverse
+from django.utils import timezone
 
 from config.accounts.models import User
-from tests.support.factories import make_user
+from tests.support.factories import make_user, make_webchat
 from tests.support.plans import count_rows, plans
 
 pytestmark = pytest.mark.django_db
@@ -147,3 +151,32 @@ def test_a_search_finds_beginnings_alone(staff, many, words):
 
 def test_a_wide_search_shows_users_in_the_lists_order(staff, many):
     assert [user.username for user in found_by(staff, "user")][:2] == ["user0000", "user0001"]
+
+
+def test_before_a_user_is_deleted_their_chats_can_be_exported(staff):
+    ada, webchat = make_user("ada"), make_webchat()
+    for user, question in ((ada, "Where is my parcel?"), (None, "Somebody else's")):
+        webchat.sessions.create(
+            user=user, answers={"question": question}, api=webchat.api, status="ended",
+            key=question, identity=question, lease_until=timezone.now(),
+        )  # fmt: skip
+    page = f"/admin/accounts/user/{ada.pk}/delete/"
+    html = staff.get(page).content.decode()
+    assert "chats are blanked" in html
+    [address] = re.findall(r'href="([^"]+)">Export the chats and messages first<', html)
+    exported = staff.get(address)
+    assert "attachment" in exported["Content-Disposition"]
+    assert [chat["answers"]["question"] for chat in exported.json()["chats"]] == ["Where is my parcel?"]
+    assert staff.post(page, {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=ada.pk).exists()
+    assert staff.get(address).status_code == 404
+
+
+def test_who_may_not_see_chats_may_delete_a_user_and_export_nothing(client):
+    ada, ben = make_user("ada"), make_user("ben", is_staff=True)
+    ben.user_permissions.set(Permission.objects.filter(codename__in=["delete_user", "view_user"]))
+    client.force_login(ben)
+    html = client.get(f"/admin/accounts/user/{ada.pk}/delete/").content.decode()
+    assert "chats are blanked" in html
+    assert "Export the chats" not in html
+    assert client.get(f"/admin/accounts/user/{ada.pk}/chats/").status_code == 403

@@ -46,11 +46,14 @@ class Traces:
 def traces_of_user(user: AbstractBaseUser) -> Traces:
     """What was written while signed in as that user, and what was written with the account's e-mail address."""
     by_email = traces_of_email(str(getattr(user, user.get_email_field_name(), "") or ""))
+    mine = traces_of_account(user)
+    return Traces(_together(mine.sessions, by_email.sessions), _together(mine.messages, by_email.messages))
+
+
+def traces_of_account(user: AbstractBaseUser) -> Traces:
+    """What was written while signed in as that user: found by an index, and all that the deletion of the account blanks."""
     mine = {"user_id": user.pk}
-    return Traces(
-        _together(ChatSession.objects.filter(**mine), by_email.sessions),
-        _together(Message.objects.filter(**mine), by_email.messages),
-    )
+    return Traces(list(ChatSession.objects.filter(**mine)), list(Message.objects.filter(**mine)))
 
 
 def traces_of_email(email: str) -> Traces:
