@@ -49,14 +49,22 @@ def in_firefox() -> bool:
     return os.environ.get("BROWSER") == "firefox"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In Firefox, leaves out what Playwright cannot do there, and the tests that have an engine of their own."""
-    for item in items if in_firefox() else ():
+    """Leaves all but the first parameter of a test to `make thorough`, unless it is marked with `each_parameter`. In
+    Firefox, leaves out what Playwright cannot do there, and the tests that have an engine of their own."""
+    walked = set()
+    for item in items:
         assert isinstance(item, pytest.Function)
-        if reason := reason_to_skip(item.originalname):
-            item.add_marker(pytest.mark.skip(reason=reason))
-        if "engine" in item.fixturenames:
-            item.add_marker(pytest.mark.skip(reason="has its own engine"))
+        test = (item.path, item.originalname)
+        if test in walked and not item.get_closest_marker("each_parameter"):
+            item.add_marker(pytest.mark.thorough)
+        walked.add(test)
+        if in_firefox():
+            if reason := reason_to_skip(item.path.name, item.originalname):
+                item.add_marker(pytest.mark.skip(reason=reason))
+            if "engine" in item.fixturenames:
+                item.add_marker(pytest.mark.skip(reason="has its own engine"))
 
 
 def browser_scope(fixture_name: str, config: pytest.Config) -> Literal["function", "session"]:

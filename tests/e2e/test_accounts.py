@@ -64,6 +64,7 @@ def test_one_click_starts_the_chat_of_whose_account_answers_everything(
     assert told == f"{widget.credentials['session_id']} ended"
 
 
+@pytest.mark.thorough
 def test_a_value_that_staff_hide_is_sent_but_not_shown(page: Page, site: SiteServer) -> None:
     path = make_webchat(
         site,
@@ -203,6 +204,7 @@ def test_a_page_that_is_shown_again_after_a_sign_out_shows_nothing_of_the_user(
     expect(page.get_by_text("Ada", exact=True)).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_chat_that_is_shown_again_to_the_same_visitor_stays(page: Page, site: SiteServer) -> None:
     widget = Widget(page, site).start()
     for shown in (COMES_BACK, IS_CHOSEN):

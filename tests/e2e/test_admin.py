@@ -295,6 +295,7 @@ def test_texts_are_written_in_another_language(admin: Page, site: SiteServer, we
     expect(title).to_have_value("تحدث إلينا")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("context", [{"java_script_enabled": False}], indirect=True)
 def test_without_scripts_the_parts_stand_below_each_other(admin: Page, site: SiteServer, webchat: int):
     admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/change/")
@@ -314,6 +315,7 @@ HourlyCount.add({{({webchat}, now - ago, event): 40 - ago for event in Event for
 """
 
 
+@pytest.mark.thorough
 @every_look
 def test_the_statistics_are_accessible(admin: Page, site: SiteServer, webchat: int):
     site.shell(COUNT_EVERYTHING.format(webchat=webchat))

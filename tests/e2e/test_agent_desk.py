@@ -69,6 +69,7 @@ def rename(desk: Page, agent: str) -> None:
     name.press("Tab")
 
 
+@pytest.mark.thorough
 def test_an_idle_desk_says_so(desk: Page):
     expect(desk.get_by_text("No chats yet.")).to_be_visible()
     expect(desk.get_by_text("Local sandbox.")).to_be_visible()
@@ -96,6 +97,7 @@ def test_a_message_is_a_task_without_a_chat_and_the_agent_may_be_away(desk: Page
     assert empty_sandbox.rest("GET", path)["tasks_by_status"]["pending"] == 0
 
 
+@pytest.mark.thorough
 def test_a_chat_without_a_message_reaches_nobody(desk: Page, empty_sandbox: SandboxServer):
     silent = empty_sandbox.open_webchat("guest", CustomerFriendlyName="Silent")
     empty_sandbox.say(silent, "guest", "not heard by Studio")
@@ -156,6 +158,7 @@ def test_markup_of_a_visitor_is_text(desk: Page, empty_sandbox: SandboxServer):
     expect(desk.locator("main img, main script")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_typing_is_seen_on_both_sides(desk: Page, empty_sandbox: SandboxServer):
     sid = visit(empty_sandbox)
     accept(desk)
@@ -188,6 +191,7 @@ def test_unread_messages_are_counted_until_they_are_seen(desk: Page, empty_sandb
     expect(desk).to_have_title(f"(1) {PLAIN_TITLE}")
 
 
+@pytest.mark.thorough
 def test_who_only_looks_takes_no_part(desk: Page, empty_sandbox: SandboxServer):
     sid = visit(empty_sandbox)
     empty_sandbox.desk(sid, "accept", author="Somebody else")
@@ -200,6 +204,7 @@ def test_who_only_looks_takes_no_part(desk: Page, empty_sandbox: SandboxServer):
     assert {agent["friendly_name"] for agent in empty_sandbox.desk(sid)["agents"]} == {"Somebody else", "Robin"}
 
 
+@pytest.mark.thorough
 def test_another_name_is_another_agent(desk: Page, empty_sandbox: SandboxServer):
     visit(empty_sandbox)
     accept(desk)
@@ -223,6 +228,7 @@ def test_an_agent_completes_a_chat(desk: Page, empty_sandbox: SandboxServer):
     assert empty_sandbox.desk(sid)["state"] == "closed"
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_sent_is_kept(desk: Page, empty_sandbox: SandboxServer):
     sid = visit(empty_sandbox)
     accept(desk)
@@ -243,6 +249,7 @@ def test_what_cannot_be_sent_is_kept(desk: Page, empty_sandbox: SandboxServer):
     expect(desk.get_by_text("your text is still here")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_the_desk_comes_back_after_the_sandbox(page: Page):
     with SandboxServer() as sandbox:
         page.goto(f"{sandbox.url}/")
@@ -257,12 +264,14 @@ def test_the_desk_comes_back_after_the_sandbox(page: Page):
         page.goto("about:blank")
 
 
+@pytest.mark.thorough
 def test_the_agents_name_is_remembered(desk: Page):
     rename(desk, "Zoë")
     desk.reload()
     expect(desk.get_by_label("Your name")).to_have_value("Zoë")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("context", [PHONE], indirect=True)
 def test_on_a_phone_the_list_leads_to_the_chat_and_back(
     context: BrowserContext, desk: Page, empty_sandbox: SandboxServer
@@ -281,6 +290,7 @@ def test_on_a_phone_the_list_leads_to_the_chat_and_back(
     expect(desk.get_by_role("article")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_everything_is_done_with_the_keyboard(desk: Page, empty_sandbox: SandboxServer):
     sid = visit(empty_sandbox)
     link = desk.get_by_role("link", name="Ada Lovelace")
@@ -302,6 +312,7 @@ def test_everything_is_done_with_the_keyboard(desk: Page, empty_sandbox: Sandbox
     assert empty_sandbox.messages(sid)[-1]["body"] == "Hello"
 
 
+@pytest.mark.thorough
 def test_many_chats_make_the_list_longer_and_not_the_page(desk: Page, empty_sandbox: SandboxServer) -> None:
     for number in range(20):
         visit(empty_sandbox, f"Visitor {number}")
@@ -311,6 +322,7 @@ def test_many_chats_make_the_list_longer_and_not_the_page(desk: Page, empty_sand
     assert desk.get_by_role("navigation", name="Chats").evaluate("(e) => e.scrollHeight - e.clientHeight") > 0
 
 
+@pytest.mark.thorough
 def test_what_is_written_stays_with_its_chat_and_addresses_are_links(desk: Page, empty_sandbox: SandboxServer) -> None:
     visit(empty_sandbox, "Ada Lovelace", "Is https://www.example.com/map?a=1, right?")
     visit(empty_sandbox, "Bob", "Hello")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.engines import ENTER, Engine
 from tests.support.site import SiteServer
 from tests.support.widget import AGENT, ANSWERS
@@ -14,6 +16,7 @@ def wait_for_message(engine: Engine, text: str) -> None:
     engine.wait(f"{LOG}?.getAttribute('aria-busy') === 'false' && {LOG}.innerText.includes({text!r})")
 
 
+@pytest.mark.each_parameter
 def test_from_the_question_to_the_end(engine: Engine, site: SiteServer) -> None:
     engine.goto(site.url)
     engine.click("[data-webchat-launcher]")

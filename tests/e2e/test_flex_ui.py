@@ -155,6 +155,7 @@ def test_a_chat_from_its_form_to_its_end(ui: GenuineUi) -> None:
     expect(ui.frame.get_by_text("Thanks for chatting with us!")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_its_next_token_is_ours_too(ui: GenuineUi) -> None:
     channel = ui.start()
     identity = ui.site.sandbox.participants(channel)[0]["identity"]
@@ -166,6 +167,7 @@ def test_its_next_token_is_ours_too(ui: GenuineUi) -> None:
     expect(ui.messages.filter(has_text="Still here.")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_new_chat_after_the_end_is_another_identitys(loud_ui: GenuineUi) -> None:
     """Its SDK reports what was read once more, to a connection that is closed."""
     ui = loud_ui
@@ -181,6 +183,7 @@ def test_a_new_chat_after_the_end_is_another_identitys(loud_ui: GenuineUi) -> No
     assert (first != second, len(identities)) == (True, 2)
 
 
+@pytest.mark.thorough
 def test_a_reload_finds_the_chat(loud_ui: GenuineUi) -> None:
     """Its SDK asks for something more while the page goes, and says in Firefox that it cannot."""
     ui = loud_ui
@@ -189,6 +192,7 @@ def test_a_reload_finds_the_chat(loud_ui: GenuineUi) -> None:
     expect(ui.messages.filter(has_text=ANSWERS["question"])).to_be_visible(timeout=15_000)
 
 
+@pytest.mark.thorough
 def test_nothing_of_a_chat_is_left_for_the_next_visitor(ui: GenuineUi) -> None:
     """Its token would open the chat to whoever looks into the browser's storage."""
     writes = """() => localStorage.getItem("twilio-flex-cf")?.includes('"token":"')"""
@@ -202,6 +206,7 @@ def test_nothing_of_a_chat_is_left_for_the_next_visitor(ui: GenuineUi) -> None:
     assert not ui.page.evaluate(writes)
 
 
+@pytest.mark.thorough
 def test_a_page_that_comes_back_after_a_sign_out_is_fetched_anew(ui: GenuineUi) -> None:
     sign_in(ui.page, ui.site)
     ui.goto().open()
@@ -213,6 +218,7 @@ def test_a_page_that_comes_back_after_a_sign_out_is_fetched_anew(ui: GenuineUi) 
     expect(ui.field("email")).to_have_value("")
 
 
+@pytest.mark.thorough
 def test_a_signed_in_visitors_account_answers(ui: GenuineUi) -> None:
     sign_in(ui.page, ui.site)
     ui.goto().open()
@@ -245,6 +251,7 @@ def test_without_its_file_our_own_launcher_is_there(ui: GenuineUi) -> None:
     ui.own.expect_connected()
 
 
+@pytest.mark.thorough
 def test_where_the_site_has_no_file_it_comes_from_twilios_host(ui: GenuineUi) -> None:
     """As a page says it then; and Twilio's host is played here, with the file that it has."""
     file = (ROOT / "static" / STATIC_NAME).read_bytes()
@@ -317,6 +324,7 @@ def expect_filled(ui: GenuineUi) -> None:
         expect(ui.own.field(name)).to_have_value(value)
 
 
+@pytest.mark.thorough
 def test_what_only_the_server_checks_is_shown_by_our_own_form(ui: GenuineUi) -> None:
     ui.goto().open().fill(friendlyName="<b>Ada</b>")
     ui.submit.click()
@@ -329,6 +337,7 @@ def test_what_only_the_server_checks_is_shown_by_our_own_form(ui: GenuineUi) -> 
     assert "<b>" not in json.dumps(ui.log("flex_ui_refused"))
 
 
+@pytest.mark.thorough
 def test_a_token_that_is_refused_is_explained_too(ui: GenuineUi) -> None:
     """Staff close the chat while a visitor fills the form."""
     ui.goto().open().fill()
@@ -357,6 +366,7 @@ def test_a_chat_that_its_sdk_cannot_open_goes_on_in_our_own_widget(loud_ui: Genu
     assert ui.own.at_twilio() == [ANSWERS["question"]]
 
 
+@pytest.mark.thorough
 def test_a_chat_that_went_to_the_address_goes_on_in_our_own_widget(ui: GenuineUi) -> None:
     """The legacy API is gone, and the webchat names where to go."""
     address = "'IG' + '0' * 32"

@@ -41,6 +41,7 @@ def wait_for_chat(engine: Engine) -> None:
     engine.wait(f"{LOG}?.getAttribute('aria-busy') === 'false' && {LOG}.innerText.includes({ANSWERS['question']!r})")
 
 
+@pytest.mark.each_parameter
 def test_while_the_chat_is_opened(engine: Engine, line: Line) -> None:
     engine.goto(line.url)
     line.cut()

@@ -154,12 +154,14 @@ def test_connects_and_opens_the_conversation(chat: Chat) -> None:
     assert chat.wait("conversationJoined") == chat.sid
 
 
+@pytest.mark.thorough
 def test_participants_of_a_fresh_chat(opened: Chat) -> None:
     assert opened.js("sdk.conversation.getParticipants().then(all => all.map(one => one.identity))") == [
         opened.identity
     ]
 
 
+@pytest.mark.thorough
 def test_shutdown_leaves_the_server(opened: Chat) -> None:
     assert opened.sandbox.desk(opened.sid)["customer"]["online"] is True
     opened.js("sdk.client.shutdown()")
@@ -184,6 +186,7 @@ def test_sent_text_comes_back_as_own_message(opened: Chat) -> None:
     assert opened.js("sdk.conversation.lastMessage.index") == 0
 
 
+@pytest.mark.thorough
 def test_message_builder_with_attributes_and_other_scripts(opened: Chat) -> None:
     index = opened.js(
         "sdk.conversation.prepareMessage().setBody('Grüße 你好 👋').setAttributes({client: 'c1'}).build().send()"
@@ -199,6 +202,7 @@ def test_agents_message_arrives_live(opened: Chat) -> None:
     assert opened.wait("messageAdded", {"author": "agent_robin"})["body"] == "Good morning"
 
 
+@pytest.mark.thorough
 def test_own_message_can_be_edited_and_deleted(opened: Chat) -> None:
     opened.js("sdk.conversation.sendMessage('teh')")
     opened.js("sdk.conversation.getMessages(1).then(page => page.items[0].updateBody('the'))")
@@ -211,6 +215,7 @@ def test_own_message_can_be_edited_and_deleted(opened: Chat) -> None:
     assert opened.sandbox.messages(opened.sid) == []
 
 
+@pytest.mark.thorough
 def test_foreign_message_cannot_be_edited(opened: Chat) -> None:
     opened.say("agent_robin", "Mine")
     opened.wait("messageAdded")
@@ -242,6 +247,7 @@ def test_history_in_pages(chat: Chat) -> None:
     assert forward == list(range(30, 40))
 
 
+@pytest.mark.thorough
 def test_too_long_a_message_is_refused(opened: Chat) -> None:
     refusal = opened.refusal("sdk.conversation.sendMessage('x'.repeat(40000))")
     assert refusal["status"] == 400
@@ -260,6 +266,7 @@ def test_agent_joins_with_a_name_and_leaves(opened: Chat) -> None:
     assert opened.wait("participantLeft") == "agent_robin"
 
 
+@pytest.mark.thorough
 def test_agent_types_until_the_message(opened: Chat) -> None:
     opened.join("agent_robin", "Robin")
     opened.wait("participantJoined")
@@ -270,6 +277,7 @@ def test_agent_types_until_the_message(opened: Chat) -> None:
     opened.wait("messageAdded", {"body": "Done"})
 
 
+@pytest.mark.thorough
 def test_agents_typing_times_out(opened: Chat) -> None:
     opened.join("agent_robin", "Robin")
     opened.wait("participantJoined")
@@ -281,11 +289,13 @@ def test_agents_typing_times_out(opened: Chat) -> None:
     assert 5500 < lasted < 7500
 
 
+@pytest.mark.thorough
 def test_guests_typing_reaches_the_desk(opened: Chat) -> None:
     opened.js("sdk.conversation.typing()")
     assert opened.sandbox.desk(opened.sid)["typing"] == [opened.identity]
 
 
+@pytest.mark.thorough
 def test_own_user_can_be_renamed(opened: Chat) -> None:
     opened.js("sdk.client.user.updateFriendlyName('Ana M.')")
     opened.wait("userUpdated", {"identity": opened.identity, "reasons": ["friendlyName"]})
@@ -312,6 +322,7 @@ def test_read_horizon_of_the_guest_and_counts(opened: Chat) -> None:
     assert opened.js("sdk.conversation.getParticipantsCount()") == 1
 
 
+@pytest.mark.thorough
 def test_read_horizon_of_the_agent(opened: Chat) -> None:
     opened.join("agent_robin", "Robin")
     opened.wait("participantJoined")
@@ -344,6 +355,7 @@ def test_blob_goes_up_and_comes_back(opened: Chat) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_form_data_goes_up(opened: Chat) -> None:
     opened.js("""(async () => {
         const form = new FormData();
@@ -369,6 +381,7 @@ def test_token_about_to_expire_is_renewed_in_place(opened: Chat) -> None:
     assert opened.js("sdk.count('connectionStateChanged')") == before
 
 
+@pytest.mark.thorough
 def test_short_token_warns_by_itself(chat: Chat) -> None:
     chat.open(ttl=60)
     chat.wait("tokenAboutToExpire")
@@ -385,6 +398,7 @@ def test_expired_token_and_recovery(chat: Chat) -> None:
     assert chat.js("sdk.client.connectionState") == "connected"
 
 
+@pytest.mark.thorough
 def test_expired_at_connect(chat: Chat) -> None:
     jwt = token(chat.identity, now=time.time() - 7200)
     assert chat.connect(jwt) == "initFailed"
@@ -401,6 +415,7 @@ def test_wrong_token(chat: Chat, jwt: str) -> None:
     chat.wait("connectionStateChanged", "denied")
 
 
+@pytest.mark.thorough
 def test_token_of_somebody_else_is_refused_then_own_accepted(opened: Chat) -> None:
     refusal = opened.refusal(f"sdk.client.updateToken('{token('somebody else')}')")
     assert refusal is not None
@@ -436,6 +451,7 @@ def test_sent_while_disconnected_goes_out_later(opened: Chat) -> None:
     assert [message["body"] for message in opened.sandbox.messages(opened.sid)] == ["from the tunnel"]
 
 
+@pytest.mark.thorough
 def test_failed_send_can_be_sent_again(opened: Chat) -> None:
     opened.sandbox.fault("POST", f"/Client/v2/Conversations/{opened.sid}/Messages", status=503)
     refusal = opened.refusal("sdk.conversation.sendMessage('again')")
@@ -458,6 +474,7 @@ def test_closed_live(opened: Chat) -> None:
     assert opened.js(again, opened.sid) == "closed"
 
 
+@pytest.mark.thorough
 def test_fresh_client_on_a_closed_conversation(chat: Chat) -> None:
     chat.say("agent_robin", "Bye")
     chat.sandbox.close(chat.sid)
@@ -467,6 +484,7 @@ def test_fresh_client_on_a_closed_conversation(chat: Chat) -> None:
     assert (refusal["status"], refusal["code"]) == (403, 50438)
 
 
+@pytest.mark.thorough
 def test_removed_before_it_is_closed(opened: Chat) -> None:
     """The order in which no `state` event comes: who waits only for that never learns of the end."""
     opened.sandbox.rest("DELETE", f"/v1/Conversations/{opened.sid}/Participants/{opened.identity}")
@@ -479,6 +497,7 @@ def test_removed_before_it_is_closed(opened: Chat) -> None:
     assert (refusal["status"], refusal["code"]) == (403, 50400)
 
 
+@pytest.mark.thorough
 def test_guest_leaves(opened: Chat) -> None:
     opened.js("sdk.conversation.leave()")
     assert opened.wait("conversationLeft") == opened.sid
@@ -488,6 +507,7 @@ def test_guest_leaves(opened: Chat) -> None:
     assert opened.js("sdk.count('messageAdded')") == 0
 
 
+@pytest.mark.thorough
 def test_deleted_conversation_is_announced(opened: Chat) -> None:
     opened.sandbox.rest("DELETE", f"/v1/Conversations/{opened.sid}")
     assert opened.wait("conversationRemoved") == opened.sid

@@ -13,6 +13,7 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobil
 phone = pytest.mark.parametrize("context", [PHONE], indirect=True)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("context", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True)
 def test_a_colour_scheme_of_staffs_choice_is_the_chats_whatever_the_device_says(widget: Widget) -> None:
     device = widget.page.evaluate("() => matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'")
@@ -162,6 +163,7 @@ def test_the_log_is_one_live_region_and_history_is_not_read_out(widget: Widget) 
     assert set(widget.page.evaluate("window.busy")) == {"true"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("context", [{"reduced_motion": "reduce"}], indirect=True)
 def test_nothing_moves_for_who_asked_for_that(widget: Widget) -> None:
     widget.start()
@@ -172,6 +174,7 @@ def test_nothing_moves_for_who_asked_for_that(widget: Widget) -> None:
     assert widget.page.evaluate("document.getAnimations().length") == 0
 
 
+@pytest.mark.thorough
 def test_the_dots_stop_by_themselves(widget: Widget) -> None:
     """Nothing that starts by itself moves for more than five seconds."""
     widget.start()
@@ -223,6 +226,7 @@ def test_what_has_the_focus_is_not_hidden_behind_the_launcher(widget: Widget, wi
         assert hidden is None
 
 
+@pytest.mark.thorough
 def test_help_is_at_the_same_place_on_every_page(widget: Widget) -> None:
     places = []
     for path in ("/host/none/one/", "/host/none/two/", "/host/bootstrap/one/"):
@@ -237,6 +241,7 @@ def test_help_is_at_the_same_place_on_every_page(widget: Widget) -> None:
     assert places == [places[0]] * 3
 
 
+@pytest.mark.thorough
 def test_nobody_solves_a_puzzle_and_nothing_is_framed(widget: Widget) -> None:
     hosts: set[str] = set()
     widget.page.on("request", lambda one: hosts.add(one.url.split("/")[2]))
@@ -245,6 +250,7 @@ def test_nobody_solves_a_puzzle_and_nothing_is_framed(widget: Widget) -> None:
     assert hosts <= {widget.site.url.split("/")[2], widget.site.sandbox.url.split("/")[2]}
 
 
+@pytest.mark.thorough
 def test_what_may_be_left_out_says_so_in_words(widget: Widget) -> None:
     widget.goto().open()
     expect(widget.field("customer_number")).to_be_visible()
@@ -269,6 +275,7 @@ def test_the_log_scrolls_by_the_keyboard(widget: Widget) -> None:
     assert widget.messages.locator("[tabindex]").count() == 0
 
 
+@pytest.mark.thorough
 def test_how_to_send_is_said_and_there_is_a_button(widget: Widget) -> None:
     widget.start()
     expect(widget.composer).to_have_accessible_description("Enter sends, Shift + Enter starts a new line.")
@@ -277,6 +284,7 @@ def test_how_to_send_is_said_and_there_is_a_button(widget: Widget) -> None:
     expect(widget.messages).to_have_count(2)
 
 
+@pytest.mark.thorough
 def test_wide_spacing_and_large_text_cut_nothing_off(widget: Widget) -> None:
     """WCAG's text spacing, at twice the size of text."""
     widget.page.set_viewport_size({"width": 640, "height": 900})
@@ -301,6 +309,7 @@ def test_wide_spacing_and_large_text_cut_nothing_off(widget: Widget) -> None:
     assert cut == []
 
 
+@pytest.mark.thorough
 def test_nothing_sounds_by_itself(widget: Widget) -> None:
     widget.page.add_init_script(
         """window.sounds = 0;
@@ -316,6 +325,7 @@ def test_nothing_sounds_by_itself(widget: Widget) -> None:
     assert widget.page.locator("audio, video").count() == 0
 
 
+@pytest.mark.thorough
 def test_the_form_waits_as_long_as_the_visitor_needs(widget: Widget) -> None:
     widget.page.clock.install()
     widget.goto().open().fill(question="Slowly written")
@@ -325,6 +335,7 @@ def test_the_form_waits_as_long_as_the_visitor_needs(widget: Widget) -> None:
     widget.expect_connected()
 
 
+@pytest.mark.thorough
 def test_nothing_shows_up_by_hovering_alone(widget: Widget) -> None:
     widget.start()
     before = widget.panel.inner_text()
@@ -333,6 +344,7 @@ def test_nothing_shows_up_by_hovering_alone(widget: Widget) -> None:
         assert widget.panel.inner_text() == before
 
 
+@pytest.mark.thorough
 def test_zooming_is_never_forbidden(widget: Widget) -> None:
     for path in ("/", "/webchat/support/"):
         widget.goto(path)
@@ -340,6 +352,7 @@ def test_zooming_is_never_forbidden(widget: Widget) -> None:
         assert not re.search("maximum-scale|user-scalable|minimum-scale", viewport)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("context", [{"forced_colors": "active"}], indirect=True)
 def test_in_high_contrast_shapes_and_focus_have_lines(widget: Widget) -> None:
     widget.start()
@@ -369,6 +382,7 @@ def test_in_high_contrast_shapes_and_focus_have_lines(widget: Widget) -> None:
 LANDSCAPE = {**PHONE, "viewport": {"width": 812, "height": 375}}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("context", [LANDSCAPE], indirect=True)
 def test_a_phone_on_its_side_has_the_whole_screen_a_keyboard_of_its_own_and_back(widget: Widget) -> None:
     page = widget.page

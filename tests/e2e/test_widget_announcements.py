@@ -72,6 +72,7 @@ def test_ones_own_message_is_read_out_once(widget: Widget) -> None:
     assert re.fullmatch(r"You \d{1,2}:\d{2}( [AP]M)? Thank you Sending…", said)
 
 
+@pytest.mark.thorough
 def test_history_is_not_read_out(widget: Widget) -> None:
     widget.start()
     widget.agent_says("Long ago")
@@ -81,6 +82,7 @@ def test_history_is_not_read_out(widget: Widget) -> None:
     assert not [said for said in heard(widget) if "Long ago" in said or "parcel" in said]
 
 
+@pytest.mark.thorough
 def test_the_regions_are_there_before_they_speak(widget: Widget) -> None:
     """What comes with its text already in it is not read out by every reader."""
     widget.start()

@@ -60,6 +60,7 @@ def test_it_is_silent_until_somebody_asks_for_sound(widget: Widget) -> None:
     assert widget.page.evaluate("sessionStorage.getItem('webchat:support:sound')") is None
 
 
+@pytest.mark.thorough
 def test_a_sound_that_was_switched_on_lasts_for_this_tab(widget: Widget) -> None:
     widget.start()
     widget.agent_joins()
@@ -105,6 +106,7 @@ def test_a_notification_tells_who_wrote_and_not_what(widget: Widget) -> None:
     expect(widget.panel).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_notifications_that_the_browser_refuses_are_said(widget: Widget) -> None:
     widget.page.add_init_script("Notification.requestPermission = async () => 'denied'")
     widget.start()

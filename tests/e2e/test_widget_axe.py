@@ -21,15 +21,7 @@ VISITORS = {
     "arabic-phone": {**PHONE, "locale": "ar"},
     "contrast": {**DESKTOP, "forced_colors": "active"},
 }
-THOROUGH = {"arabic", "contrast"}
-visitors = pytest.mark.parametrize(
-    "context",
-    [
-        pytest.param(options, id=name, marks=[pytest.mark.thorough] if name in THOROUGH else [])
-        for name, options in VISITORS.items()
-    ],
-    indirect=True,
-)
+visitors = pytest.mark.parametrize("context", VISITORS.values(), ids=VISITORS, indirect=True)
 # In which the rules about landmarks and headings of the page are asked too, and the demo's own page with them.
 WHOLE_PAGE = {"closed", "form", "chat"}
 
@@ -191,6 +183,7 @@ def test_axe_finds_nothing_in_the_page_of_its_own(widget: Widget, check: Callabl
     check("chat")
 
 
+@pytest.mark.thorough
 def test_every_brand_colour_can_be_read(widget: Widget) -> None:
     for colour in COLOURS:
         slug = f"c{colour}"

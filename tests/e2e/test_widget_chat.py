@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.waiting import until
@@ -38,6 +39,7 @@ def test_each_message_has_author_and_time(widget: Widget) -> None:
     expect(widget.messages.last.locator("[data-webchat-day]")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_a_clock_that_is_wrong_changes_nothing(widget: Widget) -> None:
     """A year behind, the message of now would be one of a day to come."""
     widget.page.clock.install(time=datetime.now(UTC) - timedelta(days=365))
@@ -50,6 +52,7 @@ def test_a_clock_that_is_wrong_changes_nothing(widget: Widget) -> None:
     expect(days).to_have_text(["today"])
 
 
+@pytest.mark.thorough
 def test_an_identity_is_never_shown(widget: Widget) -> None:
     widget.start()
     widget.site.sandbox.say(widget.channel, "bot_7f3a", "I am a bot")
@@ -96,6 +99,7 @@ def test_older_messages_come_in_without_a_jump(widget: Widget) -> None:
     assert lines == ["Where is my parcel?", *(f"Line {number}" for number in range(70))]
 
 
+@pytest.mark.thorough
 def test_who_reads_further_up_is_left_there(widget: Widget) -> None:
     widget.start()
     for number in range(25):
@@ -121,6 +125,7 @@ def test_who_reads_further_up_is_left_there(widget: Widget) -> None:
     expect(widget.page).not_to_have_title(re.compile(r"^\("))
 
 
+@pytest.mark.thorough
 def test_the_agent_sees_what_was_read(widget: Widget) -> None:
     widget.start()
     widget.agent_joins()
@@ -135,6 +140,7 @@ def test_the_agent_sees_what_was_read(widget: Widget) -> None:
     until(lambda: horizon() == 1)
 
 
+@pytest.mark.thorough
 def test_an_attached_file_can_be_opened(widget: Widget, page: Page) -> None:
     widget.start()
     widget.agent_sends_file("invoice.pdf", "text/plain", b"invoice")
@@ -179,6 +185,7 @@ def test_enter_sends_and_shift_enter_starts_a_line(widget: Widget) -> None:
     assert widget.at_twilio()[1:] == ["one\ntwo", "once"]
 
 
+@pytest.mark.thorough
 def test_a_message_over_32_kb_is_kept_and_not_sent(widget: Widget) -> None:
     widget.start()
     widget.composer.fill("ü" * 16385)
@@ -232,6 +239,7 @@ def test_a_chat_goes_on_where_one_agent_leaves_and_another_joins(widget: Widget)
     ]
 
 
+@pytest.mark.thorough
 def test_typing_is_read_out_once_per_burst(widget: Widget) -> None:
     widget.start()
     widget.agent_joins()
@@ -336,6 +344,7 @@ def test_an_expired_token_is_replaced(widget: Widget) -> None:
     expect(widget.messages.last.locator("[data-webchat-delivery]")).to_be_hidden(timeout=15_000)
 
 
+@pytest.mark.thorough
 def test_a_renewal_that_fails_at_first_is_repeated(widget: Widget) -> None:
     widget.start()
     widget.page.route("**/token/", lambda route: route.abort(), times=2)
@@ -343,6 +352,7 @@ def test_a_renewal_that_fails_at_first_is_repeated(widget: Widget) -> None:
         widget.site.sandbox.connections("about_to_expire", widget.credentials["identity"])
 
 
+@pytest.mark.thorough
 def test_a_token_that_is_refused_at_the_start_is_renewed_once(widget: Widget) -> None:
     def spoil(route: object) -> None:
         answer = route.fetch()  # type: ignore[attr-defined]
@@ -370,6 +380,7 @@ def test_ending_asks_first_and_can_be_called_off(widget: Widget) -> None:
     expect(widget.messages).to_have_count(2)
 
 
+@pytest.mark.thorough
 def test_an_end_that_our_server_did_not_get_can_be_repeated(widget: Widget) -> None:
     widget.start()
     widget.page.route("**/end/", lambda route: route.abort(), times=1)
@@ -464,6 +475,7 @@ def test_events_tell_what_happened_and_nothing_of_what_was_said(widget: Widget) 
     assert [one for one in secrets if one in told] == []
 
 
+@pytest.mark.thorough
 def test_methods_may_be_called_at_any_time(widget: Widget) -> None:
     widget.record_events()
     widget.goto()
@@ -481,6 +493,7 @@ def test_methods_may_be_called_at_any_time(widget: Widget) -> None:
     assert widget.events() == [["opening", {}], ["opened", {}]]
 
 
+@pytest.mark.thorough
 def test_any_element_of_the_page_can_open_it(widget: Widget) -> None:
     widget.goto()
     widget.page.locator("main [data-webchat-open]").click()
@@ -488,6 +501,7 @@ def test_any_element_of_the_page_can_open_it(widget: Widget) -> None:
     assert widget.page.url == f"{widget.site.url}/"
 
 
+@pytest.mark.thorough
 def test_it_survives_being_moved_to_another_place_of_the_page(widget: Widget) -> None:
     """As Turbo and htmx do with an element that outlives a navigation."""
     widget.start()

@@ -122,6 +122,7 @@ def test_what_was_typed_into_the_form_goes_along(widget: Widget, library: str) -
     widget.expect_connected()
 
 
+@pytest.mark.thorough
 @library
 def test_a_page_without_the_chat_lets_it_go_and_the_next_has_it_again(widget: Widget, library: str) -> None:
     connections = sockets(widget.page)
@@ -178,6 +179,7 @@ def test_from_the_launcher_into_the_page_and_back(widget: Widget, library: str) 
     expect_one_launcher_that_works(widget)
 
 
+@pytest.mark.thorough
 def test_turbo_morphs_the_page_around_it(widget: Widget) -> None:
     widget.start("/host/turbo/one/")
     mark_document(widget)

@@ -63,6 +63,7 @@ def test_a_silent_line_is_noticed_while_nobody_writes(widget: Widget, frames: Fr
     assert frames.sockets == 2
 
 
+@pytest.mark.thorough
 def test_a_file_is_not_waited_for_on_a_dead_line(widget: Widget, frames: Frames) -> None:
     frames.lose()
     file: FilePayload = {"name": "sum.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"}
@@ -78,6 +79,7 @@ def test_a_file_is_not_waited_for_on_a_dead_line(widget: Widget, frames: Frames)
     assert len(widget.at_twilio()) == 2
 
 
+@pytest.mark.thorough
 def test_a_line_that_answers_is_left_alone(widget: Widget, frames: Frames) -> None:
     for _pulse in range(3):
         widget.page.clock.fast_forward(46_000)
@@ -106,6 +108,7 @@ def test_what_was_not_sent_outlives_a_reload(widget: Widget, frames: Frames) -> 
     assert widget.page.evaluate("sessionStorage.getItem('webchat:support:unsent')") is None
 
 
+@pytest.mark.thorough
 def test_what_got_through_unnoticed_is_not_unsent_after_a_reload(widget: Widget, frames: Frames) -> None:
     widget.send("Only once")
     widget.expect_connected()

@@ -20,6 +20,7 @@ def names(widget: Widget) -> list[str]:
     return [name for name, _detail in widget.events()]
 
 
+@pytest.mark.thorough
 def test_a_page_keeps_the_chat_closed(widget: Widget) -> None:
     widget.page.add_init_script(VETO % "opening")
     widget.goto()
@@ -88,6 +89,7 @@ def test_another_slug_and_src_show_another_chat(widget: Widget) -> None:
     expect(widget.messages).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_another_mode_is_followed_at_once(widget: Widget) -> None:
     widget.goto()
     widget.page.evaluate("document.querySelector('web-chat').mode = 'inline'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_journey import sign_in
@@ -50,6 +51,7 @@ def test_the_conversation_can_be_taken_along_after_its_end(widget: Widget) -> No
     assert "not included" not in text
 
 
+@pytest.mark.thorough
 def test_what_could_not_be_loaded_before_the_end_is_said(widget: Widget) -> None:
     widget.start()
     for number in range(40):

@@ -137,6 +137,7 @@ def test_a_module_does_not_come(widget: Widget, name: str) -> None:
     expect(widget.field("name")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_module_that_never_arrives_is_not_waited_for_without_end(widget: Widget) -> None:
     widget.page.route(module("panel"), FAILURES["silent"])
     widget.goto().open()
@@ -219,6 +220,7 @@ def test_the_sdk_does_not_come(widget: Widget) -> None:
     assert widget.at_twilio()[-1] == DRAFT
 
 
+@pytest.mark.thorough
 def test_an_sdk_that_never_arrives_is_not_waited_for_without_end(widget: Widget) -> None:
     widget.page.route(module("sdk/conversations"), FAILURES["silent"])
     begin(widget)
@@ -285,6 +287,7 @@ def test_the_running_chat_cannot_be_looked_up(widget: Widget) -> None:
     expect(widget.composer).to_have_value(DRAFT)
 
 
+@pytest.mark.thorough
 def test_the_token_is_not_renewed_at_first(widget: Widget) -> None:
     """Whoever answers in our place does not end the chat: it goes on as soon as we answer."""
     widget.start()
@@ -302,6 +305,7 @@ def test_the_token_is_not_renewed_at_first(widget: Widget) -> None:
     assert widget.at_twilio()[-1] == DRAFT
 
 
+@pytest.mark.thorough
 def test_the_token_runs_out_and_no_other_is_given(widget: Widget) -> None:
     def with_a_short_life(route: Route) -> None:
         found = route.fetch()
@@ -375,6 +379,7 @@ def with_policy(widget: Widget, **directives: str) -> None:
     widget.page.route(f"{widget.site.url}/", serve)
 
 
+@pytest.mark.thorough
 def test_a_policy_that_forgets_twilio(unwatched: Widget) -> None:
     with_policy(unwatched, connect_src="'self'")
     begin(unwatched)

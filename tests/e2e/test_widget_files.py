@@ -78,6 +78,7 @@ def test_a_visitor_sends_files_with_a_text(widget: Widget) -> None:
     assert re.search("/Media/ME", image.get_attribute("src") or "")
 
 
+@pytest.mark.thorough
 def test_a_file_alone_is_a_message(widget: Widget) -> None:
     widget.start()
     choose(widget, file("photo.jpg", PNG))
@@ -124,6 +125,7 @@ def test_what_may_not_be_sent_is_said_with_the_limits(widget: Widget) -> None:
     expect(chosen(widget)).to_have_count(10)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", ["paste", "drop"])
 def test_files_are_pasted_and_dropped(widget: Widget, way: str) -> None:
     widget.start()
@@ -145,6 +147,7 @@ def test_files_are_pasted_and_dropped(widget: Widget, way: str) -> None:
     assert "webchat-dropping" not in (widget.panel.locator("[data-webchat-view]").get_attribute("class") or "")
 
 
+@pytest.mark.thorough
 def test_pasted_text_with_a_picture_of_it_is_text(widget: Widget) -> None:
     widget.start()
     widget.composer.evaluate(
@@ -173,6 +176,7 @@ def test_an_upload_that_fails_keeps_its_file(widget: Widget) -> None:
     assert at_twilio(widget) == [[], [("photo.png", "image/png")]]
 
 
+@pytest.mark.thorough
 def test_an_upload_can_be_called_off(widget: Widget) -> None:
     widget.start()
     widget.site.sandbox.fault("POST", MEDIA, fault="hang", times=1)
@@ -219,6 +223,7 @@ def test_an_agents_image_is_shown_and_opens(widget: Widget) -> None:
     assert opened.value.evaluate("window.opener") is None
 
 
+@pytest.mark.thorough
 def test_a_file_that_is_gone_is_said(widget: Widget) -> None:
     widget.start()
     widget.agent_sends_file("invoice.pdf", "application/pdf", b"%PDF")
@@ -273,6 +278,7 @@ def test_a_line_says_where_reading_stopped(widget: Widget) -> None:
     expect(divider).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_agents_have_their_initials_and_nobody_else(widget: Widget) -> None:
     widget.start()
     widget.agent_joins()
@@ -285,6 +291,7 @@ def test_agents_have_their_initials_and_nobody_else(widget: Widget) -> None:
     expect(initials.nth(2)).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_the_room_that_is_left_is_said_near_the_limit(widget: Widget) -> None:
     widget.start()
     room = widget.panel.locator("[data-webchat-room]")

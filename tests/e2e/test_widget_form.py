@@ -92,6 +92,7 @@ make_field(webchat, "postcode")
     assert widget.at_twilio() == ["What I wrote\nat length"]
 
 
+@pytest.mark.thorough
 def test_a_corrected_field_is_no_longer_marked(widget: Widget) -> None:
     widget.goto().open().fill(email="nobody", question="").submit()
     expect(widget.field("email")).to_be_focused()
@@ -189,6 +190,7 @@ def test_a_form_that_grew_stale_is_renewed_under_what_was_typed(widget: Widget, 
     assert len({key[1] for key in keys if key}) == 2
 
 
+@pytest.mark.thorough
 def test_signing_in_elsewhere_does_not_lose_the_form(widget: Widget, page: Page) -> None:
     """It rotates the CSRF token: a true 403."""
     widget.goto().open().fill(question="Still here?")
@@ -205,6 +207,7 @@ def test_signing_in_elsewhere_does_not_lose_the_form(widget: Widget, page: Page)
     assert widget.at_twilio() == ["Still here?"]
 
 
+@pytest.mark.thorough
 def test_a_panel_that_does_not_come_can_be_asked_for_again(widget: Widget) -> None:
     widget.goto()
     widget.page.route("**/panel/", lambda route: route.abort(), times=1)
@@ -248,6 +251,7 @@ def test_a_script_that_did_not_come_at_first_is_asked_for_again(widget: Widget) 
     expect(widget.messages).to_have_count(2)
 
 
+@pytest.mark.thorough
 def test_a_script_that_never_comes_is_said_and_nothing_is_lost(widget: Widget) -> None:
     widget.page.route("**/webchat/chat/chat.*.js", lambda route: route.abort())
     before = len(widget.site.sandbox.conversations())

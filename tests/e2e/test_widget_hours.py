@@ -73,6 +73,7 @@ def test_an_open_panel_is_not_taken_away(page: Page, site: SiteServer) -> None:
     expect(widget.panel).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_whose_chat_runs_keeps_the_launcher_in_every_tab(page: Page, site: SiteServer) -> None:
     first = Widget(page, site, "evening").goto(HOST + "evening").open()  # it has no form, and starts
     expect(first.log).to_have_attribute("aria-busy", "false")

@@ -115,6 +115,7 @@ def set_properties(widget: Widget, **values: str) -> None:
 # --- What the docs promise ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_each_colour_of_the_chat_is_one_that_the_docs_name(widget: Widget) -> None:
     """And each that they name is one of the chat."""
     measures = {"gap", "layer", "radius"}
@@ -133,6 +134,7 @@ def test_each_colour_of_the_chat_is_one_that_the_docs_name(widget: Widget) -> No
     assert [name for name, colour in markers.items() if colour not in seen] == []
 
 
+@pytest.mark.thorough
 def test_one_radius_rounds_every_corner(widget: Widget) -> None:
     widget.goto("/host/none/one/")
     set_properties(widget, radius="0px")
@@ -140,6 +142,7 @@ def test_one_radius_rounds_every_corner(widget: Widget) -> None:
         assert widget.page.evaluate(CORNERS) == [], state
 
 
+@pytest.mark.thorough
 def test_gap_and_layer_hold_for_launcher_and_panel(widget: Widget) -> None:
     widget.goto("/host/none/one/")
     set_properties(widget, gap="33px", layer="77")
@@ -156,6 +159,7 @@ def test_gap_and_layer_hold_for_launcher_and_panel(widget: Widget) -> None:
     assert size["height"] - box["y"] - box["height"] == pytest.approx(33, abs=3)  # raised a little under the mouse
 
 
+@pytest.mark.thorough
 def test_there_are_three_sizes_of_text(widget: Widget) -> None:
     sizes = """() => [...document.querySelectorAll("web-chat *")].filter((one) => one.checkVisibility()
       && [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
@@ -248,6 +252,7 @@ def test_the_head_of_the_chat_can_be_read_and_does_not_grow_when_agents_join(wid
         expect(widget.panel.get_by_role("button", name="Chat beenden").first).to_have_text("", use_inner_text=True)
 
 
+@pytest.mark.thorough
 def test_buttons_and_fields_show_the_pointer_the_press_and_the_focus(widget: Widget) -> None:
     widget.goto("/host/none/one/").open()
     page, button, field = widget.page, widget.panel.locator("[data-webchat-submit]"), widget.field("name")
@@ -271,6 +276,7 @@ def test_buttons_and_fields_show_the_pointer_the_press_and_the_focus(widget: Wid
     expect(minimise).to_have_css("outline-style", "solid")
 
 
+@pytest.mark.thorough
 def test_no_box_of_the_panel_is_longer_than_it_looks(widget: Widget) -> None:
     """What only screen readers get lies in the boxes that scroll, and not below the panel."""
     widget.page.set_viewport_size({"width": 700, "height": 520})

@@ -142,6 +142,7 @@ def test_what_follows_the_visitors_steps(page: Page, site: SiteServer, sent: lis
     assert hosts <= {urlsplit(site.url).netloc, urlsplit(site.sandbox.url).netloc}
 
 
+@pytest.mark.thorough
 def test_no_long_task_before_the_click(page: Page, site: SiteServer) -> None:
     page.add_init_script(
         """window.long = [];
@@ -167,6 +168,7 @@ def test_every_module_is_served_under_its_hashed_name(page: Page, site: SiteServ
     assert len(names) == len(set(names)) or len([one for one in names if "conversations" in one]) == 2
 
 
+@pytest.mark.thorough
 def test_printing_leaves_the_widget_out(page: Page, site: SiteServer) -> None:
     widget = Widget(page, site).goto().open()
     page.emulate_media(media="print")

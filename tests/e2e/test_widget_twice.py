@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.site import SiteServer
@@ -22,6 +23,7 @@ def expect_one_form(page: Page, inline: Locator) -> None:
     assert [name for name, times in Counter(ids).items() if times > 1] == []
 
 
+@pytest.mark.thorough
 def test_the_launcher_steps_back_where_its_chat_stands_in_the_page(page: Page, site: SiteServer) -> None:
     panels: list[str] = []
     page.on("request", lambda one: panels.append(one.url) if one.url.endswith("/panel/") else None)

@@ -95,6 +95,7 @@ def test_threads_share_the_connections_of_a_pool(postgres_url: str, tmp_path: Pa
         assert 1 <= count <= POOL
 
 
+@pytest.mark.thorough
 def test_pgbouncer_in_transaction_mode_stands_in_between(postgres_url: str, tmp_path: Path):
     with pgbouncer(postgres_url) as url:
         environment: dict[str, str | None] = {

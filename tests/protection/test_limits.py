@@ -70,6 +70,7 @@ def test_who_takes_several_takes_all_or_none():
     assert [wide.take("ada") for _ in range(3)] == [None, None, 20]
 
 
+@pytest.mark.thorough
 def test_four_processes_at_once_get_exactly_the_limit_each_time(tmp_path):
     rounds, processes, threads = 10, 4, 13
     environment = {

@@ -12,6 +12,7 @@ from tests.security.fuzz import fuzz
 EXAMPLES = 50
 
 
+@pytest.mark.thorough
 def test_the_schema_is_true_for_the_sites_own_pages(site):
     run = fuzz(site, examples=EXAMPLES)
     assert not run.failed, run.report[-6_000:]
