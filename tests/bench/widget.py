@@ -29,7 +29,7 @@ from tests.e2e.conftest import QUIET
 from tests.support.browser import installed
 from tests.support.sandbox import SandboxServer
 from tests.support.site import ROOT, SiteServer
-from tests.support.widget import Widget
+from tests.support.widget import ON_DEMAND, Widget
 
 # Twilio's own webchat, all of it loaded with the page: @twilio/flex-webchat-ui 2.9.4, measured from its package.
 FLEX_WEBCHAT_UI = ("static/webchat/flex-ui/twilio-flex-webchat.js", 549_188)
@@ -139,22 +139,12 @@ def weigh(browser: Browser, site: SiteServer) -> None:
     found = re.search(rb"<web-chat.*</web-chat>", requests.get(site.url, timeout=30).content, re.DOTALL)
     markup = found[0] if found else b""
     panel = requests.get(f"{site.url}/webchat/support/panel/", timeout=30).content
-    lazy = (
-        "outgoing-files",
-        "received-files",
-        "alerts",
-        "download",
-        "refill",
-        "conditions",
-        "proof-of-work",
-        "waiting",
-    )
     own = [one for step in ("panel", "chat") for one in steps[step] if one.endswith(".js") and "/sdk/" not in one]
-    usual = [one for one in own if not Path(urlsplit(one).path).name.startswith(lazy)]
+    usual = [one for one in own if Path(urlsplit(one).path).name.split(".")[0] not in ON_DEMAND]
     folder = Path(site.environment["STATIC_ROOT"]) / "webchat"
     on_demand = [
         f"{site.url}/static/webchat/{found.relative_to(folder)}"
-        for name in lazy
+        for name in sorted(ON_DEMAND)
         for found in folder.rglob(f"{name}.?*.js")
     ]
 

@@ -10,25 +10,10 @@ import requests
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from tests.support.site import SiteServer
-from tests.support.widget import Widget
+from tests.support.widget import ON_DEMAND, Widget
 
 SCRIPTS, STYLES, PANEL_CSS, CHAT, SDK = 2050, 2048, 3120, 17_700, 75 * 1024
 ON_THE_WIRE = 4400
-
-
-ON_DEMAND = {
-    "afterwards",
-    "outgoing-files",
-    "received-files",
-    "rich-text",
-    "alerts",
-    "download",
-    "refill",
-    "conditions",
-    "proof-of-work",
-    "waiting",
-}
-
 
 PANEL = {"panel", "api", "templates"}
 

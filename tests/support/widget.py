@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,13 @@ AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 AGENT = "agent_robin"
+
+# The scripts that come when a visitor or a webchat needs them, as the templates name them; a chat and the SDK always come.
+ON_DEMAND = {
+    name
+    for file in ("_chat_modules.html", "_form_modules.html")
+    for name in re.findall(r'="([a-z-]+)-modules"', (ROOT / "templates/webchat" / file).read_text())
+} - {"chat", "sdk"}
 
 
 class Widget:
