@@ -15,6 +15,9 @@ from webchat.webhooks import ConversationsWebhook, StudioWebhook
 
 urlpatterns = [
     path("", views.home, name="home"),
+    # First what is asked for most: Django tries them in this order.
+    path("webchat/", include("webchat.urls")),
+    path("api/webchat/", include("webchat.api.urls")),
     path("support/", views.support, name="support"),
     # No token, whose cookie each page view would need: another site could change nothing but the language, and
     # FetchSiteMiddleware refuses it.
@@ -28,8 +31,6 @@ urlpatterns = [
     path("accounts/reset/<uidb64>/<token>/", sign_in.PasswordResetConfirm.as_view(), name="password_reset_confirm"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("admin/", admin.site.urls),
-    path("webchat/", include("webchat.urls")),
-    path("api/webchat/", include("webchat.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("webhooks/twilio/conversations/", ConversationsWebhook.as_view(), name="twilio-conversations"),
     path("webhooks/twilio/studio/", StudioWebhook.as_view(), name="twilio-studio"),

@@ -10,7 +10,7 @@ import ipaddress
 import re
 import secrets
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import structlog
@@ -138,6 +138,11 @@ def network_of(request: HttpRequest) -> str:
     if conf.TRUSTED_PROXY_COUNT:
         forwarded = request.headers.get("X-Forwarded-For", "").split(",")
         address = forwarded[-conf.TRUSTED_PROXY_COUNT].strip() if len(forwarded) >= conf.TRUSTED_PROXY_COUNT else ""
+    return _network_of_address(address)
+
+
+@lru_cache(maxsize=1024)
+def _network_of_address(address: str) -> str:
     if found := _WITH_PORT.fullmatch(address):
         address = found[1] or found[2] or ""
     try:

@@ -130,11 +130,13 @@ def matches_one_user(answers: Mapping[str, str], user: AbstractBaseUser | None =
     wanted = {path: normal_form(value) for path, value in answers.items()}
     if not wanted or not all(wanted.values()):
         return False
-    users = get_user_model()._default_manager.filter(is_active=True)
+    same = [
+        reduce(or_, (same_but_for_case(path, spelling) for spelling in _spellings(value)))
+        for path, value in answers.items()
+    ]
+    users = get_user_model()._default_manager.filter(*same, is_active=True)
     if user is not None:
         users = users.filter(pk=user.pk)
-    for path, value in answers.items():
-        users = users.filter(reduce(or_, (same_but_for_case(path, spelling) for spelling in _spellings(value))))
     return any(
         all(normal_form(_as_text(one)) == value for one, value in zip(found, wanted.values(), strict=True))
         for found in users.values_list(*wanted)

@@ -137,7 +137,7 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         """With the question alone of what people told the form: a renewal needs no more, unless it was lost."""
         return self.only(
             "webchat", "user", "api", "status", "lease_until", "identity", "channel_sid", "chat_service_sid", "created_at",
-            "started_at", "question", "question_sent_at",
+            "started_at", "question", "question_sent_at", "ended_by",
         )  # fmt: skip
 
 
@@ -273,7 +273,10 @@ class ChatSession(models.Model):
     def get_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
         """The visitor's own session. Raises DoesNotExist for an absent one and for somebody else's alike, and for one
         that a sign-in or sign-out ended."""
-        return cls.objects.without_answers().owned_by(visitor).exclude(ended_by__in=_LEFT_BEHIND).get(pk=session_id)
+        session = cls.objects.without_answers().owned_by(visitor).get(pk=session_id)
+        if session.ended_by in _LEFT_BEHIND:
+            raise cls.DoesNotExist
+        return session
 
     @classmethod
     def past_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
