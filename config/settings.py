@@ -220,8 +220,15 @@ else:
         DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
     # Connections of one process. 0: each thread keeps one of its own.
     if _pool_size := _number("DATABASE_POOL_SIZE", 0):
+        from webchat.silent_database import PooledConnection
+
         # A request waits for one so many seconds.
-        _database_options["pool"] = {"min_size": 1, "max_size": _pool_size, "timeout": 3}
+        _database_options["pool"] = {
+            "min_size": 1,
+            "max_size": _pool_size,
+            "timeout": 3,
+            "connection_class": PooledConnection,
+        }
         DATABASES["default"]["CONN_MAX_AGE"] = 0  # it goes back after each request
 # What DATABASE_URL says wins, like ?sslmode=verify-full or ?conn_max_age=0.
 _database_in_url = DATABASES["default"].get("OPTIONS", {})

@@ -60,19 +60,37 @@ class Line:
         return raw is not None and raw.info.transaction_status == TransactionStatus.ACTIVE
 
     def _hang_up(self) -> None:
-        logger.error("database_silent", seconds=SILENT_SECONDS)
-        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._wrapper.connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)  # of the connection itself: both are one
+        hang_up(self._wrapper.connection)
+
+
+class Question:
+    """One command on a connection that no thread of the site has yet."""
+
+    def __init__(self, connection: PooledConnection) -> None:
+        self._connection = connection
+        self._silent_since = time.monotonic()
+
+    def look(self, now: float) -> None:
+        """In the watchdog's thread."""
+        if now - self._silent_since > SILENT_SECONDS:
+            self._silent_since = now
+            hang_up(self._connection)
+
+
+def hang_up(connection: psycopg.Connection[Any]) -> None:
+    logger.error("database_silent", seconds=SILENT_SECONDS)
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)  # of the connection itself: both are one
 
 
 class Watchdog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lines: set[Line] = set()
+        self._lines: set[Line | Question] = set()
         self._process: int | None = None
 
     @contextmanager
-    def watches(self, line: Line) -> Iterator[None]:
+    def watches(self, line: Line | Question) -> Iterator[None]:
         with self._lock:
             self._lines.add(line)
             if self._process != os.getpid():  # a fork leaves threads behind
@@ -93,6 +111,17 @@ class Watchdog:
 
 
 watchdog = Watchdog()
+
+
+class PooledConnection(psycopg.Connection[Any]):
+    """Of Django's pool, which asks each connection whether it is alive before a request gets it: no longer than for an
+    answer to the request itself. Django's statements go by cursors, and not by this."""
+
+    def execute(self, *arguments: Any, **options: Any) -> psycopg.Cursor[Any]:
+        with watchdog.watches(Question(self)):
+            return super().execute(*arguments, **options)
+
+
 # Of the threads of this process that want to write to SQLite.
 turn_to_write = threading.RLock()
 

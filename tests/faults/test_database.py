@@ -123,6 +123,19 @@ def test_a_database_that_is_frozen_holds_no_request_for_as_long(site: SiteServer
     assert visitor.start_patiently(60).status_code == 201
 
 
+@pytest.mark.thorough
+def test_nor_does_one_whose_connections_are_in_a_pool(postgres: PrivateServer, tmp_path: Path):
+    """The pool asks each connection whether it is alive before a request gets it."""
+    with new_database(postgres.url) as url, SandboxServer() as sandbox:
+        pooled: dict[str, str | None] = {"DATABASE_URL": url, "DATABASE_POOL_SIZE": "2", "WEBCHAT_THREADS": "8"}
+        with SiteServer(tmp_path, sandbox, environment=pooled) as site, ThreadPoolExecutor(4) as threads:
+            assert SiteVisitor(site.url).start().status_code == 201
+            with postgres.frozen():
+                asked = [threads.submit(requests.get, f"{site.url}/health/ready", timeout=60) for _ in range(4)]
+                assert [each.result().status_code for each in asked] == [503] * 4
+            assert SiteVisitor(site.url).start_patiently(60).status_code == 201
+
+
 def test_the_worker_hangs_up_on_a_database_that_is_frozen_and_goes_on_after_it(
     site: SiteServer, postgres: PrivateServer, tmp_path: Path
 ):

@@ -201,7 +201,7 @@ def test_compose_keeps_the_database_certificates_and_files_of_earlier_releases()
     ):
         assert any(mount.startswith(f"{volume}:") for mount in mounted[service]), service
     assert set(compose["volumes"]) == {"database", "certificates", "static"}
-    for service in ("site", "worker"):
+    for service in ("site", "worker", "clearsessions"):
         assert services[service]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
 
 
