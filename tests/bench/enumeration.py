@@ -7,6 +7,7 @@ as this among answers that do not differ.
 
 from __future__ import annotations
 
+import argparse
 import math
 import statistics
 import tempfile
@@ -53,6 +54,7 @@ def mann_whitney(one: list[float], other: list[float]) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     with tempfile.TemporaryDirectory() as folder, SandboxServer() as sandbox, SiteServer(Path(folder), sandbox) as site:
         site.shell(
             "from django.contrib.auth import get_user_model\nUser = get_user_model()\n"

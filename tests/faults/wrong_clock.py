@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import django
@@ -36,6 +37,7 @@ def what_is_met(span: timedelta) -> dict[str, int]:
     from tests.support.visitor import VisitorClient, solution_in
     from webchat.chats import worker
     from webchat.models import ChatSession
+    from webchat.protection.limits import Limit
 
     def wrong() -> time_machine.travel:
         return time_machine.travel(datetime.now(UTC) + span)
@@ -44,7 +46,7 @@ def what_is_met(span: timedelta) -> dict[str, int]:
         return visitor.start({**ANSWERS, "proof_of_work": solution_in(puzzle)}).status_code
 
     met = {}
-    webchat = make_webchat(slug=f"ahead-by-{span.days}-days", name=str(span))
+    webchat = make_webchat(slug=f"ahead-by-{span.days}-days-{span.seconds}", name=str(span))
     with wrong():
         of_wrong = VisitorClient(webchat.slug)
         met["start at the wrong one"] = of_wrong.start(ANSWERS).status_code
@@ -63,6 +65,11 @@ def what_is_met(span: timedelta) -> dict[str, int]:
         met["puzzle of the right one at the wrong one"] = solve_and_start(one, puzzle)
         puzzle = other.open_panel()
     met["puzzle of the wrong one at the right one"] = solve_and_start(other, puzzle)
+    limit, turns = Limit(f"turns {span}", 8, 8), 0
+    for turn in range(8):
+        with wrong() if turn % 2 else nullcontext():
+            turns += limit.take("anybody") is None
+    met["starts by turns within a limit"] = turns
     met["chats"] = ChatSession.objects.running().filter(webchat=webchat).count()
     return met
 
