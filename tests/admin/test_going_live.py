@@ -40,7 +40,9 @@ def test_it_lists_what_is_done_and_what_to_do(admin_client, settings):
     steps = steps_of(admin_client.get(page_of(webchat)))
     assert {key: step.is_done for key, step in steps.items()} == {
         "credentials": True,
-        "connection": True,
+        "service": True,
+        "address": True,
+        "flow": True,
         "webhook": False,
         "form": True,
         "hours": True,
@@ -107,8 +109,9 @@ def test_one_that_does_not_is_a_draft_until_it_passes(admin_client, sandbox, cli
 def test_the_button_tests_and_staff_may_insist(admin_client, sandbox):
     webchat = make_webchat(draft=True, address_sid="IG" + "9" * 32)
     found = steps_of(admin_client.post(page_of(webchat), {"test": "1"}))
-    assert not found["connection"].is_done
-    assert found["connection"].problems
+    assert (found["service"].is_done, found["address"].is_done, found["flow"].is_done) == (True, False, False)
+    assert "no address with this SID" in found["address"].problems[0]
+    assert found["flow"].words == "First correct what is wrong above."
     webchat.refresh_from_db()
     assert webchat.draft
     admin_client.post(page_of(webchat), {"insist": "1"})
@@ -116,10 +119,21 @@ def test_the_button_tests_and_staff_may_insist(admin_client, sandbox):
     assert not webchat.draft
 
 
+def test_each_part_at_twilio_says_what_is_wrong_with_it(admin_client, sandbox, settings):
+    webchat = make_webchat(draft=True, chat_service_sid="IS" + "9" * 32)
+    found = steps_of(admin_client.post(page_of(webchat), {"test": "1"}))
+    assert "not the account's default one" in found["service"].problems[0]
+    assert found["credentials"].is_done
+    settings.TWILIO_AUTH_TOKEN = "x" * 32
+    found = steps_of(admin_client.post(page_of(webchat), {"test": "1"}))
+    assert "does not accept" in found["credentials"].problems[0]
+    assert [found[part].is_done for part in ("service", "address", "flow")] == [False] * 3
+
+
 def test_the_test_is_of_the_webhook_too(admin_client, sandbox):
     webchat = make_webchat(draft=True)
     found = steps_of(admin_client.post(page_of(webchat), {"test": "1"}))
-    assert found["connection"].is_done
+    assert all(found[part].is_done for part in ("credentials", "service", "address", "flow"))
     assert not found["webhook"].is_done
     assert "does not post ends of chats" in found["webhook"].problems[0]
     webchat.refresh_from_db()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from html import unescape
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -278,3 +279,21 @@ def test_the_translation_of_a_text_that_is_emptied_can_be_taken_away(webchat):
     ada.write(f"{ada.row('topic')}-help_text__de", "")
     assert ada.save()
     assert translations(webchat, "topic") == {}
+
+
+def test_a_text_and_its_translation_that_another_adds_meanwhile_stay(webchat, ada):
+    """Ada's page had no input for the translation of an empty text."""
+    ben = Staff(webchat, "ben")
+    ben.write(f"{ben.row('topic')}-help_text", "What is it about?")
+    assert ben.save()
+    again = Staff(webchat, "cyd")
+    again.write(f"{again.row('topic')}-help_text__de", "Worum geht es?")
+    assert again.save()
+    ada.write("title__de", "Reden wir")
+    assert not ada.save()
+    assert "“Topic: Help” is now: What is it about?" in unescape(ada.html)
+    assert ada.form[f"{ada.row('topic')}-help_text__de"] == ["Worum geht es?"]
+    assert ada.save()
+    assert translations(webchat, "topic") == {"de": {"help_text": "Worum geht es?"}}
+    webchat.refresh_from_db()
+    assert webchat.translations == {"de": {"title": "Reden wir"}}

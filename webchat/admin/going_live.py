@@ -48,8 +48,8 @@ def tell(admin: ModelAdmin, request: HttpRequest, webchat: Webchat, found: Conne
     """Says what a test found."""
     for problem in found.problems:
         admin.message_user(request, f"{webchat}: {problem}", messages.ERROR)
-    for problem in found.webhook:
-        admin.message_user(request, f"{webchat}: {problem}", messages.WARNING)
+    for words in found.webhook:
+        admin.message_user(request, f"{webchat}: {words}", messages.WARNING)
     if webchat.draft:
         text = _("%(webchat)s is a draft until the test of its connection passes: visitors see nothing of it.")
         admin.message_user(request, text % {"webchat": webchat}, messages.WARNING)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from webchat.errors import ChatRefused
-from webchat.flex import GATEWAYS, Deadline, Destination, gateway_for
+from webchat.flex import GATEWAYS, Deadline, Destination, Problem, gateway_for
 from webchat.flex.provisioning import Offers
 from webchat.flex.taskrouter import Named, TaskRouter
 from webchat.models import Webchat
@@ -43,8 +43,8 @@ def list_targets() -> Targets:
         )
 
 
-def find_problems(destination: Destination) -> list[str]:
-    """What is wrong between the site and Twilio, in sentences for staff. Empty: nothing."""
+def find_problems(destination: Destination) -> list[Problem]:
+    """What is wrong between the site and Twilio. Empty: nothing."""
     try:
         with passage():
             return gateway_for(destination, Deadline(TEST_SECONDS)).diagnose()
@@ -52,4 +52,4 @@ def find_problems(destination: Destination) -> list[str]:
         text = _(
             "Twilio was not asked, as it does not answer or too many wait for it. Try again in %(seconds)d seconds."
         )
-        return [text % {"seconds": refused.retry_after or 1}]
+        return [Problem(text % {"seconds": refused.retry_after or 1})]

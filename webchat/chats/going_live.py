@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import structlog
 from django.urls import reverse
@@ -14,7 +15,7 @@ from webchat.chats.connection import find_problems
 from webchat.conf import conf
 from webchat.errors import ChatRefused
 from webchat.fields.kinds import Role
-from webchat.flex import FlexError, credentials
+from webchat.flex import FlexError, Part, Problem, credentials
 from webchat.flex.webhook_settings import fetch_account_webhook, fetch_webhook
 from webchat.models import ChatSession, Webchat
 from webchat.protection.outage import passage
@@ -31,15 +32,18 @@ class Step:
     title: str
     is_done: bool
     words: str
-    problems: list[str] = field(default_factory=list)
+    problems: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """What a test found, in sentences: with `problems` no chat starts, without the webhook ends are noticed late."""
 
-    problems: list[str]
+    problems: list[Problem]
     webhook: list[str]
+
+    def about(self, part: Part) -> list[Problem]:
+        return [problem for problem in self.problems if problem.about is part]
 
 
 def run_test(webchat: Webchat) -> Connection:
@@ -47,7 +51,7 @@ def run_test(webchat: Webchat) -> Connection:
     try:
         problems = find_problems(webchat.destination(webchat.api))
     except FlexError as error:  # an API that is switched off
-        problems = [_("Twilio cannot be asked: %(error)s.") % {"error": error}]
+        problems = [Problem(_("Twilio cannot be asked: %(error)s.") % {"error": error})]
     if problems:
         return Connection(problems, [])
     if webchat.draft:
@@ -78,8 +82,8 @@ def _webhook_problems(webchat: Webchat) -> list[str]:
 def going_live(webchat: Webchat, found: Connection | None = None) -> list[Step]:
     """`found`: what a test has just found; without it nobody is asked."""
     return [
-        _credentials(),
-        _connection(webchat, found),
+        _credentials(found),
+        *_connection(webchat, found),
         _webhook(webchat, found),
         _form(webchat),
         _hours(webchat),
@@ -88,23 +92,36 @@ def going_live(webchat: Webchat, found: Connection | None = None) -> list[Step]:
     ]
 
 
-def _credentials() -> Step:
+def _credentials(found: Connection | None) -> Step:
+    title = _("Credentials")
     missing = credentials.missing()
     if not conf.TWILIO_AUTH_TOKEN:
         missing.append("TWILIO_AUTH_TOKEN")
-    words = _("Set %(names)s in the environment, and restart the site.") % {"names": ", ".join(missing)}
-    return Step("credentials", _("Credentials"), not missing, words if missing else _("All are in the environment."))
+    if missing:
+        words = _("Set %(names)s in the environment, and restart the site.") % {"names": ", ".join(missing)}
+        return Step("credentials", title, False, words)
+    if found is not None and (problems := found.about(Part.ACCOUNT)):
+        return Step("credentials", title, False, _("The test found:"), problems)
+    return Step("credentials", title, True, _("All are in the environment."))
 
 
-def _connection(webchat: Webchat, found: Connection | None) -> Step:
-    title = _("Chat service, address and Studio flow")
-    if found is not None and found.problems:
-        return Step("connection", title, False, _("The test found:"), found.problems)
-    if found is None and webchat.draft:
-        return Step(
-            "connection", title, False, _("Test the connection. Until it has passed once, visitors see nothing.")
-        )
-    return Step("connection", title, True, _("The test has passed.") if found else _("The webchat is no draft."))
+def _connection(webchat: Webchat, found: Connection | None) -> Iterator[Step]:
+    """The parts at Twilio, each on the one before: what stands on a wrong one cannot be judged."""
+    parts = {Part.SERVICE: _("Chat service"), Part.ADDRESS: _("Address"), Part.FLOW: _("Studio flow")}
+    if webchat.api == Webchat.Api.WEB_CHANNELS:
+        parts = {Part.SERVICE: parts[Part.SERVICE], Part.FLOW: _("Flex Flow")}
+    in_doubt = found is not None and bool(found.about(Part.ACCOUNT))
+    for part, title in parts.items():
+        if found is None and webchat.draft:
+            words = _("Test the connection. Until it has passed once, visitors see nothing.")
+            yield Step(part.value, title, False, words)
+        elif found is not None and (problems := found.about(part)):
+            yield Step(part.value, title, False, _("The test found:"), problems)
+            in_doubt = in_doubt or part is Part.ADDRESS
+        elif in_doubt:
+            yield Step(part.value, title, False, _("First correct what is wrong above."))
+        else:
+            yield Step(part.value, title, True, _("The test has passed.") if found else _("The webchat is no draft."))
 
 
 def _webhook(webchat: Webchat, found: Connection | None) -> Step:

@@ -6,7 +6,17 @@ from collections.abc import Callable
 
 from webchat.flex.client import BoundedHttpClient, bounded_http
 from webchat.flex.conversations import is_agents
-from webchat.flex.gateway import Channel, Destination, Engagement, Failure, FlexError, Gateway, failure_of
+from webchat.flex.gateway import (
+    Channel,
+    Destination,
+    Engagement,
+    Failure,
+    FlexError,
+    Gateway,
+    Part,
+    Problem,
+    failure_of,
+)
 from webchat.flex.http import Deadline
 from webchat.flex.web_chats import WebChats
 
@@ -19,6 +29,8 @@ __all__ = [
     "Failure",
     "FlexError",
     "Gateway",
+    "Part",
+    "Problem",
     "failure_of",
     "gateway_for",
     "is_agents",

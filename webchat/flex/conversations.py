@@ -19,7 +19,7 @@ from twilio.rest.conversations.v1.conversation.message import MessageInstance
 from webchat.conf import conf
 from webchat.flex.client import BoundedHttpClient, bounded_http, client_on, trusted_shape
 from webchat.flex.diagnosis import diagnose
-from webchat.flex.gateway import Channel, Destination, FlexError, Page, WrittenMessage, is_sid
+from webchat.flex.gateway import Channel, Destination, FlexError, Page, Problem, WrittenMessage, is_sid
 from webchat.flex.http import Limits
 
 # REST fires neither webhooks nor Studio without it.
@@ -155,7 +155,7 @@ class ConversationsGateway:
             erase(self._conversation(sid).delete)
         erase(conversations.users(quote(channel.identity, safe="")).delete)
 
-    def diagnose(self) -> list[str]:
+    def diagnose(self) -> list[Problem]:
         return diagnose(self._http, self.destination)
 
     def _conversation(self, sid: str, client: Client | None = None) -> ConversationContext:

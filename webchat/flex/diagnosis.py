@@ -18,7 +18,7 @@ from twilio.rest import Client
 from webchat.conf import conf
 from webchat.flex import credentials
 from webchat.flex.client import BoundedHttpClient, client_on, trusted_shape
-from webchat.flex.gateway import Destination, Failure, FlexError, is_sid
+from webchat.flex.gateway import Destination, Failure, FlexError, Part, Problem, is_sid
 from webchat.flex.tokens import CLOCK_TOLERANCE
 
 # What staff read of failed starts.
@@ -39,10 +39,12 @@ FAILURES: dict[Failure, Promise] = {
 }
 
 
-def diagnose(http: BoundedHttpClient, destination: Destination) -> list[str]:
-    """Sentences, none if all is well. Makes two to four calls; raises nothing."""
+def diagnose(http: BoundedHttpClient, destination: Destination) -> list[Problem]:
+    """None if all is well. Makes two to four calls; raises nothing."""
     if names := credentials.missing():
-        return [_("The environment lacks %(names)s. Set them and restart the site.") % {"names": ", ".join(names)}]
+        return [
+            Problem(_("The environment lacks %(names)s. Set them and restart the site.") % {"names": ", ".join(names)})
+        ]
     try:
         client = client_on(http)
         problems = _account_problems(client, destination)
@@ -50,7 +52,7 @@ def diagnose(http: BoundedHttpClient, destination: Destination) -> list[str]:
             return problems + _address_problems(client, destination)
         return problems + _flex_flow_problems(client, destination)
     except _HopelessError as error:
-        return [str(error)]
+        return [Problem(str(error))]
 
 
 class _HopelessError(Exception):
@@ -88,7 +90,7 @@ def _key_credentials() -> str:
     return _("API key (TWILIO_API_KEY_SID) with its secret (TWILIO_API_KEY_SECRET)")
 
 
-def _account_problems(client: Client, destination: Destination) -> list[str]:
+def _account_problems(client: Client, destination: Destination) -> list[Problem]:
     not_found = _("Twilio has no Conversations service in the region %(region)s.") % {"region": conf.TWILIO_REGION}
     try:
         with trusted_shape():
@@ -99,10 +101,10 @@ def _account_problems(client: Client, destination: Destination) -> list[str]:
     configuration = answer.data
     problems = _clock_problems(answer.headers)
     if configuration.account_sid != conf.TWILIO_ACCOUNT_SID:
-        problems.append(_("The credentials belong to another account than TWILIO_ACCOUNT_SID."))
+        problems.append(Problem(_("The credentials belong to another account than TWILIO_ACCOUNT_SID.")))
     if not conf.TWILIO_AUTH_TOKEN:
         problems.append(
-            _("TWILIO_AUTH_TOKEN is not set: Twilio's webhooks are refused, so ends of chats go unnoticed.")
+            Problem(_("TWILIO_AUTH_TOKEN is not set: Twilio's webhooks are refused, so ends of chats go unnoticed."))
         )
     else:
         api_key = client_on(client.http_client, credentials.for_tokens())
@@ -110,23 +112,26 @@ def _account_problems(client: Client, destination: Destination) -> list[str]:
             with trusted_shape():
                 of_key = api_key.conversations.v1.configuration().fetch()
         except FlexError as error:
-            problems.append(_explain(error, credentials_used=_key_credentials(), not_found=not_found))
+            problems.append(Problem(_explain(error, credentials_used=_key_credentials(), not_found=not_found)))
         else:
             if of_key.account_sid != conf.TWILIO_ACCOUNT_SID:
-                problems.append(_("The API key belongs to another account than TWILIO_ACCOUNT_SID."))
+                problems.append(Problem(_("The API key belongs to another account than TWILIO_ACCOUNT_SID.")))
     if not is_sid(destination.chat_service_sid, "IS"):
-        problems.append(_("Enter the SID, IS…, of the chat service."))
+        problems.append(Problem(_("Enter the SID, IS…, of the chat service."), Part.SERVICE))
     elif configuration.default_chat_service_sid != destination.chat_service_sid:
         problems.append(
-            _(
-                "The chat service is not the account's default one. In the Twilio Console, make the Flex Chat Service "
-                "the default Conversations service and enter its SID here."
+            Problem(
+                _(
+                    "The chat service is not the account's default one. In the Twilio Console, make the Flex Chat Service "
+                    "the default Conversations service and enter its SID here."
+                ),
+                Part.SERVICE,
             )
         )
     return problems
 
 
-def _clock_problems(headers: Mapping[str, str]) -> list[str]:
+def _clock_problems(headers: Mapping[str, str]) -> list[Problem]:
     try:
         ahead = time.time() - parsedate_to_datetime(headers["date"]).timestamp()
     except (LookupError, ValueError):
@@ -134,62 +139,75 @@ def _clock_problems(headers: Mapping[str, str]) -> list[str]:
     if abs(ahead) <= CLOCK_TOLERANCE:
         return []
     return [
-        _(
-            "The clock of this server is %(seconds)d seconds off, so Twilio may refuse the visitors' tokens. Switch on "
-            "its time synchronisation."
+        Problem(
+            _(
+                "The clock of this server is %(seconds)d seconds off, so Twilio may refuse the visitors' tokens. Switch on "
+                "its time synchronisation."
+            )
+            % {"seconds": abs(ahead)}
         )
-        % {"seconds": abs(ahead)}
     ]
 
 
-def _address_problems(client: Client, destination: Destination) -> list[str]:
+def _address_problems(client: Client, destination: Destination) -> list[Problem]:
     not_found = _(
         "There is no address with this SID. Copy the SID, IG…, from the Twilio Console: Flex, Channel management."
     )
     if not is_sid(destination.address_sid, "IG"):
-        return [_("Enter the SID, IG…, of the address.")]
+        return [Problem(_("Enter the SID, IG…, of the address."), Part.ADDRESS)]
     try:
         with trusted_shape():
             address = client.conversations.v1.address_configurations(destination.address_sid).fetch()
     except FlexError as error:
-        return [_explain(error, credentials_used=_rest_credentials(), not_found=not_found)]
+        return [Problem(_explain(error, credentials_used=_rest_credentials(), not_found=not_found), Part.ADDRESS)]
 
     problems = []
     if address.type != "chat":
-        problems.append(_("The address is not of the type “chat”. Make one for Conversations webchats."))
+        problems.append(
+            Problem(_("The address is not of the type “chat”. Make one for Conversations webchats."), Part.ADDRESS)
+        )
     # Twilio's codes 45760 to 45765.
     creation: Mapping[str, object] = address.auto_creation if isinstance(address.auto_creation, dict) else {}
     if creation.get("enabled") is not True:
-        problems.append(_("The address does not create conversations by itself. Enable that in the Twilio Console."))
+        problems.append(
+            Problem(
+                _("The address does not create conversations by itself. Enable that in the Twilio Console."),
+                Part.ADDRESS,
+            )
+        )
     elif not (
         (creation.get("type") == "studio" and creation.get("studio_flow_sid"))
         or (creation.get("type") == "webhook" and creation.get("webhook_url"))
     ):
-        problems.append(_("The address has no Studio flow and no webhook, so no agent would ever see a chat."))
+        problems.append(
+            Problem(_("The address has no Studio flow and no webhook, so no agent would ever see a chat."), Part.FLOW)
+        )
     service = creation.get("conversation_service_sid")
     if service and service != destination.chat_service_sid:
-        problems.append(_("The address creates its conversations in another chat service than this one."))
+        problems.append(
+            Problem(_("The address creates its conversations in another chat service than this one."), Part.ADDRESS)
+        )
     return problems
 
 
-def _flex_flow_problems(client: Client, destination: Destination) -> list[str]:
+def _flex_flow_problems(client: Client, destination: Destination) -> list[Problem]:
     not_found = _(
         "There is no such Flex Flow, or Twilio no longer serves this API. Move the webchat to the current one: "
         "Conversations, with an address."
     )
     if not is_sid(destination.flex_flow_sid, "FO"):
-        return [_("Enter the SID, FO…, of the Flex Flow.")]
+        return [Problem(_("Enter the SID, FO…, of the Flex Flow."), Part.FLOW)]
     try:
         with trusted_shape():
             flow = client.flex_api.v1.flex_flow(destination.flex_flow_sid).fetch()
     except FlexError as error:
-        return [_explain(error, credentials_used=_rest_credentials(), not_found=not_found)]
+        return [Problem(_explain(error, credentials_used=_rest_credentials(), not_found=not_found), Part.FLOW)]
 
     problems = []
     if cast(object, flow.channel_type) != "web":
-        problems.append(_("The Flex Flow is not for webchats: its channel type is not “web”."))
+        problems.append(Problem(_("The Flex Flow is not for webchats: its channel type is not “web”."), Part.FLOW))
     if flow.enabled is not True:
-        problems.append(_("The Flex Flow is switched off. Enable it at Twilio."))
+        problems.append(Problem(_("The Flex Flow is switched off. Enable it at Twilio."), Part.FLOW))
     if flow.chat_service_sid != destination.chat_service_sid:
-        problems.append(_("The Flex Flow belongs to another chat service than this one."))
+        problems.append(Problem(_("The Flex Flow belongs to another chat service than this one."), Part.FLOW))
     return problems

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Protocol, TypeGuard
+from enum import Enum, StrEnum
+from typing import Protocol, Self, TypeGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,26 @@ def failure_of(text: str) -> Failure:
     return _BY_STATUS.get(found[2], failure) if found and failure is Failure.REFUSED else failure
 
 
+class Part(Enum):
+    """What a chat needs at Twilio."""
+
+    ACCOUNT = "account"
+    SERVICE = "service"
+    ADDRESS = "address"
+    FLOW = "flow"
+
+
+class Problem(str):
+    """A sentence for staff that says what to do. `about`: what is wrong; of the account, all else is in doubt."""
+
+    about: Part
+
+    def __new__(cls, sentence: str, about: Part = Part.ACCOUNT) -> Self:
+        problem = super().__new__(cls, sentence)
+        problem.about = about
+        return problem
+
+
 class Gateway(Protocol):
     """One generation of Twilio's API. Each verb raises FlexError and nothing else, each call to Twilio ends within the
     client's deadline."""
@@ -203,8 +223,8 @@ class Gateway(Protocol):
         """Erases the visitor's conversations, with their messages and files, and the visitor. What is absent is erased,
         if the chat service, where it was, is of this account. The channel's SID may be blank."""
 
-    def diagnose(self) -> list[str]:
-        """What is wrong with the configuration, in sentences for staff that say what to do. Empty: nothing."""
+    def diagnose(self) -> list[Problem]:
+        """What is wrong with the configuration. Empty: nothing."""
 
 
 def is_sid(value: object, prefix: str) -> TypeGuard[str]:

@@ -59,7 +59,7 @@ class Command(BaseCommand):
         url = conf.PUBLIC_BASE_URL + reverse("twilio-conversations")
         found = 0
         for webchat in webchats:
-            problems = gateway_for(webchat.destination(webchat.api)).diagnose()
+            problems: list[str] = [*gateway_for(webchat.destination(webchat.api)).diagnose()]
             if not problems:  # else this would only fail in the same way
                 problems = webhook_problems(
                     webchat, url, events, fix=options["fix_webhook"], replace=options["replace"]
