@@ -4,8 +4,6 @@ PostgreSQL ends a slow statement itself (`statement_timeout`). A server that is 
 machine still acknowledges what it gets, so neither TCP nor libpq gives up. A watchdog thread looks at the connections that
 are in use, and hangs up where a command has been without an answer for too long. Its caller gets an error of the database
 then, as if the server had closed the connection.
-
-SQLite is no server, and what waits there is a writer, for other writers: those of one process take turns.
 """
 
 from __future__ import annotations
@@ -30,8 +28,6 @@ logger = structlog.get_logger(__name__)
 # More than the statement_timeout of config/settings.py: a server that is alive ends each statement before.
 SILENT_SECONDS = 6
 LOOK_EACH_SECONDS = 0.5
-# As long as SQLite itself waits for another writer.
-TURN_SECONDS = 5
 
 
 class Line:
@@ -122,32 +118,10 @@ class PooledConnection(psycopg.Connection[Any]):
             return super().execute(*arguments, **options)
 
 
-# Of the threads of this process that want to write to SQLite.
-turn_to_write = threading.RLock()
-
-
-def write_in_turn(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """Django calls it around each statement. Before a write, or a transaction, SQLite waits for the one that has its lock
-    by asking again after ever longer pauses: of many threads that ask, some starve. So one asks and the others queue, as
-    long as none of another process holds them all up."""
-    if context["connection"].in_atomic_block or sql.startswith("SELECT"):
-        return execute(sql, params, many, context)
-    has_turn = turn_to_write.acquire(timeout=TURN_SECONDS)
-    try:
-        return execute(sql, params, many, context)
-    finally:
-        if has_turn:
-            turn_to_write.release()
-
-
 @contextmanager
 def watched_database() -> Iterator[None]:
-    """Bounds the wait of this thread: with PostgreSQL that for an answer, with SQLite that for other writers."""
+    """Bounds the wait of this thread, with PostgreSQL."""
     wrapper = connections[DEFAULT_DB_ALIAS]  # of this thread
-    if wrapper.vendor == "sqlite":
-        with wrapper.execute_wrapper(write_in_turn):
-            yield
-        return
     if wrapper.vendor != "postgresql":
         yield
         return
