@@ -38,7 +38,6 @@ export class WebChatElement extends HTMLElement {
 
   static define(tag = "web-chat", registry = customElements) {
     if (!registry.get(tag)) registry.define(tag, this);
-    return this;
   }
 
   get slug() {
@@ -88,7 +87,7 @@ export class WebChatElement extends HTMLElement {
   /** The launcher is right as it was rendered until its first change, in minutes since the epoch. */
   #followHours(/** @type {AbortSignal} */ signal) {
     if (signal.aborted) return;
-    if (Number.parseInt(this.dataset.webchatHours ?? "") * MINUTE <= Date.now())
+    if (Number.parseInt(/** @type {string} */ (this.dataset.webchatHours)) * MINUTE <= Date.now())
       this.load("hours").then(({ draw }) => draw(this), String);
     setTimeout(() => this.#followHours(signal), MINUTE - (Date.now() % MINUTE));
   }
@@ -105,7 +104,12 @@ export class WebChatElement extends HTMLElement {
   disconnectedCallback() {
     this.#listening?.abort();
     this.#panel?.detached();
-    setTimeout(() => this.isConnected || this.#leave(), LEAVE_MS);
+    setTimeout(() => {
+      const next = this.#holder;
+      if (!this.isConnected) this.#leave();
+      // htmx 2 puts the next page's element in before it takes this one out, and it stepped back.
+      if (!next.#bound) next.before(next);
+    }, LEAVE_MS);
   }
 
   /** @param {string} name @param {string | null} before @param {string | null} now */
@@ -166,7 +170,7 @@ export class WebChatElement extends HTMLElement {
       if (!this.emit("opening", {}, { cancelable: true })) return;
       this.#open = true;
       this.#draw();
-      if (this.mode !== "page") this.remember("open");
+      this.mode === "page" || this.remember("open");
       this.emit("opened");
     }
     if (focus) part(this, "title").focus();
@@ -249,16 +253,18 @@ export class WebChatElement extends HTMLElement {
   #draw() {
     const isLauncher = this.mode === "launcher";
     part(this, "panel").hidden = isLauncher && !this.#open;
+    /** @type {HTMLElement | null} */
     const launcher = this.querySelector("[data-webchat-launcher]");
-    if (!(launcher instanceof HTMLElement)) return;
+    if (!launcher) return;
     launcher.hidden = !isLauncher || this.#holder !== this;
     launcher.setAttribute("aria-expanded", String(this.#open));
     part(this, "link").hidden = true;
   }
 
   #prefetch() {
+    /** @type {HTMLTemplateElement | null} */
     const styles = this.querySelector("template[data-webchat-stylesheet]");
-    if (styles instanceof HTMLTemplateElement) styles.replaceWith(styles.content);
+    styles?.replaceWith(styles.content);
     this.fetchModule("panel").catch(() => {}); // The click asks again, and says so.
   }
 
@@ -269,7 +275,7 @@ export class WebChatElement extends HTMLElement {
       this.setAttribute("hx-history", "false");
       const content = part(this, "content");
       // A page of its own came with its form, which works without us. Any other finds there what Turbo kept.
-      const isRendered = this.mode === "page" && !!content.querySelector("[data-webchat-state]");
+      const isRendered = this.mode === "page" && content.querySelector("[data-webchat-state]");
       if (!isRendered) {
         content.replaceChildren(this.template("loading"));
         // Beside the scripts, not after them.

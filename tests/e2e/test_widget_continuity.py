@@ -83,6 +83,7 @@ def test_a_running_chat_goes_along(widget: Widget, library: str) -> None:
     expect(widget.messages).to_have_count(2)
     widget.composer.press("Enter")
     expect(widget.messages).to_have_count(3)
+    expect_delivered(widget)
     assert widget.at_twilio()[1:] == ["Hello!", "half a sent"]
     widget.page.go_back()
     expect(widget.page.get_by_role("heading", name="Page one")).to_be_visible()
