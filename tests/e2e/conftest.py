@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.thorough)
         walked.add(test)
         if in_firefox():
-            if reason := reason_to_skip(item.path.name, item.originalname):
+            if reason := reason_to_skip(item.originalname):
                 item.add_marker(pytest.mark.skip(reason=reason))
             if "engine" in item.fixturenames:
                 item.add_marker(pytest.mark.skip(reason="has its own engine"))
