@@ -251,7 +251,7 @@ def test_what_is_larger_is_refused_with_what_to_do(webchat, ada, client, setting
     ada.write("intro", "x" * 310_000)
     refused = ada.client.post(ada.url, urlencode(ada.form, doseq=True), content_type=FORM)
     assert refused.status_code == 413
-    assert "what you wrote is still there" in refused.content.decode()
+    assert "Go back in your browser" in refused.content.decode()
     assert "signed out" not in refused.content.decode()
     ada.write("intro", "x" * 270_000)
     assert "at most" in ada.client.post(ada.url, ada.form).content.decode(), "read, and refused at its input"
