@@ -53,13 +53,11 @@ def in_firefox() -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leaves all but the first parameter of a test to `make thorough`, unless it is marked with `each_parameter`. In
     Firefox, leaves out what Playwright cannot do there, and the tests that have an engine of their own."""
-    walked = set()
     for item in items:
         assert isinstance(item, pytest.Function)
-        test = (item.path, item.originalname)
-        if test in walked and not item.get_closest_marker("each_parameter"):
+        is_first = not hasattr(item, "callspec") or not any(item.callspec.indices.values())
+        if not is_first and not item.get_closest_marker("each_parameter"):
             item.add_marker(pytest.mark.thorough)
-        walked.add(test)
         if in_firefox():
             if reason := reason_to_skip(item.originalname):
                 item.add_marker(pytest.mark.skip(reason=reason))

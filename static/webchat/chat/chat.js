@@ -41,7 +41,7 @@ export class Chat {
   #patience;
   /** @type {Promise<void> | undefined} what the visitor writes meanwhile waits for it */
   #questionPosted;
-  /** @type {(() => void) | undefined} until it was called */
+  /** @type {((value?: undefined) => void) | undefined} ends that wait */
   #stopWaiting;
 
   /**
@@ -162,7 +162,7 @@ export class Chat {
 
   /** Something else takes its place in the panel. */
   dispose() {
-    this.#keep();
+    this.host.isConnected || this.#keep();
     this.#listening.abort();
     this.conversation.dispose();
     this.client.close();
@@ -236,11 +236,8 @@ export class Chat {
   #expect(question) {
     this.transcript.fill([this.#own(QUESTION, question)]);
     this.#questionPosted = new Promise((resolve) => {
-      this.#stopWaiting = () => {
-        this.#stopWaiting = undefined;
-        resolve();
-      };
-      setTimeout(this.#stopWaiting, QUESTION_MS);
+      this.#stopWaiting = resolve;
+      setTimeout(resolve, QUESTION_MS);
     });
   }
 
@@ -348,7 +345,7 @@ export class Chat {
     if (entry) this.transcript.remove(entry);
   }
 
-  /** Before the page goes, or the element from the page: the chat may be over by the next one. */
+  /** Before the page goes, or when the element has left it: the chat may be over by the next one. */
   #keep() {
     if (this.isRunning) this.on.hidden(this.#past);
   }
