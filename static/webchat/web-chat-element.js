@@ -87,7 +87,7 @@ export class WebChatElement extends HTMLElement {
   /** The launcher is right as it was rendered until its first change, in minutes since the epoch. */
   #followHours(/** @type {AbortSignal} */ signal) {
     if (signal.aborted) return;
-    if (Number.parseInt(/** @type {string} */ (this.dataset.webchatHours)) * MINUTE <= Date.now())
+    if (Number.parseFloat(/** @type {string} */ (this.dataset.webchatHours)) * MINUTE <= Date.now())
       this.load("hours").then(({ draw }) => draw(this), String);
     setTimeout(() => this.#followHours(signal), MINUTE - (Date.now() % MINUTE));
   }

@@ -109,6 +109,7 @@ def test_a_members_form_says_the_same_for_every_mistake_and_lets_members_in(page
     expect(widget.composer).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_an_annotated_answer_looks_the_same_to_the_visitor_and_is_marked_for_staff(
     page: Page, site: SiteServer
 ) -> None:

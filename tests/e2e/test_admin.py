@@ -71,6 +71,7 @@ def violations(page: Page, inside: str) -> list[str]:
     return [f"{rule['id']}: {[node['html'][:120] for node in rule['nodes']]}" for rule in found["violations"]]
 
 
+@pytest.mark.thorough
 @every_look
 def test_staff_import_a_form_and_look_at_it(admin: Page, site: SiteServer, webchat: int):
     change = f"{site.url}/admin/webchat/webchat/{webchat}/change/"
@@ -114,6 +115,7 @@ def test_staff_import_a_form_and_look_at_it(admin: Page, site: SiteServer, webch
     assert posts == []
 
 
+@pytest.mark.thorough
 @every_look
 def test_the_panel_in_the_preview_is_accessible(admin: Page, site: SiteServer, webchat: int):
     admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/import/")
@@ -267,6 +269,7 @@ def test_a_field_is_moved_by_its_grip_and_the_save_is_always_in_sight(admin: Pag
     expect(admin.get_by_text(f"“{before[0]}” is at place {len(before) - 1} of {len(before)} now.")).to_be_attached()
 
 
+@pytest.mark.thorough
 @every_look
 def test_texts_are_written_in_another_language(admin: Page, site: SiteServer, webchat: int):
     site.shell(f"Webchat.objects.filter(pk={webchat}).update(title='Talk to us')")

@@ -282,6 +282,7 @@ def test_another_file_in_its_place_never_runs(ui: GenuineUi) -> None:
 BUSY_FOR_LONG = {"status": 429, "times": 3, "headers": {"Retry-After": "60"}}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("path", "break_it", "reason"),
     [

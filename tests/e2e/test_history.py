@@ -45,6 +45,7 @@ ChatSession.objects.create(
     site.shell("ChatSession.objects.filter(identity='w_past').delete()")
 
 
+@pytest.mark.thorough
 @every_look
 def test_past_chats_are_accessible_and_fit(page: Page, site: SiteServer, past_chat: str):
     sign_in(page, site)

@@ -66,6 +66,7 @@ def test_a_field_comes_with_the_answer_and_goes_with_it(page: Page, site: SiteSe
     assert "order" not in told
 
 
+@pytest.mark.thorough
 def test_a_lost_script_leaves_all_fields_there(page: Page, site: SiteServer) -> None:
     def lose(route: Route) -> None:
         route.abort()

@@ -77,6 +77,7 @@ def test_how_many_wait_in_the_other_engines(engine: Engine, site: SiteServer) ->
     engine.wait("document.querySelector('[data-webchat-waiting]')?.innerText.includes('3 people are waiting.')")
 
 
+@pytest.mark.thorough
 def test_who_waits_long_is_told_so_and_may_leave_a_message_instead(page: Page, site: SiteServer) -> None:
     page.clock.install()
     widget = Widget(page, site, "patient").goto("/host/none/one/?webchat=patient").open()

@@ -50,6 +50,7 @@ def test_errors_are_tied_to_their_fields(widget: Widget) -> None:
     widget.expect_connected()
 
 
+@pytest.mark.thorough
 def test_a_form_that_staff_change_comes_anew_with_what_was_typed(page: Page, site: SiteServer) -> None:
     site.shell("""
 from tests.support.factories import Type, change, make_field, make_webchat

@@ -49,6 +49,7 @@ def test_the_agent_completes_while_the_visitor_types(widget: Widget) -> None:
 def test_a_chat_that_ends_between_two_pages_stays_readable(widget: Widget, page: Page, by: str) -> None:
     widget.start()
     widget.agent_says("On its way")
+    expect(widget.log.get_by_text("On its way")).to_be_visible()
     widget.composer.press_sequentially("half a sent")
     page.goto("about:blank")
     widget.site.shell(

@@ -35,6 +35,7 @@ def test_who_is_faster_than_a_person_waits_a_moment_while_the_browser_solves_the
     assert started(widget) == ["At once"]
 
 
+@pytest.mark.thorough
 def test_a_form_that_came_before_the_rush_gets_its_puzzle_and_keeps_what_was_typed(widget: Widget) -> None:
     widget.goto().open().fill(question="Kept?")
     configure(widget.site, require_form=True, proof_after=0)
