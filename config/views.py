@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 from django.utils import timezone
-from django.utils.cache import patch_cache_control
+from django.utils.cache import add_never_cache_headers, patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
@@ -19,13 +19,14 @@ from django.views.decorators.http import require_safe
 from config.theme import theme
 from webchat.api.errors import error_response
 from webchat.errors import TRY_AGAIN_SECONDS, Code
+from webchat.fields.formfields import ConsentInput
 from webchat.hours import state_of, takes_messages
 from webchat.models.copies import webchat_of_site
 
 # As in config/urls.py.
 _FOR_SCRIPTS = re.compile(r"/api/|/webchat/[-\w]+/flex-ui/")
 # What the chat's forms carry beside the answers.
-_NOT_WRITTEN = {"csrfmiddlewaretoken", "idempotency_key", "proof_of_work", "context", "score", "answer"}
+_NOT_WRITTEN = {"csrfmiddlewaretoken", "idempotency_key", "proof_of_work", "context", "score", "answer", "panel"}
 ALLOW_COOKIES = gettext_lazy(
     "This site needs a cookie to know that what you send is yours. Please allow cookies for this site in your browser, "
     "then try again."
@@ -89,17 +90,19 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         words = _("This page is out of date. Reload it and try again.")
         return error_response(request, 403, "csrf_failed", ALLOW_COOKIES if without_cookies else words)
     values = {"allow_cookies": ALLOW_COOKIES if without_cookies else "", "written": _written(request)}
-    return render(request, "403_csrf.html", values, status=403)
+    response = render(request, "403_csrf.html", values, status=403)
+    add_never_cache_headers(response)
+    return response
 
 
 def _written(request: HttpRequest) -> list[str]:
     """What a form of the chat was sent with, to be copied, as after a sign-in in another tab; and none of another site's,
-    which would speak by our page."""
+    which would speak by our page. What a ticked box sends is nobody's words."""
     match = request.resolver_match
     if match is None or match.app_name != "webchat" or request.headers.get("Sec-Fetch-Site") != "same-origin":
         return []
     written = (request.POST.get(name, "") for name in request.POST if name not in _NOT_WRITTEN)
-    return [text for text in written if text]
+    return [text for text in written if text and text != "on" and not text.startswith(ConsentInput.PREFIX)]
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

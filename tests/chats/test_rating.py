@@ -15,12 +15,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.support.factories import ANSWERS, change, make_user, make_webchat
+from tests.support.factories import ANSWERS, change, make_field, make_user, make_webchat
 from tests.support.sandbox import SandboxServer
 from tests.support.visitor import VisitorClient
 from webchat.chats import worker
 from webchat.chats.rating import rate_chat
 from webchat.errors import ChatRefused, Code
+from webchat.fields.kinds import Type
 from webchat.models import ChatSession, Rating, Webchat
 from webchat.models.rating import MAY_CHANGE, MAY_RATE
 
@@ -387,6 +388,26 @@ def test_words_that_a_sign_in_overtakes_are_shown_to_be_copied(webchat, site, ke
     assert ("Quick &lt;b&gt;and&lt;/b&gt; kind" in html) == kept
     assert token not in html
     assert not Rating.objects.exists()
+
+
+def test_of_a_form_that_is_sent_too_late_the_words_are_shown_and_kept_by_no_cache(webchat):
+    """The value of a consent names its text, and that of a box is the browser's."""
+    make_field(webchat, "terms", type=Type.CONSENT)
+    make_field(webchat, "callback", type=Type.CHECKBOX)
+    visitor = VisitorClient()
+    consent = re.search(r'name="terms"[^>]* value="([^"]+)"|value="([^"]+)"[^>]* name="terms"', visitor.open_panel())
+    assert consent is not None
+    told = {
+        "csrfmiddlewaretoken": "old",
+        "question": "Where is it?",
+        "terms": consent[1] or consent[2],
+        "callback": "on",
+    }
+    page = visitor.client.post("/webchat/support/", told, headers={"Sec-Fetch-Site": "same-origin"})
+    assert page.status_code == 403
+    shown = re.findall(r"<p><bdi>(.*?)</bdi></p>", page.content.decode().split("What you wrote")[1].split("<footer")[0])
+    assert shown == ["Where is it?"]
+    assert "no-store" in page["Cache-Control"]
 
 
 def test_the_address_of_one_webchat_shows_no_chat_of_another(webchat):

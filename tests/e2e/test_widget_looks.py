@@ -241,6 +241,7 @@ def test_the_head_of_the_chat_can_be_read_and_does_not_grow_when_agents_join(wid
     assert before
     assert before["height"] == 64
     presence = widget.panel.get_by_text("Mit Robin")
+    end = widget.panel.get_by_role("button", name="Chat beenden").first
     for number, name in enumerate(["Robin", "Sam", "Kim", "Lou", "Alex"], start=1):
         widget.agent_joins(name)
         expect(widget.panel.locator("[data-webchat-people] > *")).to_have_count(min(number, 3))
@@ -249,7 +250,14 @@ def test_the_head_of_the_chat_can_be_read_and_does_not_grow_when_agents_join(wid
         for words in [title, *([presence] if number == 1 else [])]:
             assert words.evaluate(IS_CUT) is False, (name, words)
         # The room comes from the button's words.
-        expect(widget.panel.get_by_role("button", name="Chat beenden").first).to_have_text("", use_inner_text=True)
+        expect(end).to_have_text("", use_inner_text=True)
+    # As in a chat that stands in the page.
+    widget.goto("/support/")
+    expect(widget.panel.locator("[data-webchat-people] > *")).to_have_count(3)
+    assert title.evaluate(IS_CUT) is False
+    expect(end).to_have_text("", use_inner_text=True)
+    widget.page.set_viewport_size({"width": 800, "height": 700})
+    expect(end).to_have_text("Chat beenden", use_inner_text=True)
 
 
 @pytest.mark.thorough

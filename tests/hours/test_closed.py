@@ -282,6 +282,7 @@ def invitation() -> list[str]:
 
 
 CLOSED_TEXT = "The chat is closed at the moment."
+UNAVAILABLE_TEXT = "The chat is not available at the moment. Please try again in a minute."
 
 
 @pytest.mark.parametrize(
@@ -310,7 +311,17 @@ def test_one_that_is_switched_off_invites_nobody(sandbox, off):
 def test_one_without_credentials_invites_nobody(settings):
     settings.TWILIO_API_KEY_SECRET = ""
     make_webchat()
-    assert invitation() == ["The chat is not available at the moment. Please try again in a minute."]
+    assert invitation() == [UNAVAILABLE_TEXT]
+
+
+def test_messages_need_no_credentials_and_are_invited_while_closed(settings):
+    settings.TWILIO_API_KEY_SECRET = ""
+    office(when_closed=WhenClosed.MESSAGE)
+    with travel(CLOSED):
+        assert invitation() == [CLOSED_TEXT, "Leave a message"]
+    assert 'data-webchat-state="message"' in panel_at(CLOSED)
+    with travel(OPEN):
+        assert invitation() == [UNAVAILABLE_TEXT]
 
 
 @pytest.mark.parametrize(
