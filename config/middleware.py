@@ -134,10 +134,12 @@ class BodySizeMiddleware:
     def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
         if request.path.startswith(("/api/", "/webhooks/")):
             return None
-        with suppress(ValueError):  # Django takes it for 0
+        try:
             length = int(request.META.get("CONTENT_LENGTH") or 0)
-            if length > settings.PAGE_BODY_MAX_BYTES and length > self._most(request):
-                return views.too_large(request)
+        except ValueError as error:  # at which Django would fail where it reads the body
+            return views.bad_request(request, error)
+        if length > settings.PAGE_BODY_MAX_BYTES and length > self._most(request):
+            return views.too_large(request)
         return None
 
     def _most(self, request: HttpRequest) -> int:

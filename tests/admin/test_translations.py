@@ -297,3 +297,10 @@ def test_a_text_and_its_translation_that_another_adds_meanwhile_stay(webchat, ad
     assert translations(webchat, "topic") == {"de": {"help_text": "Worum geht es?"}}
     webchat.refresh_from_db()
     assert webchat.translations == {"de": {"title": "Reden wir"}}
+
+
+@pytest.mark.parametrize("length", ["abc", "9" * 5_000])
+@pytest.mark.parametrize("path", ["/admin/login/", "/accounts/login/", "/language/"])
+def test_a_length_that_is_no_number_is_refused(client, path, length):
+    """A server may pass it on."""
+    assert client.post(path, {}, CONTENT_LENGTH=length).status_code == 400
