@@ -29,7 +29,8 @@ evening.spans.all().delete()
 yesterday = opens - timedelta(days=1)
 evening.spans.create(weekday=yesterday.weekday(), opens=opens.time(), closes=opens.time())
 webchat = Webchat.objects.get(slug="support")
-webchat.pk, webchat.slug, webchat.hours, webchat.when_closed = None, "evening", evening, "hide"
+webchat.pk = Webchat.objects.filter(slug="evening").values_list("pk", flat=True).first()
+webchat.slug, webchat.hours, webchat.when_closed = "evening", evening, "hide"
 webchat.save()
 """
 HOST = "/host/none/one/?webchat="
