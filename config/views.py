@@ -19,14 +19,13 @@ from django.views.decorators.http import require_safe
 from config.theme import theme
 from webchat.api.errors import error_response
 from webchat.errors import TRY_AGAIN_SECONDS, Code
-from webchat.fields.formfields import ConsentInput
+from webchat.forms.written import written_answers
 from webchat.hours import state_of, takes_messages
-from webchat.models.copies import webchat_of_site
+from webchat.models import Webchat
+from webchat.models.copies import webchat_named, webchat_of_site
 
 # As in config/urls.py.
 _FOR_SCRIPTS = re.compile(r"/api/|/webchat/[-\w]+/flex-ui/")
-# What the chat's forms carry beside the answers.
-_NOT_WRITTEN = {"csrfmiddlewaretoken", "idempotency_key", "proof_of_work", "context", "score", "answer", "panel"}
 ALLOW_COOKIES = gettext_lazy(
     "This site needs a cookie to know that what you send is yours. Please allow cookies for this site in your browser, "
     "then try again."
@@ -96,13 +95,15 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _written(request: HttpRequest) -> list[str]:
-    """What a form of the chat was sent with, to be copied, as after a sign-in in another tab; and none of another site's,
-    which would speak by our page. What a ticked box sends is nobody's words."""
+    """What was told to a form of the chat, to be copied, as after a sign-in in another tab; and none of another site's,
+    which would speak by our page."""
     match = request.resolver_match
     if match is None or match.app_name != "webchat" or request.headers.get("Sec-Fetch-Site") != "same-origin":
         return []
-    written = (request.POST.get(name, "") for name in request.POST if name not in _NOT_WRITTEN)
-    return [text for text in written if text and text != "on" and not text.startswith(ConsentInput.PREFIX)]
+    try:
+        return written_answers(webchat_named(match.kwargs.get("slug", "")), request.POST)
+    except Webchat.DoesNotExist:
+        return []
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -394,19 +394,26 @@ def test_of_a_form_that_is_sent_too_late_the_words_are_shown_and_kept_by_no_cach
     """The value of a consent names its text, and that of a box is the browser's."""
     make_field(webchat, "terms", type=Type.CONSENT)
     make_field(webchat, "callback", type=Type.CHECKBOX)
+    make_field(webchat, "topic", type=Type.SELECT, choices="bill | A bill\nparcel | A parcel")
+    make_field(webchat, "source", type=Type.HIDDEN, initial="shop")
     visitor = VisitorClient()
     consent = re.search(r'name="terms"[^>]* value="([^"]+)"|value="([^"]+)"[^>]* name="terms"', visitor.open_panel())
     assert consent is not None
     told = {
         "csrfmiddlewaretoken": "old",
+        "username": "of no field of the chat",
+        "name": "on",
         "question": "Where is it?",
         "terms": consent[1] or consent[2],
         "callback": "on",
+        "topic": "parcel",
+        "source": "shop",
+        "message_text": "Call me",
     }
     page = visitor.client.post("/webchat/support/", told, headers={"Sec-Fetch-Site": "same-origin"})
     assert page.status_code == 403
     shown = re.findall(r"<p><bdi>(.*?)</bdi></p>", page.content.decode().split("What you wrote")[1].split("<footer")[0])
-    assert shown == ["Where is it?"]
+    assert shown == ["on", "Where is it?", "A parcel", "Call me"]
     assert "no-store" in page["Cache-Control"]
 
 
