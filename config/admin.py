@@ -11,6 +11,7 @@ from csp.constants import SELF
 from csp.decorators import csp_replace
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import DataError, IntegrityError
@@ -19,6 +20,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config import second_factor
@@ -50,6 +52,8 @@ def _once_more(view: Any) -> Any:
 
 # No form here has more rows. Django makes a form for each row that is announced, and shows them all again.
 MOST_FORMS = 100
+# Of a search in any list.
+MOST_WORDS = 100
 
 
 def _refusing_bad_input(view: Any) -> Any:
@@ -57,6 +61,7 @@ def _refusing_bad_input(view: Any) -> Any:
 
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        _search_for_few(request)
         if request.method == "POST":
             _require_sound_form(request.POST)
             _require_sound_selection(request.POST, view)
@@ -70,6 +75,16 @@ def _refusing_bad_input(view: Any) -> Any:
         return response
 
     return checked
+
+
+def _search_for_few(request: HttpRequest) -> None:
+    """SQLite takes no statement of several hundred words. The box of the search then shows those that are looked for."""
+    words = request.GET.get(SEARCH_VAR, "").split()
+    if len(words) > MOST_WORDS:
+        asked = request.GET.copy()
+        asked[SEARCH_VAR] = " ".join(words[:MOST_WORDS])
+        request.GET = asked  # type: ignore[assignment]
+        messages.warning(request, gettext("Only the first %(count)d words are looked for.") % {"count": MOST_WORDS})
 
 
 def _require_sound_form(posted: QueryDict) -> None:

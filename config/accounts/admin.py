@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from functools import reduce
 from operator import or_
-from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -28,7 +27,7 @@ from webchat.admin.tools import BoundedPaginator
 from webchat.chats.forget import export, traces_of_account
 from webchat.models.beginnings import begins_with
 
-# What the export of a user's chats shows.
+# What the export of a user's chats shows, which the pages that delete users offer.
 EXPORTED = ("webchat.view_chatsession", "webchat.view_message", "webchat.view_rating")
 # Of a first and a last name together, as staff search for them.
 MOST_WORDS = 6
@@ -83,15 +82,9 @@ class UserAdmin(ConcurrentEditsMixin, DjangoUserAdmin):
         chats = path("<int:pk>/chats/", self.admin_site.admin_view(self.export_chats), name="accounts_user_chats")
         return [chats, *super().get_urls()]
 
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Offers first what goes with the user: a deletion blanks the answers of their chats and deletes their messages."""
-        exports = {"exports_chats": request.user.has_perms(EXPORTED)}
-        return super().delete_view(request, object_id, {**exports, **(extra_context or {})})
-
     def export_chats(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What the site holds of the chats and messages of a user, as a file."""
+        """What the site holds of the chats and messages of a user, as a file: a deletion blanks the answers of the chats and
+        deletes the messages."""
         user = get_object_or_404(User, pk=pk)
         if not (self.has_delete_permission(request, user) and request.user.has_perms(EXPORTED)):
             raise PermissionDenied

@@ -163,6 +163,11 @@ def test_before_a_user_is_deleted_their_chats_can_be_exported(staff):
     page = f"/admin/accounts/user/{ada.pk}/delete/"
     html = staff.get(page).content.decode()
     assert "chats are blanked" in html
+    chosen = {"action": "delete_selected", "_selected_action": [ada.pk, make_user("ben").pk]}
+    of_two = staff.post("/admin/accounts/user/", chosen).content.decode()
+    assert "chats are blanked" in of_two
+    assert f'href="/admin/accounts/user/{ada.pk}/chats/">ada</a>' in of_two
+    assert re.search(r'/chats/">ben</a>', of_two)
     [address] = re.findall(r'href="([^"]+)">Export the chats and messages first<', html)
     exported = staff.get(address)
     assert "attachment" in exported["Content-Disposition"]
@@ -176,7 +181,8 @@ def test_who_may_not_see_chats_may_delete_a_user_and_export_nothing(client):
     ada, ben = make_user("ada"), make_user("ben", is_staff=True)
     ben.user_permissions.set(Permission.objects.filter(codename__in=["delete_user", "view_user"]))
     client.force_login(ben)
-    html = client.get(f"/admin/accounts/user/{ada.pk}/delete/").content.decode()
-    assert "chats are blanked" in html
-    assert "Export the chats" not in html
+    chosen = {"action": "delete_selected", "_selected_action": [ada.pk]}
+    for page in (client.get(f"/admin/accounts/user/{ada.pk}/delete/"), client.post("/admin/accounts/user/", chosen)):
+        assert "chats are blanked" in page.content.decode()
+        assert "Export the chats" not in page.content.decode()
     assert client.get(f"/admin/accounts/user/{ada.pk}/chats/").status_code == 403

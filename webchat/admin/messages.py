@@ -23,8 +23,6 @@ from webchat.models.beginnings import begins_with
 QUOTED_MAX = 1000
 # That a filter offers.
 MOST_STAFF = 50
-# Of a search that are looked for, the first: SQLite takes no statement of several hundred.
-MOST_WORDS = 100
 
 
 class MessageForm(forms.ModelForm):
@@ -111,8 +109,7 @@ class MessageAdmin(admin.ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        words = " ".join(term.split()[:MOST_WORDS])
-        found = [super().get_search_results(request, _latest(queryset), words)[0].order_by()]
+        found = [super().get_search_results(request, _latest(queryset), term)[0].order_by()]
         ways = [begins_with(column, term) for column in ("customer_friendly_name", "email")]
         if accounts := accounts_known_by(term):
             ways.append(Q(user_id__in=accounts))
