@@ -117,6 +117,9 @@ export class Panel {
 
   /** @param {HTMLElement} body @returns {Api} that of this body */
   #show(body) {
+    // First: what it keeps of a chat is of the one whose body goes.
+    this.#chat?.dispose();
+    this.#form = this.#chat = undefined;
     if (!body.isConnected) part(this.host, "content").replaceChildren(body);
     const {
       webchatState: state,
@@ -133,8 +136,6 @@ export class Panel {
     this.#replaced = new AbortController();
     watchVisitor(body.dataset, body, () => this.#disown(), this.#replaced.signal);
     this.#api = new Api(urls, csrf, async () => (await fetchBody(this.host)).dataset.csrf ?? "");
-    this.#chat?.dispose();
-    this.#form = this.#chat = undefined;
     this.header.clear();
     const isStart = state === "form";
     if ((isStart || state === "message") && !navigator.cookieEnabled) {

@@ -418,6 +418,29 @@ test("nobody else reads a chat that has ended, or what was typed into the form",
   assert.deepEqual([element.recall("past"), element.recall("form")], [null, null]);
 });
 
+test("a chat that leaves the page as somebody else's panel comes is kept for its own visitor alone", async () => {
+  show("inline").open();
+  await until(() => found("form"));
+  const coming = [];
+  element.takeRequest = () => new Promise((resolve) => coming.push((markup) => resolve(new Response(markup))));
+  answers.push(["GET /api/webchat/support/sessions/current/", 200, JSON.stringify(CREDENTIALS)]);
+  const otherTab = new BroadcastChannel(`webchat:${element.slug}`);
+  try {
+    for (const _ of "12") otherTab.postMessage({ started: SESSION });
+    await until(() => coming.length === 2);
+    coming[0](panelIs("running"));
+    await until(() => found("reconnect") && !found("reconnect").hidden);
+    element.remove();
+    coming[1](form.replace(/data-visitor="\w+"/, 'data-visitor="of somebody else"'));
+    await until(() => found("form") || found("ended"));
+    await settled();
+    assert.equal(element.recall("past"), null);
+    assert.equal(found("log"), null);
+  } finally {
+    otherTab.close();
+  }
+});
+
 test("after half an hour a chat that has ended is forgotten", async () => {
   await startChat();
   await endChat();
