@@ -20,7 +20,7 @@ from config.theme import theme
 from webchat.api.errors import error_response
 from webchat.errors import TRY_AGAIN_SECONDS, Code
 from webchat.forms.written import written_answers
-from webchat.hours import state_of, takes_messages
+from webchat.hours import state_of, what_is_taken
 from webchat.models import Webchat
 from webchat.models.copies import webchat_named, webchat_of_site
 
@@ -40,11 +40,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def support(request: HttpRequest) -> HttpResponse:
     """Invites to the chat only while it takes something: chats, or messages."""
-    webchat, takes_questions = webchat_of_site(), False
-    if webchat is not None:
-        state = state_of(webchat, timezone.now())
-        takes_questions = (state.is_open and webchat.is_configured) or takes_messages(webchat, state)
-    context = {"has_webchat": webchat is not None, "takes_questions": takes_questions}
+    webchat = webchat_of_site()
+    taken = what_is_taken(webchat, state_of(webchat, timezone.now())) if webchat else None
+    context = {"has_webchat": webchat is not None, "takes_questions": taken is not None and taken.is_something}
     return render(request, "support.html", context)
 
 

@@ -42,7 +42,7 @@ from webchat.forms.form import FormInvalid, PreEngagementForm
 from webchat.forms.message_form import MessageForm
 from webchat.forms.rating_form import RatingForm
 from webchat.forms.submit import bind_form
-from webchat.hours import state_of, takes_messages
+from webchat.hours import Takes, state_of, what_is_taken
 from webchat.messages.take import leave_message
 from webchat.models import ChatSession, Message, Rating, Webchat, WhenNobody
 from webchat.models.copies import webchat_named
@@ -78,7 +78,8 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         if refused.code is Code.BUSY:  # the page that waits goes on with what was sent
             return _to_page(webchat, visitor)
         # What was typed stands in the form for a message then.
-        too_late = refused.code is Code.CHAT_CLOSED and takes_messages(webchat, state_of(webchat, database_now()))
+        taken = what_is_taken(webchat, state_of(webchat, database_now()))
+        too_late = refused.code is Code.CHAT_CLOSED and taken is Takes.MESSAGES
         return _render_refused(request, webchat, visitor, refused, MessageForm if too_late else PreEngagementForm)
     except DatabaseError:
         unavailable = ChatRefused(Code.CHAT_UNAVAILABLE, webchat.texts["unavailable_text"])
@@ -335,8 +336,13 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: 
     is_asked = running is None and offered is None and "new" not in request.GET
     context["elsewhere"] = chat_elsewhere(visitor, webchat) if is_asked else None
     availability = availability_of(webchat) if hours.is_open else None
-    nobody_is_there = availability is not None and availability.nobody_is_there
     context["availability"] = availability
+    taken = what_is_taken(webchat, hours)
+    nobody_is_there = availability is not None and availability.nobody_is_there
+    if (nobody_is_there and webchat.when_nobody == WhenNobody.MESSAGE) or (
+        "leave" in request.GET and webchat.takes_messages
+    ):
+        taken = Takes.MESSAGES
     kind: type[PreEngagementForm] | None = None
     if running:
         context["state"] = "running"
@@ -346,16 +352,12 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: 
         context["state"] = "offered"
     elif _has_left_message(request, webchat, visitor):
         context["state"] = "left"
-    elif takes_messages(webchat, hours) or ("leave" in request.GET and webchat.takes_messages):
+    elif taken is Takes.MESSAGES:
         context["state"], kind = "message", MessageForm
-    elif not hours.is_open:
-        context["state"] = "closed"
-    elif nobody_is_there and webchat.when_nobody == WhenNobody.MESSAGE:
-        context["state"], kind = "message", MessageForm
-    elif not webchat.is_configured:
-        context["state"] = "unavailable"
-    else:
+    elif taken is Takes.CHATS:
         context["state"], kind = "form", PreEngagementForm
+    else:
+        context["state"] = taken.value
     if kind:
         form = kind(webchat, user=visitor.user, context=request.GET.get("context", ""))
         context["form"] = form

@@ -344,6 +344,21 @@ def test_the_support_page_asks_for_questions_only_while_they_are_taken(sandbox, 
     assert ("Nobody takes questions here" in html) != writes
 
 
+@pytest.mark.parametrize("when", [OPEN, CLOSED])
+@pytest.mark.parametrize("secret", ["", "sandbox-api-key-secret-0123456789abcdef"])
+@pytest.mark.parametrize("values", [*({"when_closed": one} for one in WhenClosed), {"enabled": False}])
+def test_the_page_and_the_chat_in_it_promise_what_the_panel_takes(sandbox, settings, values, secret, when):
+    settings.TWILIO_API_KEY_SECRET = secret
+    office(**values)
+    takes = re.search(r'data-webchat-state="(\w+)"', panel_at(when))[1]
+    with travel(when):
+        said, page = invitation(), Client().get("/support/").content.decode()
+    assert (said[-1] in ("Chat with us", "Leave a message")) == (takes in ("form", "message"))
+    assert ("Write to us here" in page) == (takes in ("form", "message"))
+    assert (said == [UNAVAILABLE_TEXT]) == (takes == "unavailable")
+    assert (said[0] == CLOSED_TEXT) == (takes in ("message", "closed"))
+
+
 def test_one_that_takes_messages_says_so(sandbox):
     office(when_closed=WhenClosed.MESSAGE)
     assert 'data-webchat-when="closed">Leave a message<' in tag_at(CLOSED)

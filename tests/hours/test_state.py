@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.hours.slow_model import DAY, TICK, WallClock, takes_chats
 from tests.support.factories import change, make_hours, make_webchat
-from webchat.hours import DAYS_AHEAD, Interval, Reason, State, chat_intervals, state_of, takes_messages
+from webchat.hours import DAYS_AHEAD, Interval, Reason, State, Takes, chat_intervals, state_of, what_is_taken
 from webchat.models import OpeningHours, Span, SpecialDay, Webchat, WhenClosed
 from webchat.models.hours import read_times, write_times
 
@@ -241,20 +241,23 @@ def test_closed_by_hand_until_it_is_changed():
     assert state_of(webchat, at("2027-05-03 10:00")) == State(is_open=False, reason=Reason.BY_HAND)
 
 
-def test_switched_off_is_closed_without_an_end_and_takes_no_messages():
+def test_switched_off_is_closed_without_an_end_and_takes_nothing():
     webchat = make_webchat(enabled=False, when_closed=WhenClosed.MESSAGE)
     state = state_of(webchat, at("2026-11-30 10:00"))
     assert state == State(is_open=False, reason=Reason.SWITCHED_OFF)
-    assert not takes_messages(webchat, state)
+    assert what_is_taken(webchat, state) is Takes.CLOSED
 
 
-def test_messages_are_taken_while_it_is_closed_and_staff_chose_so():
+def test_what_is_taken_follows_hours_choice_and_credentials(settings, sandbox):
     webchat = make_webchat(hours=make_hours(*OFFICE), when_closed=WhenClosed.MESSAGE)
     closed, is_open = (state_of(webchat, at(text)) for text in ("2026-11-30 20:00", "2026-11-30 10:00"))
-    assert takes_messages(webchat, closed)
-    assert not takes_messages(webchat, is_open)
+    assert what_is_taken(webchat, is_open) is Takes.CHATS
+    assert what_is_taken(webchat, closed) is Takes.MESSAGES
+    settings.TWILIO_API_KEY_SECRET = ""
+    assert what_is_taken(webchat, is_open) is Takes.UNAVAILABLE
+    assert what_is_taken(webchat, closed) is Takes.MESSAGES
     webchat.when_closed = WhenClosed.SAY
-    assert not takes_messages(webchat, closed)
+    assert what_is_taken(webchat, closed) is Takes.CLOSED
 
 
 def test_the_last_chats_start_so_many_minutes_before_closing():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webchat.hours.intervals import DAYS_AHEAD, Interval, open_intervals
 from webchat.hours.launcher import changes_ahead
-from webchat.hours.state import Reason, State, chat_intervals, state_of, takes_messages, was_open_in_time
+from webchat.hours.state import Reason, State, Takes, chat_intervals, state_of, was_open_in_time, what_is_taken
 from webchat.hours.words import closed_in_words, iso, state_in_words, time_in_words, zone_of
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Interval",
     "Reason",
     "State",
+    "Takes",
     "changes_ahead",
     "chat_intervals",
     "closed_in_words",
@@ -19,8 +20,8 @@ __all__ = [
     "open_intervals",
     "state_in_words",
     "state_of",
-    "takes_messages",
     "time_in_words",
     "was_open_in_time",
+    "what_is_taken",
     "zone_of",
 ]

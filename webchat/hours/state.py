@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
+from enum import Enum, StrEnum
 
 from webchat.hours.intervals import DAYS_AHEAD, Interval, open_intervals, without
 from webchat.models import Closure, Webchat, WhenClosed
@@ -59,10 +59,25 @@ def state_of(webchat: Webchat, now: datetime) -> State:
     return State(is_open=False, until=until, reason=Reason.HOURS)
 
 
-def takes_messages(webchat: Webchat, state: State) -> bool:
-    """Whether visitors can leave a message now."""
-    off = state.is_open or state.reason is Reason.SWITCHED_OFF
-    return not off and webchat.when_closed == WhenClosed.MESSAGE
+class Takes(StrEnum):
+    """What a webchat takes of a visitor without a running chat: chats, messages, or nothing and why."""
+
+    CHATS = "chats"
+    MESSAGES = "messages"
+    CLOSED = "closed"
+    UNAVAILABLE = "unavailable"
+
+    @property
+    def is_something(self) -> bool:
+        return self in (Takes.CHATS, Takes.MESSAGES)
+
+
+def what_is_taken(webchat: Webchat, state: State) -> Takes:
+    """By its hours and the environment; whether agents are there is asked of Twilio, and not here."""
+    if state.is_open:
+        return Takes.CHATS if webchat.is_configured else Takes.UNAVAILABLE
+    off = state.reason is Reason.SWITCHED_OFF
+    return Takes.MESSAGES if webchat.when_closed == WhenClosed.MESSAGE and not off else Takes.CLOSED
 
 
 def was_open_in_time(webchat: Webchat, shown_at: datetime, now: datetime) -> bool:

@@ -28,7 +28,7 @@ from django.utils.translation import gettext as _
 from webchat import links
 from webchat.forms.form import PreEngagementForm
 from webchat.forms.page_context import Reader, sign_context
-from webchat.hours import State, changes_ahead, iso, state_of, takes_messages, time_in_words, zone_of
+from webchat.hours import State, changes_ahead, iso, state_of, time_in_words, what_is_taken, zone_of
 from webchat.models import Webchat, WhenClosed
 from webchat.models.copies import webchat_named, webchat_of_site
 from webchat.visitors import mark_of, page_secret
@@ -160,8 +160,13 @@ def launcher_hours(webchat: Webchat) -> dict[str, Any] | None:
         "changes": changes,
         "is_open": state.is_open,
         "closed_label": closed_label,
-        "takes_messages": takes_messages(webchat, state),
     }
+
+
+@register.simple_tag
+def taken_now(webchat: Webchat) -> str:
+    """What the webchat takes: a Takes of webchat.hours, by this machine's clock."""
+    return what_is_taken(webchat, state_of(webchat, timezone.now())).value
 
 
 def _made_once(webchat: Webchat, name: str, values: dict[str, Any], *variant: str) -> SafeString:
