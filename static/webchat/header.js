@@ -48,13 +48,13 @@ export class Header {
 
   /**
    * In one line, whoever is there.
-   * @param {string} text empty for nobody: then the line below the title is that of staff
+   * @param {string | DocumentFragment} text empty for nobody: then the line below the title is that of staff
    * @param {HTMLElement[]} [people] their pictures, in the logo's place
    */
   showPresence(text, people = []) {
     const words = text || this.#presence.dataset.webchatPresence || "";
     this.#presence.hidden = !words;
-    this.#presence.textContent = words;
+    this.#presence.replaceChildren(words);
     this.#people.hidden = !people.length;
     this.#people.replaceChildren(...people);
     if (this.#logo instanceof HTMLElement) this.#logo.hidden = !!people.length;

@@ -260,6 +260,54 @@ def test_the_head_of_the_chat_can_be_read_and_does_not_grow_when_agents_join(wid
     expect(end).to_have_text("Chat beenden", use_inner_text=True)
 
 
+SMALL_PHONE = {"viewport": {"width": 320, "height": 640}, "locale": "ar", "has_touch": True, "is_mobile": True}
+BROKEN_WORDS = r"""(e) => {
+  const text = document.createTreeWalker(e, NodeFilter.SHOW_TEXT).nextNode();
+  const range = document.createRange();
+  return [...text.data.matchAll(/\S+/g)].filter(({ 0: word, index }) => {
+    range.setStart(text, index);
+    range.setEnd(text, index + word.length);
+    return range.getClientRects().length > 1;
+  }).map(([word]) => word);
+}"""
+IN_SIGHT = """(e) => {
+  const range = document.createRange();
+  range.setStart(e.firstChild, 0);
+  range.setEnd(e.firstChild, 3);
+  const [letters, line] = [range.getBoundingClientRect(), e.closest("p").getBoundingClientRect()];
+  return letters.left >= line.left && letters.right <= line.right;
+}"""
+# A finger's width around the middle of it.
+IS_LARGE = """(e) => {
+  const { x, y, width, height } = e.getBoundingClientRect();
+  const [middle, centre] = [x + width / 2, y + height / 2];
+  return [[-21.5, 0], [21.5, 0], [0, -21.5], [0, 21.5]].every(([right, down]) =>
+    e.contains(document.elementFromPoint(middle + right, centre + down)));
+}"""
+
+
+@pytest.mark.parametrize("context", [SMALL_PHONE], indirect=True)
+def test_the_head_of_the_chat_holds_many_agents_on_a_small_phone_in_arabic(widget: Widget) -> None:
+    widget.goto().open().fill()
+    with widget.page.expect_response("**/sessions/") as answer:
+        widget.panel.locator("[data-webchat-submit]").click()
+    widget.credentials = answer.value.json()
+    widget.expect_connected()
+    for name in ("Konstantina Papadopoulou-Alexandrescu", "Robin Sanchez", "Wei Zhang"):
+        widget.agent_joins(name)
+    expect(widget.panel.locator("[data-webchat-people] > *")).to_have_count(2)
+    name = widget.panel.locator("[data-webchat-presence] bdi")
+    expect(name).to_contain_text("Wei Zhang")
+    assert name.evaluate("(e) => e.scrollWidth > e.clientWidth")
+    assert name.evaluate(IN_SIGHT)
+    assert widget.panel.locator("[data-webchat-title] bdi").evaluate(BROKEN_WORDS) == []
+    buttons = widget.panel.locator(".webchat-header .webchat-header-button")
+    expect(buttons).to_have_count(3)
+    assert [one.evaluate(IS_LARGE) for one in buttons.all()] == [True] * 3
+    end = widget.panel.get_by_role("button", name="إنهاء الدردشة").first
+    expect(end).to_have_text("", use_inner_text=True)
+
+
 @pytest.mark.thorough
 def test_buttons_and_fields_show_the_pointer_the_press_and_the_focus(widget: Widget) -> None:
     widget.goto("/host/none/one/").open()

@@ -12,6 +12,8 @@ import { initialsOf } from "./timeline.js";
 // A screen reader that announced each keystroke's burst would talk over the conversation.
 const TYPING_ANNOUNCED_MS = 2000;
 const MOST_PICTURES = 3;
+const MOST_ON_A_SMALL_PHONE = 2;
+const SMALL_PHONE_PX = 360;
 
 /** The people at the other end, and whether anybody has come yet. */
 export class People {
@@ -84,7 +86,7 @@ export class People {
   /** After anything that changes who is here, what they are called, or whether they have answered. */
   show() {
     if (this.#agents.size > 0 && !this.isOver) {
-      this.header.showPresence(this.templates.text("present", { name: this.#list(this.#agents) }), this.#pictures());
+      this.header.showPresence(this.templates.clone("present", { name: this.#list(this.#agents) }), this.#pictures());
     } else this.header.showPresence("");
     const answered = this.transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own);
     part(this.view, "waiting").hidden = this.isOver || !this.isConnected || answered || this.#agents.size > 0;
@@ -94,7 +96,8 @@ export class People {
   /** The initials of each agent whose name is known; of many, of the first, and how many more they are. */
   #pictures() {
     const initials = [...this.#agents].map((one) => initialsOf(this.transcript.on.nameOf(one) ?? "")).filter(Boolean);
-    const rest = initials.length > MOST_PICTURES ? initials.splice(MOST_PICTURES - 1).length : 0;
+    const most = innerWidth < SMALL_PHONE_PX ? MOST_ON_A_SMALL_PHONE : MOST_PICTURES;
+    const rest = initials.length > most ? initials.splice(most - 1).length : 0;
     const more = new Intl.NumberFormat(languageOf(this.view), { signDisplay: "always" }).format(rest);
     return [...initials, ...(rest ? [more] : [])].map((text) => {
       const picture = this.templates.element("person");
