@@ -52,13 +52,18 @@ def test_a_chat_that_ends_between_two_pages_stays_readable(widget: Widget, page:
     expect(widget.log.get_by_text("On its way")).to_be_visible()
     widget.composer.press_sequentially("half a sent")
     page.goto("about:blank")
+    widget.agent_says("It comes on Friday")
     widget.site.shell(
         f"ChatSession.objects.filter(pk='{widget.credentials['session_id']}').end(ChatSession.EndedBy.{by})"
     )
     widget.goto("/legacy/").goto()
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
-    for text in ("Where is my parcel?", "On its way"):
+    for text in ("Where is my parcel?", "On its way", "It comes on Friday"):
         expect(widget.log.get_by_text(text)).to_be_visible()
+    saved = downloaded(widget)[1]
+    assert "You: Where is my parcel?" in saved
+    assert "Our team: It comes on Friday" in saved
+    assert saved.count("On its way") == 1
     expect(widget.panel.get_by_label("What you had not sent yet")).to_have_value("half a sent")
     widget.panel.get_by_role("button", name="Start a new chat").click()
     expect(widget.field("question")).to_have_value("half a sent")

@@ -406,6 +406,77 @@ test("an agent's name that Twilio tells after the end is kept with what was said
   assert.match(found("messages").textContent, /Robin/);
 });
 
+test("what was written after the page was left is read from our server, once the chat is over", async () => {
+  const sdk = makeSdk();
+  answers = [["GET /webchat/support/panel/", 200, () => panelIs("running")]];
+  answers.push(["GET /api/webchat/support/sessions/current/", 200, JSON.stringify(CREDENTIALS)]);
+  show("inline");
+  const { load } = element;
+  element.load = (name) => (name === "sdk" ? sdk.load() : load.call(element, name));
+  element.open();
+  await until(() => sdk.clients.length);
+  const [client] = sdk.clients;
+  const at = new Date();
+  const said = (index, author, body) => ({ index, author, body, dateCreated: at, attributes: {} });
+  client.conversations.CH1 = new TwilioConversation([said(40, "visitor", "Hello?"), said(41, "robin", "One moment")]);
+  client.getUser = async () => ({ friendlyName: "Robin" });
+  client.start();
+  await until(() => found("messages")?.textContent.includes("Robin"));
+  send("It is blue."); // arrives, and the page goes before it hears so
+  await settled();
+  const [[, clientId]] = JSON.parse(element.recall("unsent"))[1].map(([id]) => [null, id]);
+  element.remove();
+  await until(() => element.recall("past"));
+
+  const written = (index, author, text, more) => ({
+    ...{ index, author, text, own: author === "visitor", client_id: "", at: at.toISOString(), files: [] },
+    ...more,
+  });
+  const pages = [
+    { messages: [written(0, "visitor", "Anybody?"), written(41, "robin", "One moment")], next: "1~PT" },
+    {
+      messages: [
+        written(42, "visitor", "It is blue.", { client_id: clientId }),
+        written(43, "robin", "", { files: ["bill.pdf"] }),
+        written(44, "kim", "Bye"),
+      ],
+      next: "",
+    },
+  ];
+  const address = `GET /api/webchat/sessions/${SESSION}/messages/?place=`;
+  answers = [["GET /webchat/support/panel/", 200, () => form]];
+  answers.push([`${address}1%7EPT`, 200, JSON.stringify(pages[1])], [address, 200, JSON.stringify(pages[0])]);
+  await reload();
+  await until(() => found("messages")?.textContent.includes("Bye"));
+  const shown = [...found("messages").querySelectorAll(".webchat-message")].map((item) =>
+    ["author", "text", "delivery"].map((name) => item.querySelector(`[data-webchat-${name}]`).textContent.trim()),
+  );
+  assert.deepEqual(shown, [
+    ["You", "Anybody?", ""],
+    ["You", "Hello?", ""],
+    ["Robin", "One moment", ""],
+    ["You", "It is blue.", ""],
+    ["Robin", "Attached file: bill.pdf", ""],
+    ["Our team", "Bye", ""],
+  ]);
+});
+
+test("a chat whose end the page saw is read again by nobody; one that cannot be read keeps what there is", async () => {
+  await startChat({ question: "Where is my parcel?" });
+  await endChat();
+  const past = JSON.parse(element.recall("past"));
+  const asked = () => requests.filter((request) => request.includes("/messages/"));
+  await until(() => asked().length === 1); // the line was never there
+  await until(() => names().includes("error"));
+  requests = [];
+  element.remember(JSON.stringify({ ...past, past: { ...past.past, isWhole: true } }), "past");
+  await reload();
+  await until(() => requests.some((request) => request.includes("rating")) || found("ended"));
+  await settled();
+  assert.deepEqual(asked(), []);
+  assert.match(found("log").textContent, /Where is my parcel\?/);
+});
+
 test("nobody else reads a chat that has ended, or what was typed into the form", async () => {
   await startChat({ question: "Where is my parcel?" });
   await endChat();

@@ -34,6 +34,7 @@ CHAT_URLS = {
     "api/webchat/<slug:slug>/messages/",
     "api/webchat/sessions/<uuid:session_id>/token/",
     "api/webchat/sessions/<uuid:session_id>/end/",
+    "api/webchat/sessions/<uuid:session_id>/messages/",
     "api/webchat/sessions/<uuid:session_id>/rating/",
     "api/webchat/sessions/<uuid:session_id>/transcript/",
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webchat.conf import conf
+from webchat.flex.gateway import PLACE, Page, WrittenMessage
 from webchat.flex.tokens import Token, sdk_options
 from webchat.models import ChatSession, Message, Rating, Webchat
 from webchat.models.rating import COMMENT_MAX
@@ -62,6 +64,37 @@ class EndedSerializer(serializers.Serializer[ChatSession]):
 class MessageSerializer(serializers.Serializer[Message]):
     message_id = serializers.UUIDField(source="pk")
     received_at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ")
+
+
+class ReadRequestSerializer(serializers.Serializer[Any]):
+    """The `next` of the page before, or nothing for the first page."""
+
+    place = serializers.RegexField(f"^{PLACE}$", default="", allow_blank=True)
+
+
+class WrittenSerializer(serializers.Serializer[WrittenMessage]):
+    """What somebody wrote, as the SDK gives it while the chat runs; and the names of the files with it."""
+
+    index = serializers.IntegerField()
+    author = serializers.CharField(allow_blank=True)
+    own = serializers.BooleanField(source="is_visitors")
+    client_id = serializers.CharField(allow_blank=True)
+    at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ", allow_null=True)
+    text = serializers.CharField(allow_blank=True)
+    files = serializers.ListField(child=serializers.CharField(allow_blank=True))
+
+
+class ConversationSerializer(serializers.Serializer[Page]):
+    """The earliest message first. `next` is the place of the page after, "" after the last."""
+
+    messages = serializers.SerializerMethodField()
+    next = serializers.CharField(source="next_place", allow_blank=True)
+
+    @extend_schema_field(WrittenSerializer(many=True))
+    def get_messages(self, page: Page) -> Any:
+        """Of people: what the site says to the agent is not the visitor's to read."""
+        of_one = WrittenSerializer()
+        return [of_one.to_representation(one) for one in page.messages if not one.is_sites]
 
 
 class RatingRequestSerializer(serializers.Serializer[Any]):

@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 
 from webchat.api.parsers import BoundedFormParser, BoundedJSONParser, BoundedMultiPartParser, bounded
 from webchat.api.serializers import (
+    ConversationSerializer,
     Credentials,
     CredentialsSerializer,
     EndedSerializer,
@@ -27,10 +28,12 @@ from webchat.api.serializers import (
     MessageSerializer,
     RatingRequestSerializer,
     RatingSerializer,
+    ReadRequestSerializer,
     TranscriptSerializer,
     VisitorSerializer,
 )
 from webchat.chats.end import end_chat
+from webchat.chats.history import read_ended_chat
 from webchat.chats.question import post_question_after
 from webchat.chats.rating import rate_chat, rated_session
 from webchat.chats.start import submit
@@ -46,6 +49,10 @@ from webchat.visitors import Visitor, mark_of, remember, visitor_of
 
 def _errors(*statuses: int) -> dict[int, type[ErrorSerializer]]:
     return dict.fromkeys(statuses, ErrorSerializer)
+
+
+def _invalid(errors: Mapping[str, Any]) -> ChatRefused:
+    return ChatRefused(Code.INVALID, fields={name: [str(one) for one in said] for name, said in errors.items()})
 
 
 _KEY_HEADER = OpenApiParameter(
@@ -205,11 +212,25 @@ class EndView(ChatView):
         session = ChatSession.get_of(self.visitor(), session_id)
         said = EndRequestSerializer(data=request.data)
         if not said.is_valid():
-            raise ChatRefused(
-                Code.INVALID, fields={name: [str(one) for one in errors] for name, errors in said.errors.items()}
-            )
+            raise _invalid(said.errors)
         end_chat(session, ChatSession.EndedBy(said.validated_data["ended_by"]))
         return Response(EndedSerializer(session).data)
+
+
+class ConversationView(ChatView):
+    @extend_schema(
+        operation_id="read",
+        summary="Read a chat that is over",
+        description="A page of what was written, for an hour after the end: what a page that was left has missed.",
+        parameters=[ReadRequestSerializer],
+        responses={200: ConversationSerializer, **_errors(400, 404, 406, 413, 415, 429, 503)},
+    )
+    def get(self, request: Request, session_id: uuid.UUID) -> Response:
+        asked = ReadRequestSerializer(data=request.query_params)
+        if not asked.is_valid():
+            raise _invalid(asked.errors)
+        page = read_ended_chat(self.visitor(), session_id, asked.validated_data["place"])
+        return Response(ConversationSerializer(page).data)
 
 
 class RatingView(ChatView):
@@ -227,9 +248,7 @@ class RatingView(ChatView):
         session = rated_session(self.visitor(), session_id)
         form = RatingForm(cast("Mapping[str, Any]", request.data))
         if not form.is_valid():
-            raise ChatRefused(
-                Code.INVALID, fields={name: [str(one) for one in errors] for name, errors in form.errors.items()}
-            )
+            raise _invalid(form.errors)
         rating = rate_chat(session, form.cleaned_data["score"], form.cleaned_data["comment"])
         return Response(RatingSerializer(rating).data)
 

@@ -96,10 +96,22 @@ export interface Past {
   /** Its id on our server. */
   session: string;
   entries: Entry[];
-  /** Whether the earliest message is among them. */
+  /** Whether all that was said is among them. */
   isWhole: boolean;
   /** What the visitor had written and not sent. */
   draft: string;
+}
+
+/** A message of a chat that is over, as our server reads it from Twilio. */
+export interface Written {
+  index: number;
+  author: string;
+  own: boolean;
+  client_id: string;
+  at: string | null;
+  text: string;
+  /** Their names. */
+  files: string[];
 }
 
 export interface Attachment {

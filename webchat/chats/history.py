@@ -1,16 +1,27 @@
-"""A signed-in user's own past chats. Their text is read from Twilio when one is opened, and kept nowhere here."""
+"""What was written in chats that are over: a signed-in user's own, and the last one of a browser. It is read from Twilio when
+it is asked for, and kept nowhere here."""
 
 from __future__ import annotations
 
+import uuid
+from datetime import timedelta
+
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
-from webchat.flex import Deadline, gateway_for
+from webchat.clock import database_now
+from webchat.errors import ChatRefused, Code
+from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.flex.gateway import Page
 from webchat.models import ChatSession
+from webchat.protection import limits
 from webchat.protection.outage import passage
+from webchat.visitors import Visitor
 
-READ_SECONDS = 5  # that the user waits for Twilio
+READ_SECONDS = 5  # that the visitor waits for Twilio
+# After its end. A tab remembers half an hour (panel.js).
+MAY_READ = timedelta(hours=1)
 
 
 def past_chats(user: AbstractBaseUser) -> QuerySet[ChatSession]:
@@ -25,3 +36,29 @@ def read_past_chat(session: ChatSession, place: str, deadline: Deadline | None =
     deadline = deadline or Deadline(READ_SECONDS)
     with passage():
         return gateway_for(session.destination, deadline).read_messages(session.channel, place)
+
+
+def read_ended_chat(visitor: Visitor, session_id: uuid.UUID, place: str) -> Page:
+    """The same for the visitor whose chat it was, for an hour after its end; empty where Twilio keeps it no more.
+
+    Raises DoesNotExist for any other, and ChatRefused, of the code TOO_MANY past the limits, and CHAT_UNAVAILABLE where
+    Twilio does not answer.
+    """
+    over = ChatSession.objects.had_by(visitor).filter(
+        status=ChatSession.Status.ENDED, started_at__isnull=False, ended_at__gt=database_now() - MAY_READ
+    )
+    session = over.select_related("webchat").get(pk=session_id)
+    limits.take_reading(visitor)
+    try:
+        return read_past_chat(session, place)
+    except FlexError as error:
+        if error.is_not_there:
+            return Page([], "")
+        raise _unread(session, str(error)) from error
+    except ChatRefused as refused:
+        raise _unread(session, str(refused)) from refused
+
+
+def _unread(session: ChatSession, reason: str) -> ChatRefused:
+    words = _("The conversation cannot be read at the moment. Please try again in a minute.")
+    return ChatRefused(Code.CHAT_UNAVAILABLE, words, reason=reason, webchat=session.webchat.slug)

@@ -19,7 +19,7 @@ from twilio.rest.conversations.v1.conversation.message import MessageInstance
 from webchat.conf import conf
 from webchat.flex.client import BoundedHttpClient, bounded_http, client_on, trusted_shape
 from webchat.flex.diagnosis import diagnose
-from webchat.flex.gateway import Channel, Destination, FlexError, Page, Problem, WrittenMessage, is_sid
+from webchat.flex.gateway import PLACE, Channel, Destination, FlexError, Page, Problem, WrittenMessage, is_sid
 from webchat.flex.http import Limits
 
 # REST fires neither webhooks nor Studio without it.
@@ -166,9 +166,9 @@ class ConversationsGateway:
 
 def _place(place: str) -> tuple[int | object, str | object]:
     """The number and the token of a page, as twilio-python takes them. Raises FlexError(REFUSED)."""
-    number, _tilde, token = place.partition("~")
-    if not re.fullmatch(r"[0-9]{0,6}", number) or not re.fullmatch(r"[\w.:=+/-]{0,500}", token, re.ASCII):
+    if not re.fullmatch(PLACE, place):
         raise FlexError(FlexError.Reason.REFUSED)
+    number, _tilde, token = place.partition("~")
     return int(number) if number else values.unset, token or values.unset
 
 
@@ -178,8 +178,13 @@ def is_agents(author: str, identity: str) -> bool:
 
 
 def _written(message: MessageInstance, channel: Channel) -> WrittenMessage:
+    is_visitors = message.author == channel.identity
+    client_id = client_id_in(message.attributes) if is_visitors else None
     return WrittenMessage(
-        is_visitors=message.author == channel.identity,
+        index=message.index or 0,
+        author=message.author or "",
+        client_id=client_id if isinstance(client_id, str) else "",
+        is_visitors=is_visitors,
         is_sites=message.author == NOTE_AUTHOR,
         at=message.date_created,
         text=_sound(message.body),

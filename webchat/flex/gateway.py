@@ -45,13 +45,22 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class WrittenMessage:
-    """What somebody wrote in a chat, and the names of the files with it. `at` is aware."""
+    """What somebody wrote in a chat, and the names of the files with it. `index` is Twilio's count, from 0; `author` the
+    identity of who wrote it; `client_id` what the visitor's browser or this site named it by, "" for nothing; `at` is
+    aware."""
 
+    index: int
+    author: str
+    client_id: str
     is_visitors: bool
     is_sites: bool
     at: datetime | None
     text: str
     files: list[str]
+
+
+# What names the place of a page: its number and Twilio's token.
+PLACE = r"(?a:[0-9]{0,6}(~[\w.:=+/-]{0,500})?)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,9 @@ PER_WEBCHAT = Limit("start:webchat", 120, 60)
 # Further attempts at a start that failed, as far as they come to Twilio.
 RETRY_BY_BROWSER = Limit("retry:browser", 10, 600)
 RETRY_BY_ADDRESS = Limit("retry:address", 40, 600)
+# Pages of conversations that are over.
+READ_BY_BROWSER = Limit("read:browser", 60, 600)
+READ_BY_ADDRESS = Limit("read:address", 240, 600)
 # Details on a members-only form that are no account's, by address, and by value and address together: guessing must not
 # pay, and who guesses locks no member out elsewhere.
 MEMBER_BY_ADDRESS = Limit("member:address", 20, 600)
@@ -221,13 +224,23 @@ def _retry(webchat: Webchat, visitor: Visitor) -> list[tuple[Limit, str]]:
     return [*by_place(RETRY_BY_BROWSER, RETRY_BY_ADDRESS, visitor), (PER_WEBCHAT, str(webchat.pk))]
 
 
+def take_reading(visitor: Visitor) -> None:
+    """Counts a page of a conversation that is read again. Raises ChatRefused(TOO_MANY)."""
+    if are_on() and (empty := take_each(*by_place(READ_BY_BROWSER, READ_BY_ADDRESS, visitor))):
+        raise _too_many_tries(empty)
+
+
+def _too_many_tries(empty: Empty) -> ChatRefused:
+    text = _("Too many tries. Please wait a while and try again.")
+    return ChatRefused(Code.TOO_MANY, text, retry_after=empty.seconds, limit=empty.limit)
+
+
 def take_guess(answers: Mapping[str, str], network: str) -> None:
     """Counts a try at a members-only form, given by user lookup, before it is looked up: by address, alone and
     with each value.
     Raises ChatRefused(TOO_MANY) the same way whether the values are anybody's or not."""
     if are_on() and (empty := take_each(*_guess(answers, network))):
-        text = _("Too many tries. Please wait a while and try again.")
-        raise ChatRefused(Code.TOO_MANY, text, retry_after=empty.seconds, limit=empty.limit)
+        raise _too_many_tries(empty)
 
 
 def give_guess_back(answers: Mapping[str, str], network: str) -> None:

@@ -1,29 +1,85 @@
 // What the panel offers when a chat is over: to rate it, and the conversation by mail. Both are forms of the server's, which
-// are sent without leaving the page.
+// are sent without leaving the page. And what the page has missed of it.
 
-import { markupOf } from "../api.js";
+import { ApiError, markupOf } from "../api.js";
 import { part, Templates } from "../templates.js";
 
 /**
- * @import {Past} from "#types"
+ * @import {Past, Written} from "#types"
  * @import {WebChatElement} from "../web-chat-element.js"
+ * @import {Transcript} from "./transcript.js"
  */
 
 const PLACEHOLDER = "00000000-0000-0000-0000-000000000000";
 const TIMEOUT_MS = 15_000;
+// Of 50 messages each.
+const PAGES_MOST = 20;
 
 /**
  * Offers both where they are to be had: a rating if an agent wrote something.
  * @param {WebChatElement} host
  * @param {HTMLElement} view
  * @param {Past} past
+ * @param {Transcript} transcript of that chat
  * @returns {Promise<void>} rejects with ApiError
  */
-export async function offerAfterwards(host, view, { session, entries }) {
+export async function offerAfterwards(host, view, { session, isWhole }, transcript) {
   if (host.querySelector('[data-webchat-template="transcript-mail"]')) offerMail(host, view, session);
+  const missed = isWhole ? null : readAgain(addressOf(part(view, "ended"), session), transcript);
+  await missed?.catch(() => host.emit("error", { code: "load_failed" }));
   const place = view.querySelector("[data-webchat-rating-place]");
-  if (place instanceof HTMLElement && entries.some(({ kind, own }) => kind === "message" && !own)) {
+  if (place instanceof HTMLElement && transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own)) {
     await askForRating(host, place, session);
+  }
+}
+
+/** @param {HTMLElement} place @param {string} session @returns {string} */
+function addressOf({ dataset: { address = "" } }, session) {
+  return address.replace(PLACEHOLDER, session);
+}
+
+/**
+ * Puts in what was written while no page of this tab listened, and before what it had loaded. Agents whose names are known
+ * keep them.
+ * @param {string} address of the conversation on our server
+ * @param {Transcript} transcript
+ * @returns {Promise<void>} rejects when a page of it cannot be had
+ */
+async function readAgain(address, transcript) {
+  const { timeline, templates } = transcript;
+  /** @type {Written[]} */
+  const written = [];
+  try {
+    let place = "";
+    for (let page = 0; page === 0 || (place && page < PAGES_MOST); page += 1) {
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      const answer = await fetch(`${address}?${new URLSearchParams({ place })}`, { signal });
+      const { code, messages, next } = await answer.json();
+      if (!answer.ok) throw new ApiError(code);
+      written.push(...messages);
+      place = next;
+    }
+  } finally {
+    const own = timeline.entries.find(({ own }) => own)?.author ?? "";
+    const names = new Map(
+      written.flatMap(({ index, author }) => {
+        const known = timeline.byIndex(index)?.author;
+        return known ? [[author, known]] : [];
+      }),
+    );
+    const missed = written.filter(({ index }) => !timeline.byIndex(index));
+    transcript.fill(
+      missed.map(({ index, author, own: isOwn, client_id, at, text, files }) => ({
+        kind: "message",
+        index,
+        clientId: client_id || null,
+        author: isOwn ? own : (names.get(author) ?? ""),
+        own: isOwn,
+        at: at ? new Date(at) : timeline.latest,
+        text: [text, ...files.map((name) => templates.text("attached", { name }))].filter(Boolean).join("\n"),
+        status: "sent",
+      })),
+    );
   }
 }
 
@@ -36,7 +92,7 @@ export async function offerAfterwards(host, view, { session, entries }) {
  */
 export async function askForRating(host, place, session = place.dataset.webchatUnrated ?? "") {
   if (host.recall("unrated") === session) return;
-  const address = (place.dataset.address ?? "").replace(PLACEHOLDER, session);
+  const address = addressOf(place, session);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const found = ratingIn(await markupOf(fetch(address, { signal })));
   if (found) show(found);

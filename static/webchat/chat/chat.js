@@ -387,7 +387,7 @@ export class Chat {
 
   async #download() {
     await this.transcript.loadAll().catch(() => {});
-    await saveConversation(this.host, this.transcript, this.header.title, !this.conversation.hasOlder);
+    await saveConversation(this.host, this.transcript);
   }
 
   #notLoaded() {
@@ -423,7 +423,8 @@ export class Chat {
   }
 
   get #past() {
-    return pastOf(this.session, this.transcript, this.templates, this.composer.draft, !this.conversation.hasOlder);
+    const isWhole = !this.isRunning && this.people.isConnected && !this.conversation.hasOlder;
+    return pastOf(this.session, this.transcript, this.templates, this.composer.draft, isWhole);
   }
 
   /** @param {string} session the chat that another tab of this browser ended */
@@ -458,7 +459,7 @@ export class Chat {
     this.people.end();
     this.header.clear();
     this.on.ended(past, here);
-    told.then(() => offerAfterwards(this.host, this.view, past));
+    told.then(() => offerAfterwards(this.host, this.view, past, this.transcript));
     this.host.emit("ended", { session_id: this.session, by });
   }
 }

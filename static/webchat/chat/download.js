@@ -1,20 +1,20 @@
 // The conversation as a text file, made in the browser: nothing of it leaves the visitor's machine.
 
-import { languageOf } from "../templates.js";
+import { languageOf, part } from "../templates.js";
 
 /**
- * @import {Templates} from "../templates.js"
+ * @import {WebChatElement} from "../web-chat-element.js"
  * @import {Transcript} from "./transcript.js"
  */
 
 /**
+ * @param {WebChatElement} host
  * @param {Transcript} transcript
- * @param {Templates} templates
- * @param {string} title
- * @param {boolean} isWhole whether the earliest message is in the transcript
  */
-export function textOf(transcript, templates, title, isWhole) {
+export function textOf(host, transcript) {
+  const { templates } = transcript;
   const when = new Intl.DateTimeFormat(languageOf(transcript.log), { dateStyle: "medium", timeStyle: "short" });
+  const isFromStart = !transcript.timeline.entries.find(({ index }) => index !== null)?.index; // Twilio's first is 0
   const lines = transcript.timeline.entries.map((entry) => {
     const { kind, event = "", author, own, at, files = [], status } = entry;
     const name = transcript.label(author, own);
@@ -26,7 +26,13 @@ export function textOf(transcript, templates, title, isWhole) {
     if (status === "failed") parts.push(templates.text("failed"));
     return `[${when.format(at)}] ${name}: ${parts.join("\n")}`;
   });
-  return [title, "", ...(isWhole ? [] : [templates.text("incomplete")]), ...lines, ""].join("\n");
+  return [
+    part(host, "title").textContent,
+    "",
+    ...(isFromStart ? [] : [templates.text("incomplete")]),
+    ...lines,
+    "",
+  ].join("\n");
 }
 
 /** @param {string} text @param {string} name of the file, without its extension */

@@ -1,11 +1,12 @@
 // A chat that has ended, as this tab remembers it for a while: to be read, and to be taken along.
 
-import { part, Templates } from "../templates.js";
+import { part } from "../templates.js";
 import { EndDialog } from "./end-dialog.js";
 import { Transcript } from "./transcript.js";
 
 /**
  * @import {Past} from "#types"
+ * @import {Templates} from "../templates.js"
  * @import {Panel} from "../panel.js"
  * @import {WebChatElement} from "../web-chat-element.js"
  */
@@ -17,7 +18,7 @@ export class PastChat {
    * @param {Past} past
    * @param {() => void} startAnother
    */
-  constructor({ host, templates, header }, view, past, startAnother) {
+  constructor({ host, templates }, view, past, startAnother) {
     this.transcript = new Transcript(view, templates, {
       now: () => new Date(),
       nameOf: (name) => name || null,
@@ -31,10 +32,8 @@ export class PastChat {
     const endDialog = new EndDialog(view, templates, { asked() {}, confirmed: () => Promise.resolve() });
     endDialog.show(past.draft, { isNews: false });
     part(view, "new").addEventListener("click", startAnother);
-    for (const button of view.querySelectorAll("[data-webchat-download]")) {
-      button.addEventListener("click", () => saveConversation(host, this.transcript, header.title, past.isWhole));
-    }
-    offerAfterwards(host, view, past);
+    part(view, "download").addEventListener("click", () => saveConversation(host, this.transcript));
+    offerAfterwards(host, view, past, this.transcript);
   }
 }
 
@@ -44,7 +43,7 @@ export class PastChat {
  * @param {Transcript} transcript
  * @param {Templates} templates
  * @param {string} draft
- * @param {boolean} isWhole whether the earliest message is in the transcript
+ * @param {boolean} isWhole whether all that was said is in the transcript
  * @returns {Past}
  */
 export function pastOf(session, transcript, templates, draft, isWhole) {
@@ -60,14 +59,15 @@ export function pastOf(session, transcript, templates, draft, isWhole) {
 }
 
 /**
- * A rating, and the conversation by mail.
+ * A rating, the conversation by mail, and what is missing of it.
  * @param {WebChatElement} host
  * @param {HTMLElement} view
  * @param {Past} past
+ * @param {Transcript} transcript
  */
-export async function offerAfterwards(host, view, past) {
+export async function offerAfterwards(host, view, past, transcript) {
   try {
-    await (await host.load("afterwards")).offerAfterwards(host, view, past);
+    await (await host.load("afterwards")).offerAfterwards(host, view, past, transcript);
   } catch {
     host.emit("error", { code: "load_failed" });
   }
@@ -76,15 +76,13 @@ export async function offerAfterwards(host, view, past) {
 /**
  * @param {WebChatElement} host
  * @param {Transcript} transcript
- * @param {string} title
- * @param {boolean} isWhole
  */
-export async function saveConversation(host, transcript, title, isWhole) {
+export async function saveConversation(host, transcript) {
   try {
     const { save, textOf } = await host.load("download");
     const [first] = transcript.timeline.entries;
     const name = `${host.slug}-${(first?.at ?? new Date()).toISOString().slice(0, 10)}`;
-    save(textOf(transcript, new Templates(host), title, isWhole), name);
+    save(textOf(host, transcript), name);
   } catch {
     host.emit("error", { code: "load_failed" });
   }
