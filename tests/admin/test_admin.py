@@ -58,41 +58,74 @@ def test_staff_compose_a_webchat_with_its_form(admin_client):
     assert list(webchat.fields.values_list("name", flat=True)) == ["your_name", "question"]
 
 
-@pytest.mark.parametrize(
-    ("values", "complaint"),
-    [
-        ({"address_sid": "IG123"}, "starts with IG"),
-        ({"address_sid": account.CHAT_SERVICE_SID}, "starts with IG"),
-        ({"address_sid": ""}, "needs the SID of a chat address"),
-        ({"api": "web_channels"}, "needs the SID of a Flex Flow"),
-        ({"chat_service_sid": "IS" + "g" * 32}, "starts with IS"),
-        ({"brand_colour": "red;}"}, "six hex digits"),
-        ({"colour_scheme": "blue"}, "not one of the available choices"),
-        ({"logo": "https://elsewhere.example/logo.png"}, "no such static file"),
-        ({"logo": "//elsewhere.example/logo.png"}, "no such static file"),
-        ({"logo": "/\\elsewhere.example/logo.png"}, "no such static file"),
-        ({"logo": "../.env"}, "no such static file"),
-        ({"logo": "/a b\u202e.png"}, "no such static file"),
-        ({"attachments": "on"}, "Choose at least one"),
-        ({"attachments": "on", "attachment_kinds": ["html"]}, "not one of the available choices"),
-        ({"attachment_max_mb": "151"}, "less than or equal to 150"),
-        (field_rows({"label": "Where", "name": "location"}), "key of the site"),
-        (field_rows({"label": "A", "name": "Upper"}), "small letter first"),
-        (field_rows({"label": "A", "type": "select"}), "at least one choice"),
-        (field_rows({"label": "A", "type": "radio", "choices": "x\nx"}), "same value"),
-        (field_rows({"label": "A", "type": "hidden"}), "needs a value"),
-        (field_rows({"label": "A", "match": "account", "user_lookup": "shoe_size"}), "no field"),
-        (field_rows({"label": "A", "match": "account", "user_lookup": "password"}), "cannot be used"),
-        (field_rows({"label": "A", "match": "account", "user_lookup": ""}), "Say where the value is"),
-        (field_rows({"label": "A", "match": "annotate", "user_lookup": "groups__name"}), "cannot be used"),
-        (field_rows({"label": "A", "min_length": 9, "max_length": 3}), "longer than the longest"),
-    ],
-    ids=map(str, range(25)),
-)
-def test_what_would_fail_at_run_time_is_refused_at_save(admin_client, values, complaint):
-    response = admin_client.post("/admin/webchat/webchat/add/", webchat_form(**values))
+# By the setting: values that are refused, each in a page of its own, and what is said.
+REFUSED_SETTINGS = [
+    {
+        "address_sid": ("IG123", "starts with IG"),
+        "chat_service_sid": ("IS" + "g" * 32, "starts with IS"),
+        "brand_colour": ("red;}", "six hex digits"),
+        "colour_scheme": ("blue", "not one of the available choices"),
+        "logo": ("https://elsewhere.example/logo.png", "no such static file"),
+        "attachment_kinds": ([], "Choose at least one"),
+        "attachment_max_mb": ("151", "less than or equal to 150"),
+    },
+    {
+        "address_sid": (account.CHAT_SERVICE_SID, "starts with IG"),
+        "logo": ("//elsewhere.example/logo.png", "no such static file"),
+        "attachment_kinds": (["html"], "not one of the available choices"),
+    },
+    {
+        "address_sid": ("", "needs the SID of a chat address"),
+        "logo": ("/\\elsewhere.example/logo.png", "no such static file"),
+    },
+    {"logo": ("../.env", "no such static file")},
+    {"logo": ("/a b\u202e.png", "no such static file")},
+]
+
+
+def test_a_setting_that_would_fail_at_run_time_is_refused_at_save(admin_client):
+    for refused in REFUSED_SETTINGS:
+        values = {name: value for name, (value, _words) in refused.items()}
+        response = admin_client.post("/admin/webchat/webchat/add/", webchat_form(attachments="on", **values))
+        assert response.status_code == 200
+        errors = response.context["adminform"].form.errors
+        assert set(errors) - {"attachment_kinds"} == set(refused) - {"attachment_kinds"}
+        for name, (_value, words) in refused.items():
+            assert words in " ".join(errors[name])
+    assert not Webchat.objects.exists()
+
+
+def test_the_legacy_api_needs_its_own_sid(admin_client):
+    response = admin_client.post("/admin/webchat/webchat/add/", webchat_form(api="web_channels"))
+    assert "needs the SID of a Flex Flow" in " ".join(response.context["adminform"].form.errors["flex_flow_sid"])
+    assert not Webchat.objects.exists()
+
+
+# A field's settings, which of them is refused, and what is said.
+REFUSED_FIELDS = [
+    ({"name": "location"}, "name", "key of the site"),
+    ({"name": "Upper"}, "name", "small letter first"),
+    ({"type": "select"}, "choices", "at least one choice"),
+    ({"type": "radio", "choices": "x\nx"}, "choices", "same value"),
+    ({"type": "hidden"}, "initial", "needs a value"),
+    ({"match": "account", "user_lookup": "shoe_size"}, "user_lookup", "no field"),
+    ({"match": "account", "user_lookup": "password"}, "user_lookup", "cannot be used"),
+    ({"match": "account", "user_lookup": ""}, "user_lookup", "Say where the value is"),
+    ({"match": "annotate", "user_lookup": "groups__name"}, "user_lookup", "cannot be used"),
+    ({"min_length": 9, "max_length": 3}, "min_length", "longer than the longest"),
+]
+
+
+def test_a_field_that_would_fail_at_run_time_is_refused_at_save(admin_client):
+    rows = field_rows(
+        *[{"label": f"Field {number}", **row} for number, (row, _at, _words) in enumerate(REFUSED_FIELDS)]
+    )
+    response = admin_client.post("/admin/webchat/webchat/add/", webchat_form(**rows))
     assert response.status_code == 200
-    assert complaint in response.content.decode()
+    formset = response.context["inline_admin_formsets"][0].formset
+    for form, (_row, at, words) in zip(formset.forms, REFUSED_FIELDS, strict=True):
+        assert list(form.errors) == [at]
+        assert words in " ".join(form.errors[at])
     assert not Webchat.objects.exists()
 
 

@@ -92,29 +92,43 @@ def test_a_save_that_touches_nothing_keeps_the_condition(admin_client):
     assert (order.shown_if, order.shown_if_value) == ("topic", "delivery")
 
 
-@pytest.mark.parametrize(
-    ("values", "row", "words"),
-    [
-        ({"0-DELETE": "on"}, 2, "no field “topic”"),
-        ({"2-shown_if": "weather"}, 2, "no field “weather”"),
-        ({"2-shown_if": "order"}, 2, "depend on itself"),
-        ({"2-shown_if": "topic=weather"}, 2, "“weather” is none of the choices of “Topic?”"),
-        ({"0-choices": "a\nb"}, 2, "“delivery” is none of the choices of “Topic?”"),
-        ({"0-type": "text"}, 2, "“Topic?” has no choices"),
-        ({"0-type": "hidden", "0-initial": "delivery"}, 2, "always the same value"),
-        ({"2-shown_if": "news=on"}, 2, "“News” has no choices"),
-        ({"1-shown_if": "order"}, 1, "“Order” is itself shown only if"),
-        ({"0-shown_if": "order"}, 0, "“Order” is itself shown only if"),
-        ({"2-role": "question"}, 2, "with a role is always shown"),
-        ({"2-match": "require", "2-user_lookup": "email"}, 2, "only members can answer"),
-    ],
-)
-def test_what_could_not_work_is_refused_at_its_field(admin_client, values, row, words):
-    webchat = make_topics()
-    response = change(admin_client, webchat, **values)
+# What is changed of one of three fields, by its place, and the words at which of them.
+REFUSED = [
+    ({"0-DELETE": "on"}, 2, "no field “topic_0”"),
+    ({"2-shown_if": "weather"}, 2, "no field “weather”"),
+    ({"2-shown_if": "order_2"}, 2, "depend on itself"),
+    ({"2-shown_if": "topic_3=weather"}, 2, "“weather” is none of the choices of “Topic?”"),
+    ({"0-choices": "a\nb"}, 2, "“delivery” is none of the choices of “Topic?”"),
+    ({"0-type": "text"}, 2, "“Topic?” has no choices"),
+    ({"0-type": "hidden", "0-initial": "delivery"}, 2, "always the same value"),
+    ({"2-shown_if": "news_7=on"}, 2, "“News 7” has no choices"),
+    ({"1-shown_if": "order_8"}, 1, "“Order 8” is itself shown only if"),
+    ({"0-shown_if": "order_9"}, 0, "“Order 9” is itself shown only if"),
+    ({"2-role": "question"}, 2, "with a role is always shown"),
+    ({"2-match": "require", "2-user_lookup": "email"}, 2, "only members can answer"),
+]
+
+
+def test_what_could_not_work_is_refused_at_its_field(admin_client):
+    """All cases on one page, each with three fields of its own."""
+    webchat = make_webchat(fields=False)
+    changed = {}
+    for case, (values, _row, _words) in enumerate(REFUSED):
+        make_field(webchat, f"topic_{case}", type=Type.SELECT, choices="delivery | A delivery\nbill", label="Topic?")
+        make_field(webchat, f"news_{case}", type=Type.CHECKBOX, required=False)
+        make_field(webchat, f"order_{case}", shown_if=f"topic_{case}", shown_if_value="delivery")
+        for place, value in values.items():
+            row, name = place.split("-")
+            changed[f"{3 * case + int(row)}-{name}"] = value
+    response = change(admin_client, webchat, **changed)
     assert response.status_code == 200
-    assert words in errors_of(response)[row]
-    assert webchat.fields.get(name="order").shown_if == "topic"
+    errors = errors_of(response)
+    refused = {3 * case + row for case, (_values, row, _words) in enumerate(REFUSED)}
+    both_ways = 3 * 9 + 2  # where the first depends on the third as well
+    assert {number for number, error in enumerate(errors) if error} == refused | {both_ways}
+    for case, (_values, row, words) in enumerate(REFUSED):
+        assert words in errors[3 * case + row]
+    assert set(webchat.fields.filter(name__startswith="order").values_list("shown_if_value", flat=True)) == {"delivery"}
 
 
 def test_fields_that_are_all_new_can_depend_on_each_other(admin_client):

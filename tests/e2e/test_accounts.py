@@ -216,6 +216,7 @@ def test_a_chat_that_is_shown_again_to_the_same_visitor_stays(page: Page, site: 
     expect(widget.messages.filter(has_text="Still here.")).to_be_visible()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("late", [0, 700])
 def test_signing_in_over_another_user_leaves_nothing_to_read_in_other_tabs(
     page: Page, site: SiteServer, late: int
@@ -282,6 +283,7 @@ def test_on_a_phone_the_question_covers_one_page_and_waits_behind_the_launcher_o
     expect(widget.composer).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_chat_that_is_not_taken_along_or_is_signed_out_of_leaves_no_draft(page: Page, site: SiteServer) -> None:
     def stored() -> str:
         return str(page.evaluate("JSON.stringify([localStorage, sessionStorage])"))

@@ -225,6 +225,7 @@ def test_a_field_is_moved_and_made_optional_on_its_line(admin: Page, site: SiteS
     expect(new.get_by_label("Required:")).not_to_be_checked()
 
 
+@pytest.mark.thorough
 @every_look
 def test_a_field_is_moved_by_its_grip_and_the_save_is_always_in_sight(admin: Page, site: SiteServer, webchat: int):
     labels = [f"Field {number}" for number in range(2, 13)]

@@ -149,6 +149,7 @@ def test_the_data_show_what_is_verified(desk: Page, empty_sandbox: SandboxServer
     expect(data.locator("div")).to_have_count(len(DATA) - 1)
 
 
+@pytest.mark.thorough
 def test_markup_of_a_visitor_is_text(desk: Page, empty_sandbox: SandboxServer):
     evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     visit(empty_sandbox, name=evil, question=evil)
@@ -176,6 +177,7 @@ def test_typing_is_seen_on_both_sides(desk: Page, empty_sandbox: SandboxServer):
     expect(desk.locator("#typing")).to_be_empty()
 
 
+@pytest.mark.thorough
 def test_unread_messages_are_counted_until_they_are_seen(desk: Page, empty_sandbox: SandboxServer):
     sid = visit(empty_sandbox)
     accept(desk)

@@ -74,6 +74,7 @@ def test_past_chats_are_accessible_and_fit(page: Page, site: SiteServer, past_ch
     assert violations(page) == []
 
 
+@pytest.mark.thorough
 def test_who_is_signed_in_has_the_conversation_mailed(widget: Widget) -> None:
     sign_in(widget.page, widget.site)
     widget.goto().open().field("question").fill("Where is my parcel?")

@@ -54,6 +54,7 @@ def test_while_the_chat_is_opened(engine: Engine, line: Line) -> None:
     engine.wait(f"document.querySelector('{FIELD}')?.getClientRects().length")
 
 
+@pytest.mark.thorough
 def test_while_the_chat_is_opened_and_the_page_is_reloaded(engine: Engine, line: Line) -> None:
     engine.goto(line.url)
     line.cut("/static/webchat/")
@@ -64,6 +65,7 @@ def test_while_the_chat_is_opened_and_the_page_is_reloaded(engine: Engine, line:
     engine.wait(f"document.querySelector('{FIELD}')?.getClientRects().length")
 
 
+@pytest.mark.thorough
 def test_while_the_visitor_writes(engine: Engine, site: SiteServer, line: Line) -> None:
     engine.goto(line.url)
     open_form(engine)

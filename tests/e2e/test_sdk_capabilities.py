@@ -223,6 +223,7 @@ def test_foreign_message_cannot_be_edited(opened: Chat) -> None:
     assert (refusal["status"], refusal["code"]) == (403, 50400)
 
 
+@pytest.mark.thorough
 def test_history_in_pages(chat: Chat) -> None:
     for number in range(45):
         chat.say("agent_robin", f"line {number}")
@@ -306,6 +307,7 @@ def test_own_user_can_be_renamed(opened: Chat) -> None:
 # Reading
 
 
+@pytest.mark.thorough
 def test_read_horizon_of_the_guest_and_counts(opened: Chat) -> None:
     for body in ("one", "two", "three"):
         opened.say("agent_robin", body)
@@ -334,6 +336,7 @@ def test_read_horizon_of_the_agent(opened: Chat) -> None:
 # Media
 
 
+@pytest.mark.thorough
 def test_blob_goes_up_and_comes_back(opened: Chat) -> None:
     opened.js("""sdk.conversation.prepareMessage().setBody("see file").addMedia(
         {contentType: "text/plain", filename: "a b ü.txt", media: new Blob(["file content"], {type: "text/plain"})}
@@ -387,6 +390,7 @@ def test_short_token_warns_by_itself(chat: Chat) -> None:
     chat.wait("tokenAboutToExpire")
 
 
+@pytest.mark.thorough
 def test_expired_token_and_recovery(chat: Chat) -> None:
     chat.open(ttl=2)
     chat.wait("tokenExpired")
@@ -428,6 +432,7 @@ def test_token_of_somebody_else_is_refused_then_own_accepted(opened: Chat) -> No
 # Connection loss
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("action", ["offload", "abort", "drop"])
 def test_missed_events_are_replayed_after_reconnect(opened: Chat, action: str) -> None:
     opened.js("sdk.conversation.sendMessage('before')")

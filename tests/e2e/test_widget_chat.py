@@ -297,6 +297,7 @@ def test_a_lost_connection_is_said_and_comes_back_with_what_was_missed(widget: W
     expect(widget.messages).to_have_count(3)
 
 
+@pytest.mark.thorough
 def test_offline_is_said(widget: Widget) -> None:
     widget.start()
     widget.page.context.set_offline(True)
@@ -306,6 +307,7 @@ def test_offline_is_said(widget: Widget) -> None:
     expect(notice(widget)).to_have_text("You are connected again.")
 
 
+@pytest.mark.thorough
 def test_no_way_to_twilio_is_said_and_can_be_tried_again(widget: Widget) -> None:
     widget.page.clock.install()
     widget.page.route_web_socket(re.compile("wsconnect"), lambda socket: socket.close())
@@ -390,6 +392,7 @@ def test_an_end_that_our_server_did_not_get_can_be_repeated(widget: Widget) -> N
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_after_the_end_nothing_offers_to_send(widget: Widget) -> None:
     widget.start()
     widget.site.sandbox.fault("POST", f"{MESSAGES}{widget.channel}/Messages", status=400, times=9)
@@ -402,6 +405,7 @@ def test_after_the_end_nothing_offers_to_send(widget: Widget) -> None:
     expect(widget.messages.last.get_by_role("button")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_second_chat_follows_the_first(widget: Widget) -> None:
     widget.start()
     first = widget.channel
@@ -421,6 +425,7 @@ def test_a_second_chat_follows_the_first(widget: Widget) -> None:
     assert widget.messages.locator("[data-webchat-text]").all_inner_texts() == ["And another thing", "Yes?"]
 
 
+@pytest.mark.thorough
 def test_ended_in_one_tab_is_ended_in_all(widget: Widget, page: Page) -> None:
     widget.start()
     other = Widget(page.context.new_page(), widget.site).goto().open()

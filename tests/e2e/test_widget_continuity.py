@@ -94,6 +94,7 @@ def test_a_running_chat_goes_along(widget: Widget, library: str) -> None:
     assert [name for name, _detail in widget.events()].count("started") == 1
 
 
+@pytest.mark.thorough
 @library
 def test_a_minimised_chat_goes_along_and_counts(widget: Widget, library: str) -> None:
     widget.start(f"/host/{library}/one/")
@@ -202,6 +203,7 @@ def go_back(page: Page) -> None:
     expect(page).to_have_title("Page one")
 
 
+@pytest.mark.thorough
 def test_a_page_from_the_back_forward_cache(browser: Browser, site: SiteServer) -> None:
     """As it was left, and every listener once. Playwright switches the cache off, hence a browser of its own."""
     path = installed(whole=True)
@@ -287,6 +289,7 @@ def test_what_is_written_offline_goes_out_once(widget: Widget) -> None:
     assert widget.at_twilio().count("Written in a tunnel") == 1
 
 
+@pytest.mark.thorough
 def test_what_arrives_twice_is_shown_once(widget: Widget) -> None:
     """After a reconnection Twilio tells again what was known already."""
     widget.start()
@@ -305,6 +308,7 @@ def test_what_arrives_twice_is_shown_once(widget: Widget) -> None:
 # --- Restarts --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_site_restarts_under_a_running_chat(widget: Widget) -> None:
     """The conversation is between the browser and Twilio; only a renewal has to wait."""
     widget.start()
@@ -326,6 +330,7 @@ def test_the_site_restarts_under_a_running_chat(widget: Widget) -> None:
     expect(widget.messages).to_have_count(3)
 
 
+@pytest.mark.thorough
 def test_the_sandbox_restarts_and_knows_the_chat_no_more(widget: Widget) -> None:
     widget.start()
     widget.composer.fill("half a sent")

@@ -39,6 +39,7 @@ def frames(widget: Widget) -> Frames:
     return frames
 
 
+@pytest.mark.thorough
 def test_an_unanswered_message_leads_to_a_new_connection(widget: Widget, frames: Frames) -> None:
     frames.lose()
     widget.send("Are you there?")

@@ -144,6 +144,7 @@ def test_a_module_that_never_arrives_is_not_waited_for_without_end(widget: Widge
     expect_not_loaded(widget, 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["launcher", "form", "chat"])
 def test_without_a_stylesheet_the_chat_is_plain_and_works(widget: Widget, name: str) -> None:
     # The launcher's stands in the page, which a browser holds back for it as for any other of the page.
@@ -230,6 +231,7 @@ def test_an_sdk_that_never_arrives_is_not_waited_for_without_end(widget: Widget)
     expect(widget.messages.last).to_contain_text("Does this go out?")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("failure", ["closed", "silent"])
 def test_the_websocket_does_not_open(unwatched: Widget, failure: str) -> None:
     reachable = False
@@ -269,6 +271,7 @@ def test_twilio_refuses_the_websocket(unwatched: Widget, status: int) -> None:
 # --- While the chat runs ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_running_chat_cannot_be_looked_up(widget: Widget) -> None:
     widget.start()
     widget.composer.fill(DRAFT)
@@ -412,6 +415,7 @@ def test_the_visitors_cookie_is_gone(widget: Widget) -> None:
     expect(widget.messages).to_have_text(re.compile("Once more"))
 
 
+@pytest.mark.thorough
 def test_the_conversation_was_closed_meanwhile(widget: Widget) -> None:
     widget.start()
     widget.composer.fill(DRAFT)

@@ -89,6 +89,7 @@ def test_a_file_alone_is_a_message(widget: Widget) -> None:
     assert at_twilio(widget)[-1] == [("photo.jpg", "image/jpeg")]
 
 
+@pytest.mark.thorough
 def test_a_file_can_be_removed_before_it_is_sent(widget: Widget) -> None:
     widget.start()
     choose(widget, file("one.png", PNG), file("two.png", PNG))
@@ -103,6 +104,7 @@ def test_a_file_can_be_removed_before_it_is_sent(widget: Widget) -> None:
     expect(widget.messages).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_what_may_not_be_sent_is_said_with_the_limits(widget: Widget) -> None:
     widget.start()
     choose(widget, file("page.html", kind="image/png"))
@@ -237,6 +239,7 @@ def test_a_file_that_is_gone_is_said(widget: Widget) -> None:
 # --- What was read ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_visitor_sees_what_the_agent_has_read(widget: Widget) -> None:
     widget.start()
     widget.agent_joins()
@@ -255,6 +258,7 @@ def test_the_visitor_sees_what_the_agent_has_read(widget: Widget) -> None:
     expect(widget.messages.last.locator("[data-webchat-delivery]")).to_have_text("Read")
 
 
+@pytest.mark.thorough
 def test_a_line_says_where_reading_stopped(widget: Widget) -> None:
     widget.start()
     widget.agent_joins()

@@ -158,6 +158,7 @@ def test_a_lost_answer_makes_no_second_channel(widget: Widget) -> None:
     widget.expect_connected()
 
 
+@pytest.mark.thorough
 def test_a_start_that_is_still_going_on_is_waited_for(widget: Widget) -> None:
     widget.goto().open().fill()
     keys: list[str] = []
@@ -235,6 +236,7 @@ def test_quick_submits_start_one_chat(widget: Widget) -> None:
     assert bodies.count("Only one of these") == 1
 
 
+@pytest.mark.thorough
 def test_closed_says_so(widget: Widget) -> None:
     widget.goto()
     widget.site.shell("Webchat.objects.filter(slug='support').update(enabled=False)")

@@ -63,6 +63,7 @@ def test_a_launcher_says_what_visitors_find_now(page: Page, site: SiteServer) ->
     expect(widget.launcher.get_by_text("Leave a message")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_an_open_panel_is_not_taken_away(page: Page, site: SiteServer) -> None:
     """The device's clock says that it is open, the server decides, and tells when it will be."""
     page.clock.install()

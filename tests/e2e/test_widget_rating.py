@@ -59,6 +59,7 @@ def test_a_visitor_rates_the_chat_after_a_reload_and_changes_their_mind(widget: 
     expect(widget.panel.get_by_text("Thank you for your rating.")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_who_skips_it_is_asked_no_more_and_nobody_is_whom_no_agent_answered(widget: Widget) -> None:
     widget.start()
     widget.agent_says("Hello")

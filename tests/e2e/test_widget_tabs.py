@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.widget import Widget
@@ -22,6 +23,7 @@ def test_a_form_in_another_tab_gives_way_to_the_chat(widget: Widget, page: Page)
     assert len(widget.site.sandbox.conversations()) == before
 
 
+@pytest.mark.thorough
 def test_a_form_in_a_minimised_panel_gives_way_too(widget: Widget, page: Page) -> None:
     other = Widget(page.context.new_page(), widget.site).goto().open()
     expect(other.field("name")).to_be_visible()

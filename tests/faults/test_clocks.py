@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 DAY = 86_400
 MET = {
     "start at the wrong one": 201,
@@ -21,6 +23,7 @@ MET = {
 }
 
 
+@pytest.mark.thorough
 def test_neither_days_nor_seconds_ahead_nor_behind(postgres_url: str):
     command = [sys.executable, "-m", "tests.faults.wrong_clock", str(100 * DAY), str(-2 * DAY), str(3)]
     environment = {**os.environ, "DATABASE_URL": postgres_url}

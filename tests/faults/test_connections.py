@@ -78,6 +78,7 @@ def start_many(site: SiteServer) -> None:
         assert list(threads.map(chat, range(12))) == [[201, 200, 200]] * 12
 
 
+@pytest.mark.thorough
 def test_threads_share_the_connections_of_a_pool(postgres_url: str, tmp_path: Path):
     environment: dict[str, str | None] = {
         "DATABASE_URL": postgres_url,
@@ -127,6 +128,7 @@ def check(site: SiteServer) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.thorough
 def test_migrate_takes_its_time(postgres_url: str):
     """Longer than a statement of a request may: here everything takes longer than a millisecond."""
     environment = {

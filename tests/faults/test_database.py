@@ -136,6 +136,7 @@ def test_nor_does_one_whose_connections_are_in_a_pool(postgres: PrivateServer, t
             assert SiteVisitor(site.url).start_patiently(60).status_code == 201
 
 
+@pytest.mark.thorough
 def test_nor_does_it_hold_what_is_done_after_an_answer(site: SiteServer, postgres: PrivateServer):
     def hung_up() -> int:
         return site.log.read_text().count('"database_silent"')
@@ -148,6 +149,7 @@ def test_nor_does_it_hold_what_is_done_after_an_answer(site: SiteServer, postgre
     site.sandbox.clear_faults()
 
 
+@pytest.mark.thorough
 def test_the_worker_hangs_up_on_a_database_that_is_frozen_and_goes_on_after_it(
     site: SiteServer, postgres: PrivateServer, tmp_path: Path
 ):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.bench import kills
 from tests.faults.crash_points import POINTS
 
 KILLS = len(POINTS)
 
 
+@pytest.mark.thorough
 def test_no_kill_loses_or_doubles_a_chat(tmp_path: Path):
     database = f"sqlite:///{tmp_path / 'site.sqlite3'}"
     outcome = kills.run(tmp_path / "kills", database, kills=KILLS, lease=1.5)

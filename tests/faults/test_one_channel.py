@@ -46,6 +46,7 @@ def test_twenty_at_once_on_sqlite(site: SiteServer, slug: str):
     submit_at_once(site, slug)
 
 
+@pytest.mark.thorough
 def test_twenty_at_once_on_postgresql(postgres_url: str, tmp_path: Path):
     environment: dict[str, str | None] = {
         "DATABASE_URL": postgres_url,

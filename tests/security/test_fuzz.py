@@ -21,7 +21,7 @@ def test_the_schema_is_true_for_the_sites_own_pages(site):
     assert {200, 201, 400, 404} <= set(run.statuses), run.statuses
 
 
-@pytest.mark.parametrize("phase", ["coverage", "fuzzing"])
+@pytest.mark.parametrize("phase", ["coverage", pytest.param("fuzzing", marks=pytest.mark.thorough)])
 def test_the_schema_is_true_for_everybody_else(site, phase):
     run = fuzz(site, examples=EXAMPLES // 3, with_token=False, phase=phase)
     assert not run.failed, run.report[-6_000:]
