@@ -145,8 +145,14 @@ def test_a_field_is_composed_and_shows_only_what_its_type_needs(admin: Page, sit
     expect(row.get_by_label("Pattern:")).to_be_hidden()
     row.get_by_label("From:").fill("tomorrow")
     others = row.get_by_label("Show only if:")
-    others.select_option(index=1)  # a select of the page's one list, in a new row too
-    others.select_option("")
+    admin.get_by_role("button", name="Add another Pre-engagement field").click()
+    other = admin.locator("#fields-2")
+    other.get_by_label("Label:").fill("Größe")
+    other.get_by_label("Type:").select_option("radio")
+    other.get_by_label("Choices:").fill("small\nlarge | Large")
+    others.focus()
+    others.select_option("Größe: Large")  # of a field that is new, too, and has no key yet
+    expect(other.get_by_label("Key in Studio:")).to_have_value("grosse")
     assert others.evaluate(
         "(one) => one.getBoundingClientRect().right <= one.closest('.form-row').getBoundingClientRect().right"
     )
@@ -158,6 +164,8 @@ def test_a_field_is_composed_and_shows_only_what_its_type_needs(admin: Page, sit
     admin.get_by_role("button", name="Save and continue editing").first.click()
     expect(admin.get_by_text("was changed successfully")).to_be_visible()
     expect(row.locator(".webchat-row-summary")).to_contain_text("Day")
+    expect(row.locator(".webchat-row-summary")).to_contain_text("only sometimes")
+    expect(others.locator("option:checked")).to_have_text("Größe: Large")
     expect(admin.get_by_text("No field has the role of the question").first).to_be_visible()
 
 

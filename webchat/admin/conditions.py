@@ -57,10 +57,10 @@ def choices(rows: Iterable[PreEngagementField]) -> Choices:
 
 def _answers(row: PreEngagementField) -> Choices:
     label = Truncator(row.label).chars(60)
-    words = _("%(label)s: ticked") if row.type in BOX_TYPES else _("%(label)s: any answer")
+    words = _("{label}: ticked") if row.type in BOX_TYPES else _("{label}: any answer")
     pairs = row.choice_pairs() if row.type in CHOICE_TYPES else []
     return [
-        (row.name, words % {"label": label}),
+        (row.name, words.replace("{label}", label)),
         *((f"{row.name}{SEPARATOR}{value}", f"{label}: {Truncator(answer).chars(60)}") for value, answer in pairs),
     ]
 
