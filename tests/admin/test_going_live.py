@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -165,3 +167,45 @@ def test_only_who_may_change_it_asks_twilio(client, sandbox, permission, status)
     assert client.get(page_of(webchat)).status_code == 200
     assert client.post(page_of(webchat), {"test": "1"}).status_code == status
     assert bool(sandbox.log()) == (status == 200)
+
+
+def actions_of(html):
+    """What can be done at each line, by its key."""
+    lines = re.findall(r'<li id="(\w+)".*?<form[^>]*action="([^"]+)"[^>]*>(.*?)</form>', html, re.DOTALL)
+    assert all(address.endswith(f"#{key}") for key, address, _actions in lines), "the answer shows the line again"
+    return {
+        key: [unescape(words) for words in re.findall(r">([^<>]+)</(?:a|button)>", actions)]
+        for key, _address, actions in lines
+    }
+
+
+def test_each_line_has_what_to_do_about_it(admin_client, client, settings):
+    webchat = make_webchat()
+    html = admin_client.get(page_of(webchat)).content.decode()
+    test, set_up = "Test the connection", "Set up at Twilio"
+    assert actions_of(html) == {
+        "credentials": ["See which are set"],
+        "service": [test, set_up, "Change the SIDs"],
+        "address": [test, set_up, "Address, queue and tasks"],
+        "flow": [test, set_up],
+        "webhook": [test, set_up],
+        "form": ["Open the form"],
+        "hours": ["Choose opening hours"],
+        "worker": ["How the site is doing"],
+        "test_chat": ["Send a test chat", "Flex, the agents' desk"],
+    }
+    [chat] = re.findall(r'href="([^"]+)"[^>]*>Send a test chat<', html)
+    assert client.get(chat).status_code == 200
+    assert f'href="{settings.TWILIO_SANDBOX_URL}"' in html, "else Flex itself"
+    settings.TWILIO_SANDBOX_URL = ""
+    assert "https://flex.twilio.com/" in admin_client.get(page_of(webchat)).content.decode()
+    Webchat.objects.update(draft=True)
+    html = admin_client.get(page_of(webchat)).content.decode()
+    assert actions_of(html)["test_chat"] == [], "nobody can open a draft"
+    assert "nobody can open a draft" in html
+    reader = make_user("zoe", is_staff=True)
+    reader.user_permissions.set(Permission.objects.filter(codename="view_webchat"))
+    client.force_login(reader)
+    html = client.get(page_of(webchat)).content.decode()
+    assert "Show it to visitors" not in html
+    assert actions_of(html)["flow"] == []

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from webchat.admin.sessions import FLEX
 from webchat.admin.tools import webchat_or_404
 from webchat.chats.going_live import Connection, going_live, publish, run_test
 from webchat.conf import conf
@@ -38,6 +39,7 @@ def page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         "steps": going_live(webchat, found),
         "tag": f'{{% webchat "{webchat.slug}" %}}',
         "address": conf.PUBLIC_BASE_URL + reverse("webchat:page", args=[webchat.slug]),
+        "desk": conf.TWILIO_SANDBOX_URL or FLEX,
         "may_change": admin.has_change_permission(request, webchat),
         "media": admin.media,
     }

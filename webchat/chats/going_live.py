@@ -21,6 +21,10 @@ from webchat.models import ChatSession, Webchat
 from webchat.protection.outage import passage
 from webchat.statistics.standstill import find_standstill
 
+_WEBHOOK = "webhook"
+# The steps of which a test of the connection tells.
+_AT_TWILIO = (Part.SERVICE.value, Part.ADDRESS.value, Part.FLOW.value, _WEBHOOK)
+
 logger = structlog.get_logger(__name__)
 
 
@@ -33,6 +37,10 @@ class Step:
     is_done: bool
     words: str
     problems: Sequence[str] = ()
+
+    @property
+    def asks_twilio(self) -> bool:
+        return self.key in _AT_TWILIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +136,11 @@ def _webhook(webchat: Webchat, found: Connection | None) -> Step:
     title = _("Webhook")
     if found is not None and not found.problems:
         words = _("The test found:") if found.webhook else _("Twilio posts ends of chats to this site.")
-        return Step("webhook", title, not found.webhook, words, found.webhook)
+        return Step(_WEBHOOK, title, not found.webhook, words, found.webhook)
     if webchat.webhook_heard_at is None:
-        return Step("webhook", title, False, _("Twilio has told of no end of a chat yet. The test says more."))
+        return Step(_WEBHOOK, title, False, _("Twilio has told of no end of a chat yet. The test says more."))
     when = date_format(localtime(webchat.webhook_heard_at), "DATETIME_FORMAT")
-    return Step("webhook", title, True, _("Twilio last told of an end of a chat: %(when)s.") % {"when": when})
+    return Step(_WEBHOOK, title, True, _("Twilio last told of an end of a chat: %(when)s.") % {"when": when})
 
 
 def _form(webchat: Webchat) -> Step:
@@ -161,5 +169,10 @@ def _worker() -> Step:
 
 def _test_chat(webchat: Webchat) -> Step:
     has_run = webchat.sessions.filter(status__in=(ChatSession.Status.ACTIVE, ChatSession.Status.ENDED)).exists()
-    todo = _("Let an agent be available in Flex, open the chat, and send a question.")
-    return Step("test_chat", _("A test chat"), has_run, _("A chat has been here.") if has_run else todo)
+    if has_run:
+        todo = _("A chat has been here.")
+    elif webchat.draft:
+        todo = _("First test the connection: nobody can open a draft.")
+    else:
+        todo = _("Let an agent be available in Flex, open the chat, and send a question.")
+    return Step("test_chat", _("A test chat"), has_run, todo)
