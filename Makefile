@@ -12,7 +12,7 @@
 # make bench  what starts, renewals and page views cost
 # make bench-widget  what the chat weighs, and how long a visitor waits
 # make build  what the browser gets, for a machine without Node: the SDK bundle, and our own scripts minified
-# make picture  the picture in README.md, of the demo as it is today
+# make picture  the pictures in README.md and docs/going-live.md, of the demo as it is today
 # make flex-ui  Twilio's Flex Webchat UI 2.x, to be served by the site itself
 # make lock  the newest versions of all requirements
 # make clean  removes what the others made

@@ -16,6 +16,7 @@ from tests.support.factories import Type, change, make_field, make_hours, make_u
 from tests.support.page_form import form_of
 from webchat.admin.sessions import answers_of
 from webchat.api.parsers import FORM
+from webchat.forms.form import PreEngagementForm
 from webchat.models import ChatSession, PreEngagementField, SpecialDay, Webchat
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +35,7 @@ def ada(webchat):
 
 
 def translations(webchat, name):
-    return webchat.fields.get(name=name).translations
+    return webchat.fields.get(name=name).translated_texts
 
 
 def test_each_text_is_written_in_each_language(webchat, ada):
@@ -44,7 +45,7 @@ def test_each_text_is_written_in_each_language(webchat, ada):
     ada.write(f"{topic}-choices__de", "bill | Rechnung\r\nparcel | Paket")
     assert ada.save()
     webchat.refresh_from_db()
-    assert webchat.translations == {"de": {"title": "Reden wir"}}
+    assert webchat.translated_texts == {"de": {"title": "Reden wir"}}
     expected = {"ar": {"label": "الموضوع"}, "de": {"choices": {"bill": "Rechnung", "parcel": "Paket"}}}
     assert translations(webchat, "topic") == expected
     again = Staff(webchat, "ben")
@@ -53,7 +54,7 @@ def test_each_text_is_written_in_each_language(webchat, ada):
     again.write("title__de", "")
     assert again.save()
     webchat.refresh_from_db()
-    assert webchat.translations == {}
+    assert webchat.translated_texts == {}
     assert translations(webchat, "topic") == expected
 
 
@@ -126,7 +127,7 @@ def test_what_could_not_be_read_is_refused_at_its_input(webchat, ada, case):
     assert re.search(rf'data-language="{language}"[^>]* open>', ada.html)
     assert ada.form["intro"] == ["Ada's introduction"]
     webchat.refresh_from_db()
-    assert webchat.translations == {}
+    assert webchat.translated_texts == {}
     assert translations(webchat, "topic") == {}
     assert 'class="has-errors"' in ada.html
 
@@ -148,7 +149,7 @@ def test_a_language_that_the_site_no_longer_has_is_kept(webchat, settings):
     ada.write("title__de", "Reden wir")
     assert ada.save()
     webchat.refresh_from_db()
-    assert webchat.translations == {"fr": {"title": "Parlons"}, "de": {"title": "Reden wir"}}
+    assert webchat.translated_texts == {"fr": {"title": "Parlons"}, "de": {"title": "Reden wir"}}
 
 
 def test_two_people_write_two_languages_and_both_stay(webchat, ada):
@@ -168,7 +169,7 @@ def test_two_people_write_two_languages_and_both_stay(webchat, ada):
     ]
     assert ben.save()
     webchat.refresh_from_db()
-    assert webchat.translations == {"de": {"title": "Sprechen wir"}, "fr": {"title": "Parlons"}}
+    assert webchat.translated_texts == {"de": {"title": "Sprechen wir"}, "fr": {"title": "Parlons"}}
     assert translations(webchat, "topic") == {"de": {"label": "Thema"}, "fr": {"label": "Sujet"}}
 
 
@@ -196,7 +197,7 @@ def test_the_note_of_a_special_day_is_translated_below_it(admin_client):
     assert any("Note for visitors (Deutsch)” is now: Inventur" in text for text in ben.said)
     assert ben.save()
     day = plan.special_days.get()
-    assert day.translations == {"de": {"note": "Inventur"}, "fr": {"note": "Inventaire"}}
+    assert day.translated_texts == {"de": {"note": "Inventur"}, "fr": {"note": "Inventaire"}}
     with override("fr"):
         assert day.texts["note"] == "Inventaire"
 
@@ -296,7 +297,7 @@ def test_a_text_and_its_translation_that_another_adds_meanwhile_stay(webchat, ad
     assert ada.save()
     assert translations(webchat, "topic") == {"de": {"help_text": "Worum geht es?"}}
     webchat.refresh_from_db()
-    assert webchat.translations == {"de": {"title": "Reden wir"}}
+    assert webchat.translated_texts == {"de": {"title": "Reden wir"}}
 
 
 @pytest.mark.parametrize("length", ["abc", "9" * 5_000])
@@ -304,3 +305,96 @@ def test_a_text_and_its_translation_that_another_adds_meanwhile_stay(webchat, ad
 def test_a_length_that_is_no_number_is_refused(client, path, length):
     """A server may pass it on."""
     assert client.post(path, {}, CONTENT_LENGTH=length).status_code == 400
+
+
+OUTDATED = "The text has changed since it was translated"
+
+
+def outdated_of(html):
+    """By language, as the list above the form counts them."""
+    found = re.search(r'<nav class="webchat-language-list".*?</nav>', html, re.DOTALL)[0]
+    return {
+        code: int(count) for code, count in re.findall(r'data-language="(\w+)"(?:(?!</a>).)*?(\d+) out of date', found)
+    }
+
+
+def test_a_text_that_changes_after_it_was_translated_is_marked(webchat, ada):
+    topic = ada.row("topic")
+    ada.write("title__de", "Reden wir")
+    ada.write(f"{topic}-label__fr", "Sujet")
+    assert ada.save()
+    assert OUTDATED not in Staff(webchat, "ben").html
+    ben = Staff(webchat, "cyd")
+    ben.write("title", "Ask us")
+    ben.write(f"{topic}-label", "Subject")
+    assert ben.save()
+    again = Staff(webchat, "dan")
+    assert outdated_of(again.html) == {"de": 1, "fr": 1}
+    assert again.html.count(OUTDATED) == 2
+    [marked] = re.findall(rf'data-text="title">((?:(?!data-text).)*){OUTDATED}', again.html, re.DOTALL)
+    assert 'for="id_title__de"' in marked
+    again.write("title__de", "Fragen Sie uns")
+    again.form[f"{topic}-label__fr__fits"] = ["on"]
+    assert again.save()
+    assert OUTDATED not in Staff(webchat, "eve").html
+    assert translations(webchat, "topic")["fr"]["label"] == "Sujet", "it still fits"
+    webchat.refresh_from_db()
+    assert webchat.translated_texts == {"de": {"title": "Fragen Sie uns"}}
+
+
+def test_a_translation_of_before_is_of_the_text_that_stood_there(webchat):
+    """Versions that remembered no text wrote it."""
+    change(webchat, translations={"de": {"title": "Reden wir"}})
+    ada = Staff(webchat, "ada")
+    assert OUTDATED not in ada.html
+    ada.write("title", "Ask us")
+    assert ada.save()
+    ben = Staff(webchat, "ben")
+    assert outdated_of(ben.html) == {"de": 1}
+    ben.write("title", "  Talk to  us ")
+    assert ben.save()
+    assert OUTDATED not in Staff(webchat, "cyd").html, "the text is the old one again"
+
+
+def test_of_choices_the_words_of_one_that_changed_are_marked(webchat):
+    ada = Staff(webchat, "ada")
+    topic = ada.row("topic")
+    ada.write(f"{topic}-choices__de", "bill | Rechnung\nparcel | Paket")
+    assert ada.save()
+    for choices, count in {
+        "parcel | A parcel\nbill | A bill": {},
+        "parcel | A parcel": {},
+        "parcel | A letter or a parcel": {"de": 1},
+    }.items():
+        each = Staff(webchat, f"staff{len(choices)}")
+        each.write(f"{topic}-choices", choices)
+        assert each.save()
+        assert outdated_of(Staff(webchat, f"reader{len(choices)}").html) == count
+
+
+def test_a_new_webchats_first_field_with_another_label_is_marked(sandbox, admin_client):
+    form = form_of(admin_client.get("/admin/webchat/webchat/add/").content.decode())
+    form |= {"name": ["New"], "slug": ["new"], "chat_service_sid": ["IS" + "0" * 32], "address_sid": ["IG" + "0" * 32]}
+    form["fields-0-label"] = ["Company"]
+    assert admin_client.post("/admin/webchat/webchat/add/", form).status_code == 302
+    made = Webchat.objects.get(slug="new")
+    html = admin_client.get(f"/admin/webchat/webchat/{made.pk}/change/").content.decode()
+    assert outdated_of(html) == {"de": 1, "fr": 1, "es": 1, "ar": 1}
+
+
+def test_whoever_may_only_look_reads_that_a_text_has_changed(webchat, client):
+    change(webchat, translations={"de": {"title": "Reden wir", "made_from": {"title": "of another"}}})
+    user = make_user("zoe", is_staff=True)
+    user.user_permissions.set(user.user_permissions.model.objects.filter(codename="view_webchat"))
+    client.force_login(user)
+    assert OUTDATED in client.get(f"/admin/webchat/webchat/{webchat.pk}/change/").content.decode()
+
+
+def test_visitors_forms_do_not_change_with_what_staff_confirm(webchat):
+    """Else an open form would be asked for anew."""
+    row = webchat.fields.get(name="topic")
+    shapes = set()
+    for made_from in ({}, {"made_from": {"label": "one"}}, {"made_from": {"label": "another"}}):
+        change(row, translations={"de": {"label": "Thema", **made_from}})
+        shapes.add(PreEngagementForm(Webchat.objects.get(), user=None).shape)
+    assert len(shapes) == 1

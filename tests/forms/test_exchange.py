@@ -491,6 +491,21 @@ def test_translations_go_with_a_form_and_come_back():
     assert exchange.config_of(copy) == config
 
 
+def test_what_a_translation_was_made_from_goes_with_it():
+    """So that a copy's staff are told, too, that a text has changed since."""
+    webchat = make_webchat(slug="one", intro="Ask us.")
+    change(webchat, translations={"de": {"intro": "Fragen Sie.", "made_from": {"intro": "of another text"}}})
+    topic = make_field(webchat, "topic", type=Type.SELECT, choices="a | Apple")
+    made_from = {"label": "of another text", "choices": {"a": "of another text"}}
+    change(topic, translations={"fr": {"label": "Sujet", "choices": {"a": "Pomme"}, "made_from": made_from}})
+    copy, plan = imported(exchange.config_of(webchat), make_webchat(fields=False, slug="two"), texts=True, replace=True)
+    assert (plan.left_out, copy.outdated_texts("de")) == ([], ["intro"])
+    assert copy.fields.get(name="topic").outdated_texts("fr") == ["label", "choices"]
+    item = {**TRANSLATED["fields"][0], "translations": {"fr": {"label": "Sujet", "made_from": {"label": 1}}}}
+    plan = exchange.plan({"fields": [item]}, make_webchat(slug="three"), replace=True)
+    assert any("It is no object of digests." in note for note in plan.found[0].notes)
+
+
 @pytest.mark.parametrize(
     ("translations", "reason"),
     [

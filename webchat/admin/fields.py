@@ -15,11 +15,12 @@ from django.utils.translation import gettext_lazy
 
 from webchat.admin import conditions
 from webchat.admin.tools import PlainSelect, UniqueRowsFormSet
-from webchat.admin.translations import TranslatedForm
+from webchat.admin.translations import TranslatedForm, input_name
 from webchat.chats.setup import first_fields
 from webchat.fields import lookups
 from webchat.models import PreEngagementField
 from webchat.models.field import POSITION_STEP, name_from_label
+from webchat.models.translations import Translated, digest
 
 
 class PreEngagementFieldForm(TranslatedForm):
@@ -64,6 +65,15 @@ class PreEngagementFieldForm(TranslatedForm):
 
     def clean_decimal_places(self) -> int:
         return self.cleaned_data["decimal_places"] or 0
+
+    def made_from(self, row: Translated, text: str, language: str) -> Any:
+        """The words of a first field that nobody changed are of the text that it came with."""
+        words = self.cleaned_data[input_name(text, language)]
+        if self.instance.pk is None and words:
+            for first in first_fields():
+                if first["translations"].get(language, {}).get(text) == words:
+                    return digest(first[text])
+        return super().made_from(row, text, language)
 
     @property
     def first_label(self) -> str:

@@ -131,6 +131,7 @@ class SentPage:
     def _rows(self, formset: BaseInlineFormSet) -> Iterator[str]:
         prefix, key_name = str(formset.prefix), str(formset.model._meta.pk.name)  # type: ignore[union-attr]
         sent, new = self._take_rows(prefix, key_name)
+        forms = {str(form.instance.pk): form for form in formset.initial_forms}
         kept: list[Inputs] = []
         for key, row in self.stored[prefix].items():
             if key not in sent:
@@ -139,7 +140,7 @@ class SentPage:
                 continue
             merged = merge(sent[key], self._base_of(prefix, key), row.inputs)
             kept.append(merged.inputs)
-            yield from self._say(merged, formset.empty_form, row.inputs, prefix, row.title)
+            yield from self._say(merged, forms[key], row.inputs, prefix, row.title)
         for key, mine in sent.items():
             if key in self.stored[prefix]:
                 continue

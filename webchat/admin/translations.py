@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.forms import BoundField, ModelForm, Textarea
+from django.forms import BooleanField, BoundField, ModelForm, Textarea
 from django.http import HttpRequest
 from django.utils.translation import get_language_info, override
 from django.utils.translation import gettext as _
 
 from webchat.models import Webchat
-from webchat.models.translations import CHOICES, Translated, other_languages
+from webchat.models.translations import CHOICES, MADE_FROM, Translated, other_languages
 
 
 def is_rtl(language: str) -> bool:
@@ -30,27 +30,43 @@ def input_name(text: str, language: str) -> str:
     return f"{text}__{language}"
 
 
+def fits_name(text: str, language: str) -> str:
+    """Of the box that says that a translation still fits its text."""
+    return f"{text}__{language}__fits"
+
+
 def chosen_language(request: HttpRequest) -> str:
     """Which of the other languages the page's address asks for; "" for none."""
     language = request.GET.get("language", "")
     return language if language in other_languages() else ""
 
 
-def missing_by_language(webchat: Webchat | None) -> list[tuple[str, str, int]]:
-    """Code and name of each other language, and how many texts of the webchat and its form are missing in it."""
+def to_do_by_language(webchat: Webchat | None) -> list[tuple[str, str, int, int]]:
+    """Code and name of each other language, and how many texts of the webchat and its form are missing in it, and how many
+    have changed since they were translated."""
     rows: list[Translated] = [webchat, *webchat.fields.all()] if webchat else []
-    return [(code, name, sum(len(row.missing_texts(code)) for row in rows)) for code, name in other_languages().items()]
+    return [
+        (
+            code,
+            name,
+            sum(len(row.missing_texts(code)) for row in rows),
+            sum(len(row.outdated_texts(code)) for row in rows),
+        )
+        for code, name in other_languages().items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class TextInput:
     """One text in one language: its input and what stands in the site's language, as saved. Without the input it is only
-    shown."""
+    shown. `fits` is the box of a translation that is older than its text."""
 
     name: str
     source: str
     is_missing: bool
+    is_outdated: bool
     field: BoundField | None = None
+    fits: BoundField | None = None
     label: str = ""
     text: str = ""
 
@@ -70,6 +86,10 @@ class Language:
         return sum(each.is_missing for each in self.inputs)
 
     @property
+    def outdated(self) -> int:
+        return sum(each.is_outdated for each in self.inputs)
+
+    @property
     def has_errors(self) -> bool:
         return any(each.field is not None and each.field.errors for each in self.inputs)
 
@@ -83,6 +103,9 @@ class TranslatedForm(ModelForm):
         # A field that a new webchat begins with is only in the initial data.
         self.stored: Any = self.initial.get("translations") or self.instance.translations
         self.texts = [name for name in (*self.instance.TEXTS, CHOICES) if name in self.fields]
+        is_stored = self.instance.pk is not None
+        self.missing = {each: self.instance.missing_texts(each) if is_stored else [] for each in other_languages()}
+        self.outdated = {each: self.instance.outdated_texts(each) if is_stored else [] for each in other_languages()}
         for text in self.texts:
             for language, language_name in other_languages().items():
                 if self._has_input(text, language):
@@ -106,6 +129,9 @@ class TranslatedForm(ModelForm):
         field.initial = None
         self.fields[name] = field
         self.initial[name] = self._stored_text(text, language)
+        if text in self.outdated[language]:
+            label = _("“%(field)s” still fits") % {"field": field.label}
+            self.fields[fits_name(text, language)] = BooleanField(label=label, required=False)
 
     def _stored_text(self, text: str, language: str) -> str:
         found: Any = self.stored.get(language, {}).get(text) or ""
@@ -128,9 +154,8 @@ class TranslatedForm(ModelForm):
         """What the page shows below the texts in the site's language."""
         asked = [*self.instance.TEXTS, *([CHOICES] if hasattr(self.instance, CHOICES) else [])]
         for code, name in other_languages().items():
-            missing = self.instance.missing_texts(code) if self.instance.pk else []
             shown = [text for text in asked if self._is_shown(text, code)]
-            yield Language(code, name, [self._shown(text, code, text in missing) for text in shown])
+            yield Language(code, name, [self._shown(text, code) for text in shown])
 
     def _is_shown(self, text: str, language: str) -> bool:
         if text in self.texts:
@@ -140,28 +165,36 @@ class TranslatedForm(ModelForm):
     def _source(self, text: str) -> str:
         return str(self.initial.get(text) or getattr(self.instance, text))
 
-    def _shown(self, text: str, language: str, is_missing: bool) -> TextInput:
-        source = self._source(text)
+    def _shown(self, text: str, language: str) -> TextInput:
+        state = self._source(text), text in self.missing[language], text in self.outdated[language]
         if text in self.texts:
-            return TextInput(text, source, is_missing, self[input_name(text, language)])
+            fits = fits_name(text, language)
+            box = self[fits] if fits in self.fields else None
+            return TextInput(text, *state, field=self[input_name(text, language)], fits=box)
         label = self.instance._meta.get_field(text).verbose_name
-        return TextInput(text, source, is_missing, label=str(label), text=self._stored_text(text, language))
+        return TextInput(text, *state, label=str(label), text=self._stored_text(text, language))
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         sent = self.cleaned_data
         # As it will be, as far as a translation has to fit it.
-        row = type(self.instance)(**{name: sent[name] for name in ("type", CHOICES) if sent.get(name)})
-        translations = {language: dict(texts) for language, texts in self.instance.translations.items()}
+        texts = {name: sent[name] for name in ("type", *self.texts) if sent.get(name)}
+        row = type(self.instance)(**texts)
         for text in self.texts:
             for language in other_languages():
                 if (name := input_name(text, language)) in sent:
-                    texts = translations.setdefault(language, {})
-                    texts.pop(text, None)
-                    if words := self._words(row, text, name):
-                        texts[text] = words
-        self.instance.translations = {language: texts for language, texts in translations.items() if texts}
+                    made_from = self.made_from(row, text, language)
+                    self.instance.translate(text, language, self._words(row, text, name), made_from)
         return cleaned
+
+    def made_from(self, row: Translated, text: str, language: str) -> Any:
+        """A translation that is written, or said to fit, is of the text that is saved with it. Another is of the text that it
+        was of: if nobody knows, of the one that stood there."""
+        is_written = {input_name(text, language), fits_name(text, language)} & set(self.changed_data)
+        if is_written or self.instance.pk is None:
+            return row.source_digest(text)
+        known = self.instance.translations.get(language, {}).get(MADE_FROM, {}).get(text)
+        return known or self.instance.source_digest(text)
 
     def _words(self, row: Translated, text: str, name: str) -> Any:
         """What was written in an input; None where it could not be read."""

@@ -27,7 +27,7 @@ from webchat.admin.archive import ArchiveFilter, archive, take_out
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import PreEngagementFieldInline
 from webchat.admin.tools import advice_on, contrast_sample, warn, webchat_or_404
-from webchat.admin.translations import TranslatedForm, chosen_language, missing_by_language
+from webchat.admin.translations import TranslatedForm, chosen_language, to_do_by_language
 from webchat.chats.going_live import run_test
 from webchat.chats.setup import first_fields
 from webchat.clock import database_now
@@ -291,7 +291,7 @@ class WebchatAdmin(ConcurrentEditsMixin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         context["builder_choices"] = builder.Choices.at_first()
         context["language"] = chosen_language(request)
-        context["languages"] = missing_by_language(context.get("original"))
+        context["languages"] = to_do_by_language(context.get("original"))
         context["show_save_and_add_another"] = False  # nobody adds webchats in a row
         context["above_tabs"], context["tabs"] = _tabs(context["adminform"], context["inline_admin_formsets"])
         if webchat := context.get("original"):

@@ -22,7 +22,7 @@ from webchat.forms import twilio_fields
 from webchat.forms.javascript import DEPTH_MAX, Calculation, Script, TooDeep
 from webchat.models import PreEngagementField, Webchat
 from webchat.models.field import POSITION_STEP
-from webchat.models.translations import CHOICES, Translated
+from webchat.models.translations import CHOICES, MADE_FROM, Translated
 
 TEXT_MAX = 32_000  # characters
 ENTRIES_MAX = 100  # fields, and values of the context
@@ -217,35 +217,42 @@ def _keep_own_rules(row: PreEngagementField, saved: PreEngagementField, notes: l
     row.pk, row.audience, row.help_text = saved.pk, saved.audience, saved.help_text
     row.shown_if, row.shown_if_value = saved.shown_if, saved.shown_if_value
     row._state.adding = False  # it is that row, saved anew
-    row.translations = _still_true(row, saved)
+    _keep_translations(row, saved)
     if saved.match and row.type not in (*row.BOX_TYPES, Type.HIDDEN):
         row.match, row.user_lookup, row.show_account_value = saved.match, saved.user_lookup, saved.show_account_value
         notes.append(_("It keeps its rule for the site's users."))
 
 
-def _still_true(row: PreEngagementField, saved: PreEngagementField) -> Translations:
-    """The translations of those texts of a saved field that are the same in the new one."""
+def _keep_translations(row: PreEngagementField, saved: PreEngagementField) -> None:
+    """Of those texts of a saved field that are the same in the new one."""
+    same = [name for name in row.TEXTS if getattr(row, name) == getattr(saved, name)]
     choices = {value for value, _label in set(row.choice_pairs()) & set(saved.choice_pairs())}
-    kept: Translations = {}
     for language, texts in saved.translations.items():
         words = {value: each for value, each in texts.get(CHOICES, {}).items() if value in choices}
-        same = {name: texts[name] for name in row.TEXTS if name in texts and getattr(row, name) == getattr(saved, name)}
-        if found := {**same, **({CHOICES: words} if words else {})}:
-            kept[language] = found
-    return kept
+        for name, text in [*((name, texts.get(name)) for name in same), (CHOICES, words)]:
+            row.translate(name, language, text, texts.get(MADE_FROM, {}).get(name))
 
 
 def _take_translations(row: Translated, given: Any) -> list[str]:
     """Returns what cannot be taken, and why. Texts and languages that are not given stay."""
     problems = []
     for language, texts in given.items() if isinstance(given, dict) else ():
-        for part in [{name: text} for name, text in texts.items()] if isinstance(texts, dict) else [texts]:
+        for part in _parts_of(texts):
             try:
                 row.validate_translations({language: part})
                 row.add_translations({language: part})
             except ValidationError as error:
                 problems.append(_("A translation is left out. %(reason)s") % {"reason": " ".join(error.messages)})
     return problems
+
+
+def _parts_of(texts: Any) -> list[Any]:
+    """Each text of a language by itself, with what it was made from: one that cannot be taken costs no other."""
+    if not isinstance(texts, dict):
+        return [texts]
+    given = texts.get(MADE_FROM)
+    digests = {name: {MADE_FROM: {name: each}} for name, each in given.items()} if isinstance(given, dict) else {}
+    return [{name: text, **digests.get(name, {})} for name, text in texts.items() if name != MADE_FROM]
 
 
 def _plan_texts(config: dict[str, Any], webchat: Webchat, made: Plan) -> None:
@@ -271,7 +278,9 @@ def _plan_translations(config: dict[str, Any], made: Plan) -> None:
     for language, texts in given.items() if isinstance(given, dict) else ():
         columns[language] = texts
         if isinstance(texts, dict):
-            named = {_TEXTS.get(key, key): text for key, text in texts.items()}
+            named = _by_column(texts)
+            if isinstance(digests := texts.get(MADE_FROM), dict):
+                named[MADE_FROM] = _by_column(digests)
             columns[language] = {
                 name: text for name, text in named.items() if name in made.texts or name not in _TEXTS.values()
             }
@@ -341,8 +350,17 @@ def _config_of(webchat: Webchat) -> dict[str, Any]:
 
 def _translations_of(webchat: Webchat) -> Translations:
     """Of the texts that the config has, by its keys."""
-    found = {
-        language: {key: texts[column] for key, column in _TEXTS.items() if texts.get(column)}
-        for language, texts in webchat.translations.items()
-    }
-    return {language: texts for language, texts in found.items() if texts}
+    found: Translations = {}
+    for language, texts in webchat.translations.items():
+        if named := _by_key(texts):
+            digests = _by_key(texts.get(MADE_FROM, {}))
+            found[language] = {**named, **({MADE_FROM: digests} if digests else {})}
+    return found
+
+
+def _by_key(texts: dict[str, Any]) -> dict[str, Any]:
+    return {key: texts[column] for key, column in _TEXTS.items() if texts.get(column)}
+
+
+def _by_column(texts: dict[str, Any]) -> dict[str, Any]:
+    return {_TEXTS.get(key, key): text for key, text in texts.items()}

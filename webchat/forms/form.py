@@ -196,7 +196,7 @@ class PreEngagementForm(forms.Form):
         asked = [
             [
                 *[row.name, row.type, row.label if row.pk else "", row.required],
-                *[row.choice_pairs() if row.type in row.CHOICE_TYPES else [], row.translations],
+                *[row.choice_pairs() if row.type in row.CHOICE_TYPES else [], row.translated_texts],
                 *([row.shown_if, row.shown_if_value] if self._depends_on_answer(row) else []),
             ]
             for row in self.rows

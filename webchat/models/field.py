@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webchat.fields import autofill, formfields, kinds, patterns, rules
 from webchat.fields.person_names import validate_line, validate_text
-from webchat.models.translations import CHOICES, Translated
+from webchat.models.translations import CHOICES, Translated, digest
 from webchat.models.webchat import Webchat
 
 validate_field_name = RegexValidator(
@@ -201,13 +201,13 @@ class PreEngagementField(Translated):
 
     # --- Its translations ---------------------------------------------------------------------------------------
 
-    def texts_to_translate(self) -> list[str]:
+    def texts_in_use(self) -> list[str]:
         """Those that have an effect in a field of this type, the choices among them."""
         if self.type == self.Type.HIDDEN:
             return []
         unused = set() if self.takes_placeholder or self.type == self.Type.SELECT else {"placeholder"}
         unused |= set() if self.pattern and self.takes_pattern else {"pattern_message"}
-        texts = [name for name in super().texts_to_translate() if name not in unused]
+        texts = [name for name in super().texts_in_use() if name not in unused]
         return [*texts, CHOICES] if self.type in self.CHOICE_TYPES else texts
 
     def is_translated(self, name: str, language: str) -> bool:
@@ -215,6 +215,11 @@ class PreEngagementField(Translated):
             return super().is_translated(name, language)
         words = self.translated(CHOICES, language) or {}
         return all(words.get(value) for value, _label in self.choice_pairs())
+
+    def source_digest(self, name: str) -> str | dict[str, str]:
+        if name == CHOICES:
+            return {value: digest(label) for value, label in self.choice_pairs()}
+        return super().source_digest(name)
 
     def validate_translation(self, name: str, text: Any) -> None:
         if name == CHOICES:

@@ -2,11 +2,13 @@
 
 A row's columns hold its texts in the site's language, settings.LANGUAGE_CODE. `translations` holds them in the others of
 settings.LANGUAGES: {"de": {"label": "…", "choices": {"a value": "its words"}}}. What is missing there is read in the site's
-language. What Twilio and agents get comes from the columns alone, and is the same in all languages.
+language. "made_from" among them is no text: it has a digest of each text that a translation was made from, and shows that the
+text has changed since. What Twilio and agents get comes from the columns alone, and is the same in all languages.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -21,6 +23,8 @@ from webchat.fields.person_names import validate_text
 
 # Of the words of a row's choices: {"a value": "its words"}.
 CHOICES = "choices"
+# Of a language's texts: {"label": "a digest", "choices": {"a value": "a digest"}}, of the texts in the site's language.
+MADE_FROM = "made_from"
 
 
 def other_languages() -> dict[str, str]:
@@ -47,13 +51,28 @@ def _languages_read(language: str | None) -> Iterator[str]:
         yield each
 
 
+def digest(text: str) -> str:
+    """The same for a text with other spaces or line breaks."""
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:12]
+
+
 def _readable(texts: dict[str, Any]) -> dict[str, Any]:
     """The texts of one language that are such, and the words of choices that are."""
-    words = texts.get(CHOICES)
-    found: dict[str, Any] = {name: text for name, text in texts.items() if isinstance(text, str) and name != CHOICES}
+    words, made_from = texts.get(CHOICES), texts.get(MADE_FROM)
+    found: dict[str, Any] = {
+        name: text for name, text in texts.items() if isinstance(text, str) and name not in (CHOICES, MADE_FROM)
+    }
     if isinstance(words, dict):
-        found[CHOICES] = {value: each for value, each in words.items() if isinstance(each, str)}
+        found[CHOICES] = _texts_among(words)
+    if isinstance(made_from, dict):
+        found[MADE_FROM] = _texts_among(made_from)
+        if isinstance(of_choices := made_from.get(CHOICES), dict):
+            found[MADE_FROM][CHOICES] = _texts_among(of_choices)
     return found
+
+
+def _texts_among(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in found.items() if isinstance(each, str)}
 
 
 class TranslationsField(models.JSONField):
@@ -129,24 +148,49 @@ class Translated(models.Model):
         others = (texts.get(name) for texts in self.translations.values())
         return list(dict.fromkeys(filter(None, [self.texts[name], getattr(self, name), *others])))
 
+    def translate(self, name: str, language: str, text: Any, made_from: Any) -> None:
+        """Of one text, in place of what was there. `made_from` is as `source_digest` gives it, None for unknown; without a
+        text there is no translation."""
+        texts = {each: words for each, words in self.translations.get(language, {}).items() if each != name}
+        digests = {each: of for each, of in texts.pop(MADE_FROM, {}).items() if each != name}
+        if text:
+            texts[name] = text
+            digests |= {name: made_from} if made_from else {}
+        if digests:
+            texts[MADE_FROM] = digests
+        others = {each: texts for each, texts in self.translations.items() if each != language}
+        self.translations = {**others, language: texts} if texts else others
+
     def add_translations(self, given: dict[str, dict[str, Any]]) -> None:
         """Those of other texts and languages stay."""
         for language, texts in given.items():
-            self.translations = {**self.translations, language: {**self.translations.get(language, {}), **texts}}
+            digests = texts.get(MADE_FROM, {})
+            for name, text in texts.items():
+                if name != MADE_FROM:
+                    self.translate(name, language, text, digests.get(name))
 
     def forget_translations(self, name: str) -> None:
         """Of a text that is another one now."""
-        kept = {
-            language: {each: text for each, text in texts.items() if each != name}
+        for language in self.translations:
+            self.translate(name, language, None, None)
+
+    @property
+    def translated_texts(self) -> dict[str, dict[str, Any]]:
+        """The translations alone."""
+        return {
+            language: {name: text for name, text in texts.items() if name != MADE_FROM}
             for language, texts in self.translations.items()
         }
-        self.translations = {language: texts for language, texts in kept.items() if texts}
 
-    # --- What is missing ----------------------------------------------------------------------------------------
+    # --- What is missing, or out of date ------------------------------------------------------------------------
+
+    def texts_in_use(self) -> list[str]:
+        """The columns whose text visitors read."""
+        return [name for name in self.TEXTS if getattr(self, name)]
 
     def texts_to_translate(self) -> list[str]:
-        """The columns whose text visitors read and staff wrote: what is empty, or as it came, needs no translation."""
-        return [name for name in self.TEXTS if getattr(self, name) not in ("", self.standard(name))]
+        """Those that staff wrote: what is as it came needs no translation."""
+        return [name for name in self.texts_in_use() if name == CHOICES or getattr(self, name) != self.standard(name)]
 
     def missing_texts(self, language: str) -> list[str]:
         """The columns whose text visitors of this language read in the site's."""
@@ -154,6 +198,22 @@ class Translated(models.Model):
 
     def is_translated(self, name: str, language: str) -> bool:
         return bool(self.translated(name, language))
+
+    def outdated_texts(self, language: str) -> list[str]:
+        """The columns whose text has changed since it was translated, as far as that is known."""
+        return [name for name in self.texts_in_use() if self._is_outdated(name, language)]
+
+    def _is_outdated(self, name: str, language: str) -> bool:
+        read = (self.translations.get(each, {}) for each in _languages_read(language))
+        texts: dict[str, Any] = next((texts for texts in read if texts.get(name)), {})
+        then, now = texts.get(MADE_FROM, {}).get(name), self.source_digest(name)
+        if isinstance(then, dict) and isinstance(now, dict):  # of each choice
+            return any(then.get(value, now[value]) != now[value] for value in texts[name].keys() & now.keys())
+        return then is not None and then != now
+
+    def source_digest(self, name: str) -> str | dict[str, str]:
+        """Of the text in the site's language; of choices, for each value that of its words."""
+        return digest(getattr(self, name))
 
     # --- What may stand there -----------------------------------------------------------------------------------
 
@@ -178,9 +238,16 @@ class Translated(models.Model):
     def _problems_of(self, texts: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for name, text in texts.items():
             try:
-                self.validate_translation(name, text)
+                if name == MADE_FROM:
+                    self._validate_made_from(text)
+                else:
+                    self.validate_translation(name, text)
             except ValidationError as error:
                 yield name, " ".join(error.messages)
+
+    def _validate_made_from(self, digests: Any) -> None:
+        if not isinstance(digests, dict) or _readable({MADE_FROM: digests}) != {MADE_FROM: digests}:
+            raise ValidationError(_("It is no object of digests."))
 
     def validate_translation(self, name: str, text: Any) -> None:
         """Raises ValidationError unless the text may stand in the column."""
