@@ -4,6 +4,7 @@ import { part } from "./templates.js";
 
 export class Header {
   #end;
+  /** @type {HTMLElement | null} */
   #logo;
   /** @type {HTMLElement | undefined} */
   #options;
@@ -57,6 +58,6 @@ export class Header {
     this.#presence.replaceChildren(words);
     this.#people.hidden = !people.length;
     this.#people.replaceChildren(...people);
-    if (this.#logo instanceof HTMLElement) this.#logo.hidden = !!people.length;
+    if (this.#logo) this.#logo.hidden = !!people.length;
   }
 }

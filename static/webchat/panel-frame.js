@@ -109,8 +109,9 @@ export class PanelFrame {
     const plain = title.startsWith(this.#titlePrefix) ? title.slice(this.#titlePrefix.length) : title;
     this.#titlePrefix = count ? `(${count}) ` : "";
     if (title !== this.#titlePrefix + plain) document.title = this.#titlePrefix + plain;
+    /** @type {HTMLElement | null} */
     const badge = this.host.querySelector("[data-webchat-badge]");
-    if (!(badge instanceof HTMLElement)) return;
+    if (!badge) return;
     const text = count ? this.templates.text("unread", { count }) : "";
     badge.hidden = !count;
     part(badge, "count").textContent = count > MOST_SHOWN ? `${MOST_SHOWN}+` : String(count);

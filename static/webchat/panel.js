@@ -43,8 +43,9 @@ export class Panel {
    * @returns {Promise<Panel>} rejects with ApiError when the panel cannot be fetched
    */
   static async load(host, unloaded) {
+    /** @type {HTMLElement | null} */
     const rendered = part(host, "content").querySelector("[data-webchat-state]");
-    const body = rendered instanceof HTMLElement ? rendered : await fetchBody(host);
+    const body = rendered ?? (await fetchBody(host));
     await stylesOf(host);
     unloaded.throwIfAborted();
     return new Panel(host, body);
@@ -297,8 +298,9 @@ export class Panel {
 
   /** How the last chat was, if nobody has said so and this tab no longer shows it. */
   #askForRating() {
+    /** @type {HTMLElement | null} */
     const place = this.#view.querySelector("[data-webchat-unrated]");
-    if (place instanceof HTMLElement)
+    if (place)
       this.host
         .load("afterwards")
         .then(({ askForRating }) => askForRating(this.host, place))

@@ -50,6 +50,11 @@ export class StartForm {
       followDirection(event.target);
       on.typed();
     });
+    // As soon as a field is left in order; the list above keeps its place until the form is sent again.
+    form.addEventListener("change", ({ target }) => {
+      const field = /** @type {HTMLInputElement} */ (target);
+      if (field.validity.valid) this.#unmark(field.closest("[data-webchat-field]") ?? field);
+    });
     this.errors.addEventListener("click", (event) => this.#goToField(event));
   }
 
@@ -147,12 +152,14 @@ export class StartForm {
 
   /** @param {ApiError} error */
   #show(error) {
-    this.#clear();
+    this.#unmark(this.form);
     const links = part(this.errors, "error-links");
+    links.replaceChildren();
     for (const [field, messages] of Object.entries(error.fields)) {
+      /** @type {HTMLElement | null} */
       const row = this.form.querySelector(`[data-webchat-field="${CSS.escape(field)}"]`);
       const problem = messages.join(" ");
-      if (!(row instanceof HTMLElement)) {
+      if (!row) {
         links.append(this.templates.clone("error-line", { text: problem }));
         continue;
       }
@@ -172,22 +179,25 @@ export class StartForm {
     const marked = this.form.querySelectorAll("[data-webchat-error]:not([hidden])").length;
     const isListed = marked === 0 || marked >= LISTED_FROM || links.childElementCount > marked;
     this.errors.hidden = !isListed;
-    const first = isListed ? this.errors : this.form.querySelector("[aria-invalid=true]");
-    if (first instanceof HTMLElement) first.focus();
+    /** @type {HTMLElement | null} */
+    const invalid = this.form.querySelector("[aria-invalid=true]");
+    (isListed ? this.errors : invalid)?.focus();
     this.on.failed(error);
   }
 
-  #clear() {
-    part(this.errors, "error-links").replaceChildren();
-    for (const slot of this.form.querySelectorAll("[data-webchat-error]")) {
-      if (slot instanceof HTMLElement) slot.hidden = true;
+  /** @param {Element} marked a field's row, or all of them */
+  #unmark(marked) {
+    /** @type {NodeListOf<HTMLElement>} */
+    const slots = marked.querySelectorAll("[data-webchat-error]");
+    for (const slot of slots) {
+      slot.hidden = true;
       slot.textContent = "";
-      for (const field of this.form.querySelectorAll(`[aria-describedby~="${CSS.escape(slot.id)}"]`)) {
+      for (const field of marked.querySelectorAll(`[aria-describedby~="${CSS.escape(slot.id)}"]`)) {
         const rest = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id !== slot.id);
         field.setAttribute("aria-describedby", rest.join(" "));
       }
     }
-    for (const field of this.form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+    for (const field of marked.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   }
 
   /** @param {HTMLElement} row @param {string} problem */

@@ -30,6 +30,7 @@ const GLOBALS = [
   "ResizeObserver",
   "customElements",
   "document",
+  "innerWidth",
   "localStorage",
   "location",
   "matchMedia",

@@ -129,6 +129,11 @@ test("agents stand in the logo's place by their initials, the rest is counted, a
     people.presence(who, true, new Date());
     assert.deepEqual(pictures(), shown);
   }
+  const { innerWidth } = globalThis;
+  Object.defineProperty(globalThis, "innerWidth", { value: 320, configurable: true });
+  people.show(); // so that the title has room for a word
+  Object.defineProperty(globalThis, "innerWidth", { value: innerWidth, configurable: true });
+  assert.deepEqual(pictures(), ["R", "+3"]);
   assert.deepEqual([logo.hidden, found("people", element).hidden], [true, false]);
   assert.equal(found("people", element).getAttribute("aria-hidden"), "true"); // their names are in the line
   assert.match(found("presence", element).textContent, /^With Robin, Our team, Kim, /);

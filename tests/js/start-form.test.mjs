@@ -156,6 +156,25 @@ test("the next problem takes the place of the one before", async () => {
   assert.doesNotMatch(field("email").getAttribute("aria-describedby") ?? "", /error/);
 });
 
+test("a field that was put in order is marked no more, the others are", async () => {
+  const fields = { name: ["No."], email: ["No e-mail address."], question: ["Too short."] };
+  const { startForm, form, field, errors } = formWith(refused(400, { fields }));
+  await startForm.submit();
+  const change = (name, value) => {
+    field(name).value = value;
+    field(name).dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  change("email", "");
+  assert.equal(field("email").getAttribute("aria-invalid"), "true");
+  change("email", "jose@example.com");
+  assert.equal(field("email").hasAttribute("aria-invalid"), false);
+  const slot = form.querySelector("[data-webchat-field=email] [data-webchat-error]");
+  assert.deepEqual([slot.hidden, slot.textContent], [true, ""]);
+  assert.doesNotMatch(field("email").getAttribute("aria-describedby") ?? "", /error/);
+  assert.equal(field("question").getAttribute("aria-invalid"), "true");
+  assert.equal(errors.hidden, false, "what stands below does not jump");
+});
+
 test("a problem of no field is a line without a link", async () => {
   const { startForm, errors } = formWith(refused(400, { fields: { __all__: ["We do not know you."] } }));
   await startForm.submit();
