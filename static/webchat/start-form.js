@@ -52,8 +52,8 @@ export class StartForm {
     });
     // As soon as a field is left in order; the list above keeps its place until the form is sent again.
     form.addEventListener("change", ({ target }) => {
-      const field = /** @type {HTMLInputElement} */ (target);
-      if (field.validity.valid) this.#unmark(field.closest("[data-webchat-field]") ?? field);
+      const field = /** @type {HTMLInputElement} */ (target); // or the form itself, filled by a script
+      if (field.validity?.valid) this.#unmark(field.closest("[data-webchat-field]") ?? field);
     });
     this.errors.addEventListener("click", (event) => this.#goToField(event));
   }

@@ -256,8 +256,10 @@ def test_the_head_of_the_chat_can_be_read_and_does_not_grow_when_agents_join(wid
     expect(widget.panel.locator("[data-webchat-people] > *")).to_have_count(3)
     assert title.evaluate(IS_CUT) is False
     expect(end).to_have_text("", use_inner_text=True)
+    expect(end).to_have_css("border-top-color", "rgba(0, 0, 0, 0)")
     widget.page.set_viewport_size({"width": 800, "height": 700})
     expect(end).to_have_text("Chat beenden", use_inner_text=True)
+    expect(end).not_to_have_css("border-top-color", "rgba(0, 0, 0, 0)")
 
 
 SMALL_PHONE = {"viewport": {"width": 320, "height": 640}, "locale": "ar", "has_touch": True, "is_mobile": True}
