@@ -53,7 +53,7 @@ export class Header {
    * @param {HTMLElement[]} [people] their pictures, in the logo's place
    */
   showPresence(text, people = []) {
-    const words = text || this.#presence.dataset.webchatPresence || "";
+    const words = text || /** @type {string} */ (this.#presence.dataset.webchatPresence);
     this.#presence.hidden = !words;
     this.#presence.replaceChildren(words);
     this.#people.hidden = !people.length;

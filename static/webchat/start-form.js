@@ -53,7 +53,7 @@ export class StartForm {
     // As soon as a field is left in order; the list above keeps its place until the form is sent again.
     form.addEventListener("change", ({ target }) => {
       const field = /** @type {HTMLInputElement} */ (target); // or the form itself, filled by a script
-      if (field.validity?.valid) this.#unmark(field.closest("[data-webchat-field]") ?? field);
+      if (field.validity?.valid) this.#unmark(/** @type {Element} */ (field.closest("[data-webchat-field]")));
     });
     this.errors.addEventListener("click", (event) => this.#goToField(event));
   }
@@ -81,7 +81,9 @@ export class StartForm {
   /** The answers that the visitor sees and may change, as pairs of name and value. @returns {[string, string][]} */
   get typed() {
     const answers = this.answers();
-    for (const field of this.form.querySelectorAll("[type=hidden]")) answers.delete(field.getAttribute("name") ?? "");
+    /** @type {NodeListOf<HTMLInputElement>} */
+    const hidden = this.form.querySelectorAll("[type=hidden]");
+    for (const { name } of hidden) answers.delete(name);
     return [...answers].map(([name, value]) => [name, String(value)]);
   }
 
@@ -147,7 +149,7 @@ export class StartForm {
   async #prove() {
     const proof = this.form.querySelector("[data-webchat-puzzle]");
     if (!(proof instanceof HTMLInputElement) || proof.value) return;
-    proof.value = await this.on.prove(proof.dataset.webchatPuzzle ?? "");
+    proof.value = await this.on.prove(/** @type {string} */ (proof.dataset.webchatPuzzle));
   }
 
   /** @param {ApiError} error */
@@ -193,8 +195,8 @@ export class StartForm {
       slot.hidden = true;
       slot.textContent = "";
       for (const field of marked.querySelectorAll(`[aria-describedby~="${CSS.escape(slot.id)}"]`)) {
-        const rest = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id !== slot.id);
-        field.setAttribute("aria-describedby", rest.join(" "));
+        const ids = /** @type {string} */ (field.getAttribute("aria-describedby")).split(" ");
+        field.setAttribute("aria-describedby", ids.filter((id) => id !== slot.id).join(" "));
       }
     }
     for (const field of marked.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");

@@ -165,7 +165,6 @@ test("a field that was put in order is marked no more, the others are", async ()
     field(name).dispatchEvent(new Event("change", { bubbles: true }));
   };
   change("email", "");
-  form.dispatchEvent(new Event("change")); // as after it was filled by a script
   assert.equal(field("email").getAttribute("aria-invalid"), "true");
   change("email", "jose@example.com");
   assert.equal(field("email").hasAttribute("aria-invalid"), false);
