@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from webchat.admin import conditions
-from webchat.admin.tools import PlainSelect, UniqueRowsFormSet
+from webchat.admin.rendering import RowRenderer
+from webchat.admin.tools import UniqueRowsFormSet
 from webchat.admin.translations import TranslatedForm, input_name
 from webchat.chats.setup import first_fields
 from webchat.fields import lookups
@@ -50,7 +51,7 @@ class PreEngagementFieldForm(TranslatedForm):
         now = self.instance.user_lookup
         if now not in dict(choices):
             choices.append((now, now))
-        self.fields["user_lookup"].widget = PlainSelect(choices=choices)
+        self.fields["user_lookup"].widget = forms.Select(choices=choices)
 
     def clean_shown_if(self) -> str:
         """Both columns are one input, so that nobody chooses a value of another field."""
@@ -195,11 +196,12 @@ class PreEngagementFieldInline(admin.StackedInline):
             label = capfirst(db_field.verbose_name)
             return conditions.ConditionField(label=label, help_text=db_field.help_text, required=False)
         if db_field.choices:
-            kwargs["widget"] = PlainSelect
+            kwargs["widget"] = forms.Select
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        return super().get_formset(request, obj, **{**kwargs, "fields": [*self._shown(request, obj), *self.in_line]})
+        shown = [*self._shown(request, obj), *self.in_line]
+        return super().get_formset(request, obj, **{**kwargs, "fields": shown, "renderer": RowRenderer()})
 
     def _shown(self, request: HttpRequest, obj: Any) -> list[str]:
         return flatten_fieldsets(self.get_fieldsets(request, obj))

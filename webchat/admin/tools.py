@@ -11,7 +11,7 @@ from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet, UniqueConstraint
-from django.forms import BaseInlineFormSet, Select
+from django.forms import BaseInlineFormSet
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.http import Http404, HttpRequest
 from django.utils.formats import date_format
@@ -37,13 +37,6 @@ class BoundedPaginator(Paginator):
     def count(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
         return rows[: self.MOST].count()
-
-
-class PlainSelect(Select):
-    """A select whose options have no attributes of their own. Django renders three templates for each option: of many
-    rows that is most of the page's time."""
-
-    template_name = "admin/webchat/select.html"
 
 
 class UniqueRowsFormSet(BaseInlineFormSet):
