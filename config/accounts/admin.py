@@ -10,6 +10,8 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.contrib.sites.admin import SiteAdmin as DjangoSiteAdmin
+from django.contrib.sites.models import Site
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -96,11 +98,16 @@ class UserAdmin(ConcurrentEditsMixin, DjangoUserAdmin):
         return bool(request.user.is_superuser)
 
 
-admin.site.unregister(Group)
+admin.site.unregister([Group, Site])
 
 
 @admin.register(Group)
 class GroupAdmin(ConcurrentEditsMixin, DjangoGroupAdmin):
+    """Django's own page."""
+
+
+@admin.register(Site)
+class SiteAdmin(ConcurrentEditsMixin, DjangoSiteAdmin):
     """Django's own page."""
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.contrib.sites.models import Site
 from django.core import signing
 from django.db import transaction
 from django.db.models import Model
@@ -16,10 +19,12 @@ from django.http import HttpResponse
 from django.test import Client
 
 from config.accounts.models import User
-from tests.support.factories import make_field, make_hours, make_legacy, make_user, make_webchat
+from tests.support.factories import ANSWERS, make_field, make_hours, make_legacy, make_user, make_webchat
 from tests.support.page_form import form_of
+from tests.support.visitor import VisitorClient
+from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.merging import merge, same
-from webchat.models import Webchat
+from webchat.models import Message, Webchat
 from webchat.sandbox import account
 
 pytestmark = pytest.mark.django_db
@@ -381,3 +386,138 @@ def test_the_merge_is_three_way():
     assert (merged.theirs, merged.both) == (["b"], ["c"])
     assert same(["a\r\nb"], ["a\nb"])
     assert same([], [""])
+
+
+def order_of(webchat: Webchat) -> list[str]:
+    return list(webchat.fields.values_list("name", flat=True))
+
+
+def put_in_order(staff: Staff, *names: str) -> None:
+    """As dragging does: it numbers all rows anew."""
+    for place, name in enumerate(names, 1):
+        staff.write(staff.row(name) + "-position", str(place * 10))
+
+
+def numbered(webchat: Webchat) -> Webchat:
+    Staff(webchat, "first").save()
+    return webchat
+
+
+def test_two_move_fields_and_the_second_reads_of_the_firsts_order(webchat):
+    numbered(webchat)
+    ada, ben = Staff(webchat, "ada"), Staff(webchat, "ben")
+    put_in_order(ada, "ref", "name", "email", "question")
+    assert ada.save()
+    put_in_order(ben, "email", "name", "question", "ref")
+    assert not ben.save()
+    assert order_of(webchat) == ["ref", "name", "email", "question"]
+    assert any("saved as: Ref, Name, Email, Question. You have changed it too" in text for text in ben.said)
+    assert ben.save()
+    assert order_of(webchat) == ["email", "name", "question", "ref"], "his own, whole"
+
+
+def test_an_order_stays_whole_where_one_alone_moved_fields(webchat):
+    numbered(webchat)
+    ada, ben, cyd = (Staff(webchat, name) for name in ("ada", "ben", "cyd"))
+    put_in_order(ada, "ref", "name", "email", "question")
+    assert ada.save()
+    ben.write("title", "Ben's title")
+    assert ben.save(), "numbers alone are no news"
+    assert order_of(webchat) == ["ref", "name", "email", "question"]
+    ada.read(ada.client.get(ada.url))
+    ada.write(ada.row("ref") + "-DELETE", "on")
+    assert ada.save(), "which numbers the others anew"
+    cyd.read(cyd.client.get(cyd.url))
+    dan = Staff(webchat, "dan")
+    put_in_order(cyd, "question", "name", "email")
+    dan.write(dan.row("name") + "-label", "Who are you?")
+    assert dan.save()
+    assert not cyd.save()
+    assert cyd.save()
+    assert order_of(webchat) == ["question", "name", "email"]
+    assert labels(webchat)["name"] == "Who are you?"
+
+
+def test_a_webchat_that_is_archived_or_switched_off_beside_an_edit_stays_so(webchat):
+    ada, ben, cyd = (Staff(webchat, name) for name in ("ada", "ben", "cyd"))
+    ada.client.post(f"/admin/webchat/webchat/{webchat.pk}/switch/", {"to": "off"})
+    ben.write("title", "Ben's title")
+    assert not ben.save()
+    assert any(text.endswith("Switched off: no new chat can start. Running chats go on.") for text in ben.said)
+    assert "“Enabled” is now: –" in ben.said
+    assert ben.save()
+    ada.client.post("/admin/webchat/webchat/", {"action": "archive", "_selected_action": [webchat.pk]})
+    cyd.write("subtitle", "Cyd's subtitle")
+    assert not cyd.save()
+    assert any(text.endswith(": Archived.") for text in cyd.said)
+    assert cyd.save()
+    webchat.refresh_from_db()
+    assert (webchat.enabled, webchat.archived_at is None) == (False, False)
+    assert (webchat.title, webchat.subtitle) == ("Ben's title", "Cyd's subtitle")
+
+
+def test_public_holidays_that_another_adds_meanwhile_stay():
+    plan = make_hours()
+    ada, ben = Staff(plan, "ada"), Staff(plan, "ben")
+    asked = {"country": "CH", "region": "", "year": "2030", "language": "de"}
+    address = f"/admin/webchat/openinghours/{plan.pk}/holidays/?{urlencode(asked)}"
+    ada.client.post(address, {"day": ["2030-08-01"]})
+    ben.write("name", "Ben's hours")
+    assert not ben.save()
+    assert any("was added" in text and "2030" in text for text in ben.said)
+    assert ben.save()
+    assert [day.first.isoformat() for day in plan.special_days.all()] == ["2030-08-01"]
+
+
+def test_a_message_that_another_answered_meanwhile_stays_answered():
+    make_webchat(when_closed="message")
+    VisitorClient().leave({**ANSWERS, "question": "Where is my parcel?"})
+    message = Message.objects.get()
+    ada, ben = Staff(message, "ada"), Staff(message, "ben")
+    ada.form["is_answered"] = ["on"]
+    assert ada.save()
+    assert not ben.save(), "whose page says that it is not"
+    assert "“Mark as answered” is now: on" in ben.said
+    assert ben.save()
+    message.refresh_from_db()
+    assert str(message.answered_by) == "ada"
+
+
+def test_two_edit_a_site():
+    site = Site.objects.get()
+    ada, ben = Staff(site, "ada"), Staff(site, "ben")
+    ada.write("domain", "www.example.com")
+    assert ada.save()
+    ben.write("name", "Shop")
+    assert not ben.save()
+    assert "“Domain name” is now: www.example.com" in ben.said
+    assert ben.save()
+    site.refresh_from_db()
+    assert (site.domain, site.name) == ("www.example.com", "Shop")
+
+
+def test_every_page_of_the_admin_that_can_be_saved_compares_with_what_is_stored(rf):
+    request = rf.get("/admin/")
+    request.user = make_user("ada", is_staff=True, is_superuser=True)
+    others = [
+        model._meta.label
+        for model, each in (
+            (model, admin.site.get_model_admin(model)) for model in apps.get_models() if admin.site.is_registered(model)
+        )
+        if each.has_change_permission(request) and not isinstance(each, ConcurrentEditsMixin)
+    ]
+    assert others == []
+
+
+def test_an_import_does_not_put_its_title_over_one_that_nobody_looked_at(webchat, admin_client):
+    address = f"/admin/webchat/webchat/{webchat.pk}/import/"
+    config = {"title": "Imported", "fields": [{"label": "PIN", "type": "InputItem", "attributes": {"name": "pin"}}]}
+    posted = {"config": json.dumps(config), "how": "add", "texts": "on"}
+    shown = form_of(admin_client.post(address, posted).content.decode())
+    ada = Staff(webchat, "ada")
+    ada.write("title", "Ada's title")
+    assert ada.save()
+    again = admin_client.post(address, {**posted, "seen": shown["seen"], "save": "1"})
+    assert "This is not what you looked at" in again.content.decode()
+    webchat.refresh_from_db()
+    assert webchat.title == "Ada's title"

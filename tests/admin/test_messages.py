@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from tests.support.factories import ANSWERS, make_user, make_webchat
+from tests.support.page_form import as_shown
 from tests.support.plans import plans, prefer_indexes
 from tests.support.visitor import VisitorClient
 from webchat.admin.tools import BoundedPaginator
@@ -130,10 +131,11 @@ def test_who_answered_is_kept_by_the_list_and_by_the_page(admin_client, admin_us
     admin_client.post(LIST, {"action": "mark_unanswered", **chosen})
     message.refresh_from_db()
     assert (message.answered_by, message.answered_at) == (None, None)
-    admin_client.post(f"{LIST}{message.pk}/change/", {"is_answered": "on"})
+    page = f"{LIST}{message.pk}/change/"
+    admin_client.post(page, {**as_shown(admin_client, page), "is_answered": "on"})
     message.refresh_from_db()
     assert message.answered_by == admin_user
-    admin_client.post(f"{LIST}{message.pk}/change/", {})
+    admin_client.post(page, as_shown(admin_client, page))
     message.refresh_from_db()
     assert message.answered_by is None
 
@@ -141,7 +143,8 @@ def test_who_answered_is_kept_by_the_list_and_by_the_page(admin_client, admin_us
 def test_the_first_who_answered_stays(admin_client, message):
     first = make_user("staff")
     Message.objects.mark_answered(first.pk)
-    admin_client.post(f"{LIST}{message.pk}/change/", {"is_answered": "on"})
+    page = f"{LIST}{message.pk}/change/"
+    admin_client.post(page, {**as_shown(admin_client, page), "is_answered": "on"})
     message.refresh_from_db()
     assert message.answered_by == first
 

@@ -69,7 +69,8 @@ class ImportForm(forms.Form):
     def fingerprint(self) -> str:
         """Of what was sent, and of the form as it is: somebody else may save it meanwhile."""
         sent = [self.data.get(name, "") for name in ("config", "how", "texts")]
-        stored = [list(row) for row in self.webchat.fields.order_by("pk").values_list()]
+        stored: list[Any] = [list(row) for row in self.webchat.fields.order_by("pk").values_list()]
+        stored += [getattr(self.webchat, column) for column in (self.plan.texts if self.plan else ())]
         return hashlib.sha256(json.dumps([sent, stored], default=str).encode()).hexdigest()
 
     @property

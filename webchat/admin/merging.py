@@ -12,6 +12,9 @@ from django.forms.formsets import INITIAL_FORM_COUNT, TOTAL_FORM_COUNT
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+# The input with the number of a row, where rows have an order.
+POSITION = "position"
+
 # What the inputs of a form send, by name without prefix.
 Inputs = dict[str, list[str]]
 
@@ -132,6 +135,7 @@ class SentPage:
         prefix, key_name = str(formset.prefix), str(formset.model._meta.pk.name)  # type: ignore[union-attr]
         sent, new = self._take_rows(prefix, key_name)
         forms = {str(form.instance.pk): form for form in formset.initial_forms}
+        yield from self._order(prefix, sent)
         kept: list[Inputs] = []
         for key, row in self.stored[prefix].items():
             if key not in sent:
@@ -159,6 +163,32 @@ class SentPage:
         self.data[f"{prefix}-{INITIAL_FORM_COUNT}"] = str(len(kept))
         self.data[f"{prefix}-{TOTAL_FORM_COUNT}"] = str(len(kept) + len(new))
 
+    def _order(self, prefix: str, sent: dict[str, Inputs]) -> Iterator[str]:
+        """Brings the order of rows together as a whole, if they have one: single numbers of two orders make a third one."""
+        if f"{prefix}-{POSITION}" not in self.unannounced or self.base is None:
+            return
+        rows, stored = self.base.get(prefix, {}), self.stored[prefix]
+        common = [key for key in stored if key in sent and key in rows]
+        base, theirs, mine = (
+            {key: inputs.get(POSITION, [""]) for key, inputs in each.items() if key in common}
+            for each in (
+                {key: row.inputs for key, row in rows.items()},
+                {key: row.inputs for key, row in stored.items()},
+                sent,
+            )
+        )
+        if _in_order(mine) == _in_order(base):
+            for key in common:
+                sent[key][POSITION] = theirs[key]
+            return
+        for key in common:  # so that none of them counts as left alone
+            rows[key].inputs[POSITION] = theirs[key]
+        if _in_order(theirs) not in (_in_order(base), _in_order(mine)):
+            titles = ", ".join(stored[key].title for key in _in_order(theirs))
+            yield _("The order was saved as: %(order)s. You have changed it too, and yours stands below.") % {
+                "order": titles
+            }
+
     def _take_rows(self, prefix: str, key_name: str) -> tuple[dict[str, Inputs], list[Inputs]]:
         """Removes the rows of a formset from the data, and returns those that were stored, by key, and new ones."""
         rows: dict[int, Inputs] = {}
@@ -181,6 +211,14 @@ class SentPage:
                     words = {str(key): str(choice) for key, choice in _ungrouped(getattr(field, "choices", ()))}
                     value = ", ".join(words.get(each, each) for each in theirs[name] if each) or "–"
                     yield text % {"field": f"{title}: {label}" if title else label, "value": value[:80]}
+
+
+def _in_order(positions: dict[str, list[str]]) -> list[str]:
+    """The keys of rows by their numbers; those without a number last, as a save numbers them."""
+    numbers = {
+        key: int(value) if re.fullmatch(r"[0-9]{1,9}", value) else None for key, [value, *_more] in positions.items()
+    }
+    return sorted(numbers, key=lambda key: (numbers[key] is None, numbers[key] or 0))
 
 
 def _ungrouped(choices: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:

@@ -14,6 +14,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.sessions import accounts_known_by
 from webchat.admin.tools import BoundedPaginator, time_with_zone
 from webchat.models import Message
@@ -65,7 +66,7 @@ class AnsweredByFilter(admin.RelatedFieldListFilter):
 
 
 @admin.register(Message)
-class MessageAdmin(admin.ModelAdmin):
+class MessageAdmin(ConcurrentEditsMixin):
     form = MessageForm
     list_display = [
         "received",
