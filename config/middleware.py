@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from csp.constants import NONE
+from csp.constants import HEADER, NONE
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_out
@@ -163,7 +163,7 @@ class FetchSiteMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
-            site = request.headers.get("Sec-Fetch-Site", "same-origin")
+            site = request.META.get("HTTP_SEC_FETCH_SITE", "same-origin")
             if site != "same-origin" and (site != "none" or request.path.startswith("/api/")):
                 return self.refuse(request)
         return self.get_response(request)
@@ -176,9 +176,24 @@ class FetchSiteMiddleware:
         return response
 
 
+# Types that a page loads and no browser shows as a page of its own. SVG is not among them: it may carry scripts.
+_SUBRESOURCE = re.compile(r"text/(css|javascript)\b|font/|image/(png|jpeg|gif|webp|x-icon)\b")
+# Of an answer that is no page: it loads nothing, and nobody frames it.
+_OF_DATA = "default-src 'none'; frame-ancestors 'none'"
+
+
 class PolicyMiddleware(CSPMiddleware):
     """The content security policy of the settings. A page that asked for no nonce has no script of ours, so none may
     run there. A template tag has no response to decorate: it adds sources by `request.csp_update`."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        kind = response.headers.get("Content-Type", "")
+        if kind == "application/json":
+            response.headers.setdefault(HEADER, _OF_DATA)
+            return response
+        if _SUBRESOURCE.match(kind):  # the policy of the page holds for what it loads
+            return response
+        return super().process_response(request, response)
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
@@ -191,8 +206,6 @@ class PolicyMiddleware(CSPMiddleware):
         return parts
 
 
-# Types that a page loads and no browser shows as a page of its own. SVG is not among them: it may carry scripts.
-_SUBRESOURCE = re.compile(r"text/(css|javascript)\b|font/|image/(png|jpeg|gif|webp|x-icon)\b")
 # Browsers read these headers on pages alone: the page's policies hold for what it loads.
 _OF_PAGES = (
     "Content-Security-Policy",

@@ -136,8 +136,8 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def without_answers(self) -> ChatSessionQuerySet:
         """With the question alone of what people told the form: a renewal needs no more, unless it was lost."""
         return self.only(
-            "webchat", "user", "api", "status", "lease_until", "identity", "channel_sid", "chat_service_sid", "created_at",
-            "started_at", "question", "question_sent_at", "ended_by",
+            "webchat", "user", "owner", "offered_until", "api", "status", "lease_until", "identity", "channel_sid",
+            "chat_service_sid", "created_at", "started_at", "question", "question_sent_at", "ended_by",
         )  # fmt: skip
 
 
@@ -273,8 +273,8 @@ class ChatSession(models.Model):
     def get_of(cls, visitor: Visitor, session_id: uuid.UUID) -> ChatSession:
         """The visitor's own session. Raises DoesNotExist for an absent one and for somebody else's alike, and for one
         that a sign-in or sign-out ended."""
-        session = cls.objects.without_answers().owned_by(visitor).get(pk=session_id)
-        if session.ended_by in _LEFT_BEHIND:
+        session = cls.objects.without_answers().get(pk=session_id)
+        if not session.is_owned_by(visitor) or session.ended_by in _LEFT_BEHIND:
             raise cls.DoesNotExist
         return session
 
@@ -344,6 +344,10 @@ class ChatSession(models.Model):
         if visitor.has_new_key:
             return []
         return list(cls.objects.without_answers().owned_by(visitor).unfinished())
+
+    def is_owned_by(self, visitor: Visitor) -> bool:
+        """The same as owned_by(), of a row that was read by its key."""
+        return (self.owner, self.user_id, self.offered_until) == (visitor.key, visitor.user_id, None)
 
     @property
     def has_its_account(self) -> bool:
