@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import Any
 
 import structlog
-from django.db import DatabaseError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 FIELDS = frozenset(
@@ -75,7 +74,7 @@ def configure(*, human: bool) -> dict[str, Any]:
 
 def before_the_line(*, human: bool) -> list[Processor]:
     """What decides whether an event becomes a line at all."""
-    return [_one_line_a_request, *([_none_for_static_files] if human else [])]
+    return [_none_for_static_files] if human else []
 
 
 def formatter(*, human: bool) -> structlog.stdlib.ProcessorFormatter:
@@ -114,18 +113,6 @@ def _common() -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
     ]
-
-
-def _one_line_a_request(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """None for a health check, and not two more for each file that is sent in pieces. A page that the database did not
-    answer for is no bug."""
-    name = event.get("event")
-    if name == "request_failed" and isinstance(sys.exc_info()[1], DatabaseError):
-        event["event"], event["status"] = "database_failed", 503
-    is_health_check = name == "request_finished" and str(event.get("path", "")).startswith("/health/")
-    if is_health_check or name in ("streaming_started", "streaming_finished"):
-        raise structlog.DropEvent
-    return event
 
 
 def _none_for_static_files(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

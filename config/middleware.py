@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -15,32 +16,34 @@ from csp.constants import HEADER, NONE
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_out
+from django.core.signals import got_request_exception
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, get_callable, resolve
-from django_structlog import middlewares, signals
 
 from config import views
 from config.logs import network_in_log
 from webchat.visitors import network_of
+
+logger = structlog.get_logger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _PLAIN = re.compile(r"[-A-Za-z0-9_]{1,64}")
 
 
-class RequestMiddleware(middlewares.RequestMiddleware):
+class RequestMiddleware:
     """Gives each request an id, that of a proxy of ours if it sent a sound one, binds it to every line that is logged
     meanwhile, names it in the answer, and logs the request when it is done."""
 
     def __init__(self, get_response: GetResponse) -> None:
-        super().__init__(get_response)
+        self.get_response = get_response
         if settings.TWILIO_SANDBOX_URL:
-            structlog.get_logger(__name__).warning("sandbox_in_use", sandbox=settings.TWILIO_SANDBOX_URL)
+            logger.warning("sandbox_in_use", sandbox=settings.TWILIO_SANDBOX_URL)
 
-    def prepare(self, request: HttpRequest) -> None:
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         # Without a proxy in front a stranger would choose it, and could make two requests one in the log.
         sent = request.META.get("HTTP_X_REQUEST_ID", "") if settings.TRUSTED_PROXY_COUNT else ""
         request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
@@ -50,16 +53,35 @@ class RequestMiddleware(middlewares.RequestMiddleware):
         structlog.contextvars.bind_contextvars(
             request_id=request_id, network=network_in_log(network_of(request)) or "unknown"
         )
-        # Without the base class's own: a line at the start of each request, which nobody reads, costs as much as one
-        # at its end.
+        response = self.get_response(request)
+        response["X-Request-Id"] = request_id
+        # A failure has a line of its own, and a load balancer asks for the health each second.
+        if not hasattr(request, "has_failed") and not request.path.startswith("/health/"):
+            # A bug and an outage have events of their own, at the level of an error.
+            level = logging.WARNING if response.status_code >= 500 else logging.INFO
+            logger.log(level, "request_finished", **line_of(request, response.status_code))
+        structlog.contextvars.clear_contextvars()
+        return response
 
-    def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
-        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
-        super().handle_response(request, response)
 
-    @staticmethod
-    def format_request(request: HttpRequest) -> str:
-        return ""  # the lines have the path in a field of its own
+def log_failure(sender: object, request: HttpRequest, **kwargs: Any) -> None:
+    """Of what no view caught. A page that the database did not answer for is no bug."""
+    request.has_failed = True  # type: ignore[attr-defined]
+    error = sys.exc_info()[1]
+    event, status = ("database_failed", 503) if isinstance(error, DatabaseError) else ("request_failed", 500)
+    logger.error(event, exc_info=error, **line_of(request, status))
+
+
+got_request_exception.connect(log_failure)
+
+
+def line_of(request: HttpRequest, status: int) -> dict[str, Any]:
+    return {
+        "status": status,
+        "method": request.method,
+        "path": path_in_log(request, status),
+        "ms": round((time.perf_counter() - request.began) * 1000, 1),  # type: ignore[attr-defined]
+    }
 
 
 def path_in_log(request: HttpRequest, status: int) -> str:
@@ -74,17 +96,6 @@ def path_in_log(request: HttpRequest, status: int) -> str:
         if value and (name in ("token", "uidb64") or not _PLAIN.fullmatch(str(value))):
             path = path.replace(str(value), f"<{name}>")
     return path
-
-
-def describe_request(sender: object, request: HttpRequest, log_kwargs: dict[str, Any], **kwargs: Any) -> None:
-    log_kwargs["status"] = log_kwargs.pop("code")
-    log_kwargs["method"] = request.method
-    log_kwargs["path"] = path_in_log(request, log_kwargs["status"])
-    log_kwargs["ms"] = round((time.perf_counter() - request.began) * 1000, 1)  # type: ignore[attr-defined]
-
-
-signals.bind_extra_request_finished_metadata.connect(describe_request)
-signals.bind_extra_request_failed_metadata.connect(describe_request)
 
 
 class HealthMiddleware:

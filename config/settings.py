@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -369,9 +368,5 @@ SPECTACULAR_SETTINGS = {
 }
 
 LOGGING = logs.configure(human=env.str("LOG_FORMAT", default="text" if DEBUG else "json") == "text")
-DJANGO_STRUCTLOG_USER_ID_FIELD = ""
-DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
-# What the site answers with 503 itself. A bug and an outage have events of their own, at the level of an error.
-DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.WARNING
 DEFAULT_EXCEPTION_REPORTER = "config.reports.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.reports.ReportFilter"

@@ -41,7 +41,7 @@ from webchat.flex import FlexError
 from webchat.forms.form import FormInvalid, PreEngagementForm
 from webchat.forms.message_form import MessageForm
 from webchat.forms.rating_form import RatingForm
-from webchat.forms.submit import bind_form
+from webchat.forms.submit import bind_form, empty_form
 from webchat.hours import Takes, state_of, what_is_taken
 from webchat.messages.take import leave_message
 from webchat.models import ChatSession, Message, Rating, Webchat, WhenNobody
@@ -49,7 +49,7 @@ from webchat.models.copies import webchat_named
 from webchat.models.counts import Event
 from webchat.protection import form_keys, proof_of_work
 from webchat.statistics.counters import counters
-from webchat.visitors import Visitor, mark_of, page_secret, remember, visitor_of
+from webchat.visitors import Visitor, csrf_of, mark_of, remember, visitor_of
 
 CHATS_ON_A_PAGE = 20
 # After how many seconds the panel of a visitor who waits for an agent asks what is known: where a queue has figures, and
@@ -359,7 +359,7 @@ def _context(request: HttpRequest, webchat: Webchat, visitor: Visitor, running: 
     else:
         context["state"] = taken.value
     if kind:
-        form = kind(webchat, user=visitor.user, context=request.GET.get("context", ""))
+        form = empty_form(kind, webchat, visitor, request.GET.get("context", ""))
         context["form"] = form
         context |= _envelope(webchat, form_keys.issue(visitor, form.shape))
     return context
@@ -381,10 +381,11 @@ def _envelope(webchat: Webchat, key: str) -> dict[str, str]:
 
 def _marks(request: HttpRequest, visitor: Visitor) -> dict[str, str]:
     """`user_mark` says whose panel it is. `mark` changes with the browser, the user or a new CSRF secret, as a sign-in
-    makes one: the page fills what was typed into the next form only while it is the same."""
-    value = f"{visitor.browser} {visitor.user_id} {page_secret(request)}"
+    makes one: the page fills what was typed into the next form only while it is the same. And the token of its forms."""
+    token, secret = csrf_of(request)
+    value = f"{visitor.browser} {visitor.user_id} {secret}"
     mark = salted_hmac("webchat.fingerprint", value).hexdigest()[:16]
-    return {"mark": mark, "user_mark": mark_of(visitor.user)}
+    return {"mark": mark, "user_mark": mark_of(visitor.user), "csrf_token": token}
 
 
 def _render(

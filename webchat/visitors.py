@@ -112,8 +112,12 @@ def mark_of(user: AbstractBaseUser | None) -> str:
 def page_secret(request: HttpRequest) -> str:
     """A secret of this browser and the site, and another one after a sign-in: that of the CSRF check. A browser without
     one is given it with the answer, which then is of this browser alone."""
-    get_token(request)
-    return str(request.META["CSRF_COOKIE"])
+    return csrf_of(request)[1]
+
+
+def csrf_of(request: HttpRequest) -> tuple[str, str]:
+    """The token for the forms of a page, which is another one each time it is made, and the secret that it hides."""
+    return get_token(request), str(request.META["CSRF_COOKIE"])
 
 
 def _now() -> int:

@@ -209,10 +209,11 @@ def formfield(row: Row) -> forms.Field:
 
 
 def _of_type(row: Row) -> forms.Field:
+    texts = row.texts
     common: dict[str, Any] = {
-        "label": row.texts["label"],
+        "label": texts["label"],
         "required": row.required,
-        "help_text": row.texts["help_text"],
+        "help_text": texts["help_text"],
         "initial": row.initial or None,
     }
     match row.type:
@@ -223,7 +224,7 @@ def _of_type(row: Row) -> forms.Field:
         case Type.DATE:
             return _date_field(row, common)
         case Type.SELECT:
-            blank = ("", row.texts["placeholder"] or gettext_lazy("Please choose"))
+            blank = ("", texts["placeholder"] or gettext_lazy("Please choose"))
             return forms.ChoiceField(choices=[blank, *row.choices_to_show()], **common)
         case Type.RADIO:
             return forms.ChoiceField(choices=row.choices_to_show(), widget=forms.RadioSelect, **common)

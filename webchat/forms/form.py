@@ -17,6 +17,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -189,7 +190,7 @@ class PreEngagementForm(forms.Form):
         }
         return {name: value for name, value in values.items() if value}
 
-    @property
+    @cached_property
     def shape(self) -> str:
         """A short text that changes with what this visitor is asked, and with the words of it in any language: not with
         the language that the visitor chooses."""

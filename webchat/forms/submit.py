@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from webchat.conf import conf
@@ -33,6 +34,15 @@ def bind_form(
         secret=request.META.get("CSRF_COOKIE", ""),
     )
     return kind(webchat, user=visitor.user, data=data, page=page)
+
+
+def empty_form(kind: type[Form], webchat: Webchat, visitor: Visitor, context: str) -> Form:
+    """A form to be filled in. Without an account and a context it is the same for all in one language: made once for this
+    copy of the webchat, and for reading."""
+    if visitor.user is not None or context:
+        return kind(webchat, user=visitor.user, context=context)
+    form: Form = webchat.make_once((kind.__name__, get_language()), lambda: kind(webchat, user=None))
+    return form
 
 
 def read_key(request: HttpRequest, data: Mapping[str, Any]) -> str:

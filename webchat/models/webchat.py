@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Hashable
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,6 @@ from django.db import models
 from django.db.models import Q
 from django.templatetags.static import static
 from django.utils.functional import cached_property
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -567,9 +567,14 @@ class Webchat(Translated):
         return stylesheet(self.slug, self.brand_colour)
 
     @cached_property
-    def markup(self) -> dict[tuple[str, ...], SafeString]:
-        """What was made of this copy of the webchat, by template and language."""
+    def _made(self) -> dict[Hashable, Any]:
         return {}
+
+    def make_once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What is made of this copy of the webchat. The key says all that it depends on besides."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     @property
     def attachment_types(self) -> dict[str, str]:

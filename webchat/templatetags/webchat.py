@@ -171,10 +171,8 @@ def taken_now(webchat: Webchat) -> str:
 
 def _made_once(webchat: Webchat, name: str, values: dict[str, Any], *variant: str) -> SafeString:
     """A template that says nothing of the request: made once for this copy of the webchat and this language."""
-    key = (name, get_language() or "", *variant)
-    if key not in webchat.markup:
-        webchat.markup[key] = render_to_string(name, values)
-    return webchat.markup[key]
+    text: SafeString = webchat.make_once((name, get_language(), *variant), lambda: render_to_string(name, values))
+    return text
 
 
 def _reader(webchat: Webchat, request: HttpRequest) -> Reader:
