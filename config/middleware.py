@@ -189,8 +189,8 @@ class FetchSiteMiddleware:
 
 # Types that a page loads and no browser shows as a page of its own. SVG is not among them: it may carry scripts.
 _SUBRESOURCE = re.compile(r"text/(css|javascript)\b|font/|image/(png|jpeg|gif|webp|x-icon)\b")
-# Of an answer that is no page: it loads nothing, and nobody frames it.
-_OF_DATA = "default-src 'none'; frame-ancestors 'none'"
+# Of an answer that is no page: should a browser show it as one, it loads and sends nothing.
+_OF_DATA = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 class PolicyMiddleware(CSPMiddleware):
