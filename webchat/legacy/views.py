@@ -114,7 +114,7 @@ class RefreshView(FlexUiView):
 
     parser_classes = [BoundedJSONParser]
 
-    @method_decorator(sensitive_variables())
+    @sensitive_variables()
     def post(self, request: Request, slug: str) -> Response:
         webchat, visitor = webchat_named(slug), self.visitor()
         token = cast(dict[str, Any], request.data).get("token")
@@ -128,7 +128,7 @@ class WebChannelsView(FlexUiView):
 
     parser_classes = [BoundedFormParser]
 
-    @method_decorator(sensitive_variables())
+    @sensitive_variables()
     def post(self, request: Request, slug: str) -> Response:
         webchat, visitor = self.open_webchat(slug, SHOWN_WITH_TOKEN), self.visitor()
         identity = _identity_in(_password(request))

@@ -136,8 +136,8 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def without_answers(self) -> ChatSessionQuerySet:
         """With the question alone of what people told the form: a renewal needs no more, unless it was lost."""
         return self.only(
-            "webchat", "user", "owner", "offered_until", "api", "status", "lease_until", "identity", "channel_sid",
-            "chat_service_sid", "created_at", "started_at", "question", "question_sent_at", "ended_by",
+            "webchat", "user", "owner", "offered_until", "api", "status", "identity", "channel_sid", "chat_service_sid",
+            "created_at", "started_at", "question", "question_sent_at", "ended_by",
         )  # fmt: skip
 
 
