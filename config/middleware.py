@@ -58,8 +58,8 @@ class RequestMiddleware:
         # A failure has a line of its own, and a load balancer asks for the health each second.
         if not hasattr(request, "has_failed") and not request.path.startswith("/health/"):
             # A bug and an outage have events of their own, at the level of an error.
-            level = logging.WARNING if response.status_code >= 500 else logging.INFO
-            logger.log(level, "request_finished", **line_of(request, response.status_code))
+            log = logger.warning if response.status_code >= 500 else logger.info
+            log("request_finished", **line_of(request, response.status_code))
         structlog.contextvars.clear_contextvars()
         return response
 
