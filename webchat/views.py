@@ -170,7 +170,6 @@ def _render_refused(
 
 
 @require_safe
-@never_cache
 @csrf_protect
 def panel(request: HttpRequest, slug: str) -> HttpResponse:
     """The panel as a fragment: the form, the running chat, or why there is none."""
