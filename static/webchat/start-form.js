@@ -46,14 +46,12 @@ export class StartForm {
       this.submit();
     });
     form.addEventListener("input", on.preload, { once: true });
-    form.addEventListener("input", (event) => {
-      followDirection(event.target);
+    form.addEventListener("input", ({ target }) => {
+      const field = /** @type {HTMLInputElement} */ (target);
+      // While it is written in, not as it is left: a button that moves then misses the click that left it.
+      if (field.validity.valid) this.#unmark(/** @type {Element} */ (field.closest("[data-webchat-field]")));
+      followDirection(field);
       on.typed();
-    });
-    // As soon as a field is left in order; the list above keeps its place until the form is sent again.
-    form.addEventListener("change", ({ target }) => {
-      const field = /** @type {HTMLInputElement} */ (target); // or the form itself, filled by a script
-      if (field.validity?.valid) this.#unmark(/** @type {Element} */ (field.closest("[data-webchat-field]")));
     });
     this.errors.addEventListener("click", (event) => this.#goToField(event));
   }
