@@ -134,6 +134,7 @@ def test_a_field_is_composed_and_shows_only_what_its_type_needs(admin: Page, sit
     assert violations(admin, "#fields-group") == []
     admin.get_by_role("button", name="Add another Pre-engagement field").click()
     row = admin.locator("#fields-1")
+    expect(row.get_by_label("Label:")).to_be_focused()
     row.get_by_label("Label:").fill("Day")
     choices = row.get_by_label("Choices:")
     expect(choices).to_be_hidden()
@@ -167,6 +168,41 @@ def test_a_field_is_composed_and_shows_only_what_its_type_needs(admin: Page, sit
     expect(row.locator(".webchat-row-summary")).to_contain_text("only sometimes")
     expect(others.locator("option:checked")).to_have_text("Größe: Large")
     expect(admin.get_by_text("No field has the role of the question").first).to_be_visible()
+
+
+COVERED = """
+([over, under]) => {
+  const boxes = (selector) => [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility()).flatMap((one) => {
+    const inside = document.createRange();
+    inside.selectNodeContents(one);
+    return [...inside.getClientRects()].filter((box) => box.width && box.height);
+  });
+  const [tools, names] = [boxes(over), boxes(under)];
+  if (!tools.length || !names.length) throw new Error("nothing to compare");
+  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  return names.filter((name) => tools.some((tool) => meet(tool, name))).length;
+}
+"""
+
+
+def test_tools_cover_no_name_in_any_language(admin: Page, site: SiteServer, webchat: int):
+    """In German they had a second line, which lay on the webchat's name."""
+    site.shell(f"PreEngagementField.objects.filter(webchat={webchat}).update(label='An e-mail address of yours ' * 4)")
+    for language in ("de", "fr", "ar"):
+        admin.context.add_cookies([{"name": "django_language", "value": language, "url": site.url}])
+        for width in (1280, 1024):
+            admin.set_viewport_size({"width": width, "height": 800})
+            admin.goto(f"{site.url}/admin/webchat/webchat/{webchat}/change/")
+            expect(admin.locator("html")).to_have_attribute("lang", language)
+            found = {
+                over: admin.evaluate(COVERED, [over, under])
+                for over, under in {
+                    ".object-tools a": "#content > h1, #content > h2",
+                    ".webchat-row-tools > :not([hidden])": ".webchat-row-summary > *",
+                }.items()
+            }
+            assert set(found.values()) == {0}, (language, width, found)
+            assert not too_wide(admin)
 
 
 def save(page: Page) -> None:

@@ -45,5 +45,6 @@ group?.addEventListener("change", (event) => {
   const row = changed.closest(".inline-related:not(.has_original)");
   if (row && changed.name.endsWith("-type")) beginAs(row, changed.value);
 });
+group?.addEventListener("formset:added", (event) => input(/** @type {Element} */ (event.target), "label")?.focus());
 /** @type {HTMLElement} */ for (const moves of group?.querySelectorAll(".webchat-row-moves") ?? [])
   moves.removeAttribute("hidden");
