@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect, sync_playwright
 
 from tests.e2e.not_in_firefox import reason_to_skip
 from tests.support import firefox_for_playwright
@@ -65,24 +64,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="has its own engine"))
 
 
-def browser_scope(fixture_name: str, config: pytest.Config) -> Literal["function", "session"]:
-    """A Firefox that closes by itself, as some do half-way, costs one test."""
-    return "function" if in_firefox() else "session"
-
-
-@pytest.fixture(scope=browser_scope)
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def start_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Browser]]:
+    """Gives the browser of all tests, and another where it has closed by itself, as some Firefoxes do: that costs one test."""
+    running: list[Browser] = []
     with sync_playwright() as playwright:
-        if in_firefox():
-            if not FirefoxProcess.installed():
-                skip_without(FIREFOX)
-            browser = firefox_for_playwright.launch(playwright, tmp_path_factory.mktemp("firefox"))
-        else:
-            path = os.environ.get("CHROMIUM") or installed()
-            assert path, "no Chromium: run the tests by `make test`"
-            browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser
-        browser.close()
+
+        def start() -> Browser:
+            if not running or not running[-1].is_connected():
+                running.append(launch(playwright, tmp_path_factory))
+            return running[-1]
+
+        yield start
+        if running:
+            running[-1].close()
+
+
+def launch(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    if in_firefox():
+        if not FirefoxProcess.installed():
+            skip_without(FIREFOX)
+        return firefox_for_playwright.launch(playwright, tmp_path_factory.mktemp("firefox"))
+    path = os.environ.get("CHROMIUM") or installed()
+    assert path, "no Chromium: run the tests by `make test`"
+    return playwright.chromium.launch(executable_path=path, args=QUIET)
+
+
+@pytest.fixture
+def browser(start_browser: Callable[[], Browser]) -> Browser:
+    return start_browser()
 
 
 @pytest.fixture

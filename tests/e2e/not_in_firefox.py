@@ -56,7 +56,6 @@ SKIPPED = {
     "Firefox makes no sound on a machine without a device for it": {
         "test_a_sound_that_was_switched_on_lasts_for_this_tab",
     },
-    "keeps one browser for several tests, and there each has its own": {"test_the_hosts_styles_change_nothing"},
     "starts a Chromium of its own": {"test_a_page_from_the_back_forward_cache"},
     "Firefox has the focus in its own buttons then, and Playwright does not bring it back": {
         "test_on_a_phone_the_panel_covers_the_page_and_keeps_the_focus",

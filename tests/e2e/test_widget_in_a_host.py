@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -83,8 +84,8 @@ def running_channel(widget: Widget) -> str:
 
 
 @pytest.fixture(scope="module")
-def plain(browser: Browser, site: SiteServer) -> dict[str, Any]:
-    context = browser.new_context(locale="en-GB", reduced_motion="reduce")
+def plain(start_browser: Callable[[], Browser], site: SiteServer) -> dict[str, Any]:
+    context = start_browser().new_context(locale="en-GB", reduced_motion="reduce")
     states = measure_each_state(Widget(context.new_page(), site), "none")
     context.close()
     return states
