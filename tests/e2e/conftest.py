@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright
 from tests.e2e.not_in_firefox import reason_to_skip
 from tests.support import firefox_for_playwright
 from tests.support.browser import installed
+from tests.support.device import new_context
 from tests.support.engines import Chromium, Engine, Firefox, FirefoxProcess, WebKit
 from tests.support.missing import skip_without
 from tests.support.sandbox import SandboxServer
@@ -98,10 +99,7 @@ def browser(start_browser: Callable[[], Browser]) -> Browser:
 @pytest.fixture
 def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """A fresh browser profile. `@pytest.mark.parametrize("context", [{…}], indirect=True)` sets its options."""
-    options = {"locale": "en-GB", **getattr(request, "param", {})}
-    if in_firefox():
-        options.pop("is_mobile", None)  # Playwright's Firefox has no such mode; the size of a phone it has
-    context = browser.new_context(**options)
+    context = new_context(browser, **{"locale": "en-GB", **getattr(request, "param", {})})
     context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()

@@ -33,26 +33,6 @@ SKIPPED = {
         "test_offline_is_said",
         "test_what_is_written_offline_goes_out_once",
     },
-    "Playwright cannot imitate a device's preferences there": {
-        "test_a_colour_scheme_of_staffs_choice_is_the_chats_whatever_the_device_says",
-        "test_every_brand_colour_can_be_read",
-        "test_in_high_contrast_shapes_and_focus_have_lines",
-        "test_nothing_moves_for_who_asked_for_that",
-        "test_printing_leaves_the_widget_out",
-        "test_the_colour_scheme_is_the_webchats",
-    },
-    "Playwright cannot switch JavaScript off there": {
-        "test_a_message_is_left_without_javascript",
-        "test_without_javascript",
-        "test_without_scripts_the_parts_stand_below_each_other",
-    },
-    "this Firefox crashes while axe runs, and only then": {
-        "test_axe_finds_nothing_in_any_state",
-        "test_axe_finds_nothing_in_the_page_of_its_own",
-        "test_texts_are_written_in_another_language",
-        "test_the_agent_desk_is_accessible_and_fits",
-        "test_the_parts_of_a_webchat_are_tabs",
-    },
     "Firefox makes no sound on a machine without a device for it": {
         "test_a_sound_that_was_switched_on_lasts_for_this_tab",
     },
@@ -67,7 +47,6 @@ SKIPPED = {
     },
     "asks for Chromium's own protocol": {
         "test_no_long_task_before_the_click",
-        "test_where_cookies_are_blocked_the_chat_says_what_to_allow",
     },
 }
 

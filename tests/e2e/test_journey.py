@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.support.device import emulate_media
 from tests.support.site import SiteServer
 from tests.support.waiting import until
 from tests.support.widget import Widget, violations
@@ -184,7 +185,7 @@ def test_signing_out_ends_the_chat(widget: Widget) -> None:
     widget.page.get_by_role("button", name="Sign out").click()
     expect(widget.page.get_by_text("Signing out ends it")).to_be_visible()
     for scheme in ("light", "dark"):
-        widget.page.emulate_media(color_scheme=scheme)
+        emulate_media(widget.page, color_scheme=scheme)
         assert violations(widget.page) == [], scheme
     widget.page.get_by_role("button", name="End the chat and sign out").click()
     expect(widget.page.get_by_text("You are signed out, and your chat has ended.")).to_be_visible()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
+from tests.support.device import emulate_media
 from tests.support.site import SiteServer
 from tests.support.widget import Widget, at_rest, shot, violations
 
@@ -50,7 +51,7 @@ def check(widget: Widget, request: pytest.FixtureRequest) -> Callable[[str], Non
     def look(state: str) -> None:
         # In high contrast the colours are the system's own.
         for scheme in ("light",) if "contrast" in name else ("light", "dark"):
-            widget.page.emulate_media(color_scheme=scheme)
+            emulate_media(widget.page, color_scheme=scheme)
             at_rest(widget.page)
             shot(widget.page, os.environ.get("WIDGET_SHOTS"), f"{name}-{state}-{scheme}")
             within = "html" if state in WHOLE_PAGE else "web-chat"
@@ -190,5 +191,5 @@ def test_every_brand_colour_can_be_read(widget: Widget) -> None:
         painted = Widget(widget.page, widget.site, slug).goto(f"/host/none/one/?webchat={slug}").open()
         expect(painted.form).to_be_visible()
         for scheme in ("light", "dark"):
-            widget.page.emulate_media(color_scheme=scheme)
+            emulate_media(widget.page, color_scheme=scheme)
             assert violations(widget.page, "web-chat") == [], f"#{colour}, {scheme}"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from tests.support.device import block_cookies
 from tests.support.widget import Widget
 
 
 def test_where_cookies_are_blocked_the_chat_says_what_to_allow(widget: Widget) -> None:
-    browser = widget.page.context.new_cdp_session(widget.page)
-    browser.send("Emulation.setDocumentCookieDisabled", {"disabled": True})
+    allow = block_cookies(widget.page)
     for address in ("/", "/webchat/support/"):
         widget.goto(address)
         if address == "/":
             widget.open()
         expect(widget.panel.get_by_role("alert")).to_contain_text("Please allow cookies for this site")
         expect(widget.form).to_have_count(0)
-    browser.send("Emulation.setDocumentCookieDisabled", {"disabled": False})
+    allow()
     widget.panel.get_by_role("button", name="Try again").click()
     expect(widget.field("name")).to_be_visible()

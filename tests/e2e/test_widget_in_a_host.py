@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.support.device import emulate_media, new_context
 from tests.support.site import SiteServer
 from tests.support.widget import Widget, shot
 
@@ -44,7 +45,7 @@ MEASURE = """() => {
 
 @pytest.fixture
 def widget(widget: Widget) -> Widget:
-    widget.page.emulate_media(reduced_motion="reduce")
+    emulate_media(widget.page, reduced_motion="reduce")
     return widget
 
 
@@ -85,7 +86,7 @@ def running_channel(widget: Widget) -> str:
 
 @pytest.fixture(scope="module")
 def plain(start_browser: Callable[[], Browser], site: SiteServer) -> dict[str, Any]:
-    context = start_browser().new_context(locale="en-GB", reduced_motion="reduce")
+    context = new_context(start_browser(), locale="en-GB", reduced_motion="reduce")
     states = measure_each_state(Widget(context.new_page(), site), "none")
     context.close()
     return states

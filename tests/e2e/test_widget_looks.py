@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.device import emulate_media
 from tests.support.engines import ENTER, TAB, Engine
 from tests.support.site import ROOT, SiteServer
 from tests.support.widget import AGENT, ANSWERS, Widget
@@ -55,7 +56,7 @@ def promised() -> list[str]:
 
 @pytest.fixture
 def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
-    page.emulate_media(reduced_motion="reduce")
+    emulate_media(page, reduced_motion="reduce")
     yield Widget(page, site)
     site.sandbox.clear_faults()
 
@@ -175,7 +176,7 @@ def test_the_colour_scheme_is_the_webchats(page: Page, site: SiteServer, device:
         "for scheme in ('system', 'light', 'dark'):\n"
         "    Webchat.objects.update_or_create(slug='in-' + scheme, defaults={'colour_scheme': scheme})"
     )
-    page.emulate_media(color_scheme=device)
+    emulate_media(page, color_scheme=device)
     expected = {"system": device, "light": "light", "dark": "dark"}
     for scheme, shown in expected.items():
         painted = Widget(page, site, f"in-{scheme}").goto(f"/host/none/one/?webchat=in-{scheme}").open()

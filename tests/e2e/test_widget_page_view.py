@@ -9,6 +9,7 @@ import pytest
 import requests
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
+from tests.support.device import emulate_media
 from tests.support.site import SiteServer
 from tests.support.widget import ON_DEMAND, Widget
 
@@ -156,6 +157,6 @@ def test_every_module_is_served_under_its_hashed_name(page: Page, site: SiteServ
 @pytest.mark.thorough
 def test_printing_leaves_the_widget_out(page: Page, site: SiteServer) -> None:
     widget = Widget(page, site).goto().open()
-    page.emulate_media(media="print")
+    emulate_media(page, media="print")
     expect(widget.launcher).to_be_hidden()
     expect(widget.panel).to_be_hidden()

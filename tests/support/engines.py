@@ -158,8 +158,15 @@ class FirefoxProcess:
     """A running Firefox without windows on a screen, and a connection to it. `with FirefoxProcess() as process:`"""
 
     PACKAGES = ("firefox-esr",)
-    # Without a screen Firefox reports no pointer: the widget then takes the visitor to be without a mouse.
-    PREFERENCES = {"ui.primaryPointerCapabilities": 6, "ui.allPointerCapabilities": 6, "app.normandy.enabled": False}
+    PREFERENCES = {
+        # Without a screen Firefox reports no pointer: the widget then takes the visitor to be without a mouse.
+        "ui.primaryPointerCapabilities": 6,
+        "ui.allPointerCapabilities": 6,
+        # Firefox 153 crashes when a page's script and one from outside it read `ariaLabelledByElements` of one element, as
+        # Playwright and axe do. Without this no script has it, and both read the attribute in its place.
+        "accessibility.ARIAElementReflection.enabled": False,
+        "app.normandy.enabled": False,
+    }
 
     def __init__(self) -> None:
         self.errors: list[tuple[str, str]] = []  # the window, and what its console says
