@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.support.device import go_back
 from tests.support.sandbox import SandboxServer
 from tests.support.waiting import until
 from webchat.sandbox import account
@@ -287,7 +288,7 @@ def test_on_a_phone_the_list_leads_to_the_chat_and_back(
     desk.get_by_text("About the visitor").click()
     expect(desk.locator("#answers")).to_be_visible()
     assert desk.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    desk.go_back()
+    go_back(desk)
     expect(chats).to_be_visible()
     expect(desk.get_by_role("article")).to_be_hidden()
 

@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.support.device import emulate_media
 from tests.support.site import SiteServer
 from tests.support.waiting import until
-from tests.support.widget import Widget, violations
+from tests.support.widget import RECORD_BODIES, Widget, sent_bodies, violations
 
 
 def sign_in(page: Page, site: SiteServer, user: str = "ada") -> None:
@@ -60,6 +60,7 @@ def test_from_the_question_to_the_end(widget: Widget) -> None:
 
 
 def test_the_agent_ends(widget: Widget) -> None:
+    widget.page.add_init_script(RECORD_BODIES)
     widget.start()
     widget.agent_joins()
     widget.agent_says("Goodbye!")
@@ -67,7 +68,7 @@ def test_the_agent_ends(widget: Widget) -> None:
     with widget.page.expect_response("**/end/") as told:
         widget.site.sandbox.close(widget.channel)
     assert told.value.status == 200
-    assert told.value.request.post_data == "ended_by=agent"
+    assert sent_bodies(widget.page, "/end/") == ["ended_by=agent"]
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
     widget.page.reload()
     expect(widget.log.get_by_text("Goodbye!")).to_be_visible()

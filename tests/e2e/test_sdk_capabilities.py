@@ -106,6 +106,10 @@ class Chat:
     def seen(self) -> int:
         return int(self.js("sdk.events.length"))
 
+    def wait_for_what_was_sent(self) -> None:
+        """One line brings everything in its order: when another conversation has arrived, so has what came before it."""
+        self.wait("conversationJoined", self.sandbox.open_webchat(self.identity))
+
     def say(self, author: str, body: str) -> dict[str, Any]:
         return self.sandbox.say(self.sid, author, body)
 
@@ -496,7 +500,7 @@ def test_removed_before_it_is_closed(opened: Chat) -> None:
     opened.sandbox.close(opened.sid)
     assert opened.wait("conversationLeft") == opened.sid
     assert opened.wait("conversationRemoved") == opened.sid
-    opened.page.wait_for_timeout(300)
+    opened.wait_for_what_was_sent()
     assert opened.js("sdk.conversation.state.current") == "active"
     refusal = opened.refusal("sdk.conversation.sendMessage('too late')")
     assert (refusal["status"], refusal["code"]) == (403, 50400)
@@ -508,7 +512,7 @@ def test_guest_leaves(opened: Chat) -> None:
     assert opened.wait("conversationLeft") == opened.sid
     assert opened.sandbox.participants(opened.sid) == []
     opened.say("agent_robin", "Not for you")
-    opened.page.wait_for_timeout(300)
+    opened.wait_for_what_was_sent()
     assert opened.js("sdk.count('messageAdded')") == 0
 
 

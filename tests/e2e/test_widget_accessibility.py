@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.device import go_back
 from tests.support.widget import Widget, violations
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
@@ -393,7 +394,7 @@ def test_a_phone_on_its_side_has_the_whole_screen_a_keyboard_of_its_own_and_back
     dialog = page.get_by_role("dialog", name="Chat with us")
     expect(dialog).to_have_attribute("aria-modal", "true")
     assert dialog.bounding_box() == {"x": 0, "y": 0, "width": 812, "height": 375}
-    page.go_back()
+    go_back(page)
     expect(dialog).to_be_hidden()
     assert page.url == f"{widget.site.url}/"
 
@@ -411,7 +412,7 @@ def test_a_phone_on_its_side_has_the_whole_screen_a_keyboard_of_its_own_and_back
     page.reload()
     expect(dialog).to_be_visible()
     widget.expect_connected()
-    page.go_back()
+    go_back(page)
     expect(dialog).to_be_hidden()
     assert page.url == f"{widget.site.url}/"
     widget.open()
@@ -427,7 +428,7 @@ def test_a_phone_on_its_side_has_the_whole_screen_a_keyboard_of_its_own_and_back
     page.wait_for_function("() => history.state?.webchat === 'support'")
     expect(dialog).to_be_visible()
     expect(dialog).to_have_attribute("aria-modal", "true")
-    page.go_back()
+    go_back(page)
     expect(dialog).to_be_hidden()
-    page.go_back()
+    go_back(page)
     expect(page).to_have_url(f"{widget.site.url}/support/")

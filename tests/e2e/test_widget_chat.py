@@ -7,10 +7,10 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.waiting import until
-from tests.support.widget import ANSWERS, Widget
+from tests.support.widget import ANSWERS, RECORD_BODIES, Widget, fetch
 
 MESSAGES = "/Client/v2/Conversations/"
 
@@ -356,10 +356,11 @@ def test_a_renewal_that_fails_at_first_is_repeated(widget: Widget) -> None:
 
 @pytest.mark.thorough
 def test_a_token_that_is_refused_at_the_start_is_renewed_once(widget: Widget) -> None:
-    def spoil(route: object) -> None:
-        answer = route.fetch()  # type: ignore[attr-defined]
-        route.fulfill(response=answer, json={**answer.json(), "token": "not.a.token"})  # type: ignore[attr-defined]
+    def spoil(route: Route) -> None:
+        answer = fetch(route)
+        route.fulfill(response=answer, json={**answer.json(), "token": "not.a.token"})
 
+    widget.page.add_init_script(RECORD_BODIES)
     widget.page.route("**/sessions/", spoil, times=1)
     renewals: list[str] = []
     widget.page.on("request", lambda one: renewals.append(one.url) if one.url.endswith("/token/") else None)

@@ -9,9 +9,10 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.conftest import QUIET
 from tests.support.browser import installed
+from tests.support.device import go_back
 from tests.support.site import SiteServer
 from tests.support.waiting import until
-from tests.support.widget import Widget, access_token
+from tests.support.widget import RECORD_BODIES, Widget, access_token, fetch
 
 LIBRARIES = ["turbo", pytest.param("htmx-2", marks=pytest.mark.thorough), "htmx-4"]
 library = pytest.mark.parametrize("library", LIBRARIES)
@@ -54,11 +55,21 @@ def expect_delivered(widget: Widget) -> None:
     expect(unsent).to_have_count(0)
 
 
-def sockets(page: Page) -> list[object]:
-    """The WebSockets that are open."""
-    found: list[object] = []
-    page.on("websocket", lambda one: (found.append(one), one.on("close", lambda _: found.remove(one))))
-    return found
+COUNT_SOCKETS = """
+window.openSockets = 0;
+window.WebSocket = class extends WebSocket {
+  constructor(...address) {
+    super(...address);
+    window.openSockets += 1;
+    this.addEventListener("close", () => (window.openSockets -= 1));
+  }
+};
+"""
+
+
+def open_sockets(page: Page) -> int:
+    """How many WebSockets of the document are open. Its test has added COUNT_SOCKETS."""
+    return int(page.evaluate("window.openSockets"))
 
 
 # --- Navigation without a load ---------------------------------------------------------------------------------
@@ -66,7 +77,7 @@ def sockets(page: Page) -> list[object]:
 
 @library
 def test_a_running_chat_goes_along(widget: Widget, library: str) -> None:
-    connections = sockets(widget.page)
+    widget.page.add_init_script(COUNT_SOCKETS)
     widget.start(f"/host/{library}/one/")
     mark_document(widget)
     widget.composer.fill("half a sent")
@@ -85,12 +96,12 @@ def test_a_running_chat_goes_along(widget: Widget, library: str) -> None:
     expect(widget.messages).to_have_count(3)
     expect_delivered(widget)
     assert widget.at_twilio()[1:] == ["Hello!", "half a sent"]
-    widget.page.go_back()
+    go_back(widget.page)
     expect(widget.page.get_by_role("heading", name="Page one")).to_be_visible()
     expect(widget.element).to_have_count(1)
     expect(widget.messages).to_have_count(3)
     expect_same_document(widget)
-    assert len(connections) == 1
+    assert open_sockets(widget.page) == 1
     assert [name for name, _detail in widget.events()].count("started") == 1
 
 
@@ -127,13 +138,13 @@ def test_what_was_typed_into_the_form_goes_along(widget: Widget, library: str) -
 @pytest.mark.thorough
 @library
 def test_a_page_without_the_chat_lets_it_go_and_the_next_has_it_again(widget: Widget, library: str) -> None:
-    connections = sockets(widget.page)
+    widget.page.add_init_script(COUNT_SOCKETS)
     widget.start(f"/host/{library}/one/")
     mark_document(widget)
     go_to(widget, "two")
     go_to(widget, "plain")
     expect(widget.element).to_have_count(0)
-    until(lambda: widget.page.wait_for_timeout(20) or not connections)
+    until(lambda: not open_sockets(widget.page))
     # They keep copies of pages: in memory, never on the disk. What the chat keeps for its tab is another thing.
     copies = widget.page.evaluate("JSON.stringify([localStorage, {...sessionStorage, 'webchat:support:past': ''}])")
     assert "Where is my parcel?" not in copies
@@ -143,7 +154,7 @@ def test_a_page_without_the_chat_lets_it_go_and_the_next_has_it_again(widget: Wi
     expect(widget.messages).to_have_count(2)
     expect_one_launcher_that_works(widget)
     go_to(widget, "plain")
-    widget.page.go_back()
+    go_back(widget.page)
     expect(widget.messages).to_have_count(2)
     expect_one_launcher_that_works(widget)
     expect_same_document(widget)
@@ -153,12 +164,12 @@ def test_a_page_without_the_chat_lets_it_go_and_the_next_has_it_again(widget: Wi
 def test_a_chat_that_ends_while_a_page_without_it_is_shown_can_be_read_on_the_next(
     widget: Widget, library: str
 ) -> None:
-    connections = sockets(widget.page)
+    widget.page.add_init_script(COUNT_SOCKETS)
     widget.start(f"/host/{library}/one/")
     mark_document(widget)
     widget.composer.fill("half a sent")
     go_to(widget, "plain")
-    until(lambda: widget.page.wait_for_timeout(20) or not connections)
+    until(lambda: not open_sockets(widget.page))
     widget.site.sandbox.desk(widget.channel, "complete", author="Robin")
     go_to(widget, "two")
     expect(widget.panel.get_by_text("This chat has ended.")).to_be_visible()
@@ -197,12 +208,6 @@ def test_turbo_morphs_the_page_around_it(widget: Widget) -> None:
 # --- Loads -----------------------------------------------------------------------------------------------------
 
 
-def go_back(page: Page) -> None:
-    """Without waiting for a load: there is none."""
-    page.evaluate("void setTimeout(() => history.back())")
-    expect(page).to_have_title("Page one")
-
-
 @pytest.mark.thorough
 def test_a_page_from_the_back_forward_cache(browser: Browser, site: SiteServer) -> None:
     """As it was left, and every listener once. Playwright switches the cache off, hence a browser of its own."""
@@ -219,6 +224,7 @@ def test_a_page_from_the_back_forward_cache(browser: Browser, site: SiteServer) 
     widget = Widget(page, site).goto("/host/none/one/").open().fill(question="Where is")
     page.goto(f"{site.url}/host/none/plain/")
     go_back(page)
+    expect(page).to_have_title("Page one")
     assert page.evaluate("window.persisted")
     expect(widget.field("question")).to_have_value("Where is")
     expect_one_launcher_that_works(widget)
@@ -255,10 +261,11 @@ def test_a_sleep_past_the_end_of_the_token(widget: Widget) -> None:
     """Nothing runs on a machine that sleeps: it wakes with a token that has expired."""
 
     def with_a_short_life(route: Route) -> None:
-        found = route.fetch()
+        found = fetch(route)
         credentials = found.json()
         route.fulfill(response=found, json={**credentials, "token": access_token(credentials["identity"], seconds=3)})
 
+    widget.page.add_init_script(RECORD_BODIES)
     widget.page.route("**/sessions/", with_a_short_life)
     widget.page.route("**/token/", lambda route: route.abort())
     widget.start()

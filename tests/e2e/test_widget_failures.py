@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Route, WebSocketRoute, expect
 
 from tests.support.site import ROOT, SiteServer
-from tests.support.widget import ANSWERS, Widget, access_token
+from tests.support.widget import ANSWERS, RECORD_BODIES, Widget, access_token, fetch
 
 # What a proxy, or a server that is being deployed, says in our place: never our JSON.
 PAGE = "<!doctype html><title>Oops</title><h1>Bad gateway</h1>"
@@ -311,10 +311,11 @@ def test_the_token_is_not_renewed_at_first(widget: Widget) -> None:
 @pytest.mark.thorough
 def test_the_token_runs_out_and_no_other_is_given(widget: Widget) -> None:
     def with_a_short_life(route: Route) -> None:
-        found = route.fetch()
+        found = fetch(route)
         credentials = found.json()
         route.fulfill(response=found, json={**credentials, "token": access_token(credentials["identity"], seconds=4)})
 
+    widget.page.add_init_script(RECORD_BODIES)
     widget.page.route(START, with_a_short_life)
     widget.page.route(TOKEN, FAILURES["403"])
     widget.start()

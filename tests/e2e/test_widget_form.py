@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.support.site import SiteServer
 from tests.support.waiting import until
-from tests.support.widget import ANSWERS, Widget
+from tests.support.widget import ANSWERS, RECORD_BODIES, Widget, fetch, sent_bodies
 
 
 def answer_once(page: Page, status: int, body: dict[str, object], **headers: str) -> None:
@@ -141,11 +141,12 @@ def test_no_network_is_said_and_nothing_is_lost(widget: Widget) -> None:
 
 def test_a_lost_answer_makes_no_second_channel(widget: Widget) -> None:
     """The start succeeded and its answer never came: the same key finds the same chat."""
+    widget.page.add_init_script(RECORD_BODIES)
     widget.goto().open().fill()
     channels: list[str] = []
 
     def swallow(route: Route) -> None:
-        channels.append(route.fetch().json()["channel_sid"])
+        channels.append(fetch(route).json()["channel_sid"])
         route.abort("connectionreset")
 
     widget.page.route("**/sessions/", swallow, times=1)
@@ -177,18 +178,15 @@ def test_a_start_that_is_still_going_on_is_waited_for(widget: Widget) -> None:
 
 @pytest.mark.parametrize("status", [403, 422, 410])
 def test_a_form_that_grew_stale_is_renewed_under_what_was_typed(widget: Widget, status: int) -> None:
+    widget.page.add_init_script(RECORD_BODIES)
     widget.goto().open().fill(question="Kept?")
-    bodies: list[str] = []
-    widget.page.on(
-        "request", lambda one: bodies.append(one.post_data or "") if one.url.endswith("/sessions/") else None
-    )
     answer_once(widget.page, status, {"code": "stale", "detail": "Stale."})
     with widget.page.expect_response(lambda one: one.url.endswith("/sessions/") and one.status == 201) as answer:
         widget.submit()
     widget.credentials = answer.value.json()
     widget.expect_connected()
     assert widget.at_twilio() == ["Kept?"]
-    keys = [re.search(r"idempotency_key=([^&]+)", body) for body in bodies]
+    keys = [re.search(r"idempotency_key=([^&]+)", body) for body in sent_bodies(widget.page, "/sessions/")]
     assert len({key[1] for key in keys if key}) == 2
 
 

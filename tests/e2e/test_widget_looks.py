@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.support.device import emulate_media
 from tests.support.engines import ENTER, TAB, Engine
 from tests.support.site import ROOT, SiteServer
+from tests.support.waiting import until
 from tests.support.widget import AGENT, ANSWERS, Widget
 
 PANEL = "document.querySelector('[data-webchat-panel]')"
@@ -329,9 +330,9 @@ def test_buttons_and_fields_show_the_pointer_the_press_and_the_focus(widget: Wid
     page.mouse.up()
     expect(button).to_have_css("filter", "none")
     field.focus()
-    page.keyboard.press("Shift+Tab")
     minimise = widget.panel.locator("[data-webchat-close]")
-    expect(minimise).to_be_focused()
+    # Firefox stops at the form on the way, since that scrolls.
+    until(lambda: page.keyboard.press("Shift+Tab") or minimise.evaluate("(e) => e === document.activeElement"))
     expect(minimise).to_have_css("outline-style", "solid")
 
 

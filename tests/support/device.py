@@ -33,10 +33,11 @@ def new_context(browser: Browser, **options: Any) -> BrowserContext:
     """A fresh browser profile, with Playwright's options. Firefox has no `is_mobile`; the size of a phone it has."""
     if not is_firefox(browser):
         return browser.new_context(**options)
-    for preference in {COOKIES, *(name for name, _value in PREFERENCES.values())}:
-        run_inside(browser, f"Services.prefs.clearUserPref({json.dumps(preference)})")
-    for setting in PREFERENCES.keys() & options.items():
-        set_preference(browser, *PREFERENCES[setting])
+    for name in {COOKIES, *(name for name, _value in PREFERENCES.values())}:
+        run_inside(browser, f"Services.prefs.clearUserPref({json.dumps(name)})")
+    for (name, value), preference in PREFERENCES.items():
+        if options.get(name) == value:
+            set_preference(browser, *preference)
     has_scripts = options.pop("java_script_enabled", True)
     beyond_playwright = ("is_mobile", *(name for name, _value in PREFERENCES))
     context = browser.new_context(**{name: value for name, value in options.items() if name not in beyond_playwright})
@@ -59,6 +60,11 @@ def emulate_media(page: Page, **settings: str) -> None:
 
 def set_preference(browser: Browser, name: str, value: int) -> None:
     run_inside(browser, f"Services.prefs.setIntPref({json.dumps(name)}, {value})")
+
+
+def go_back(page: Page) -> None:
+    """As the browser's button does. Playwright's own function waits for a load, which there is not within a page."""
+    page.evaluate("void setTimeout(() => history.back())")
 
 
 def block_cookies(page: Page) -> Callable[[], None]:

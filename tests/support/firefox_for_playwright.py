@@ -79,6 +79,12 @@ class Session:
             elif answer.get("error") == "unknown command":
                 result = {"collector": "none"} if "Collector" in self._methods[number] else {}
                 await self._playwright.send_json({"type": "success", "id": number, "result": result})
+            elif (
+                str(answer.get("method")).startswith("browsingContext.download") and not answer["params"]["navigation"]
+            ):
+                # What a page makes itself has an address of its own, and Playwright asks for a number.
+                answer["params"]["download"] = answer["params"]["url"]
+                await self._playwright.send_json(answer)
             else:
                 await self._playwright.send_str(message.data)
         await self._playwright.close()
