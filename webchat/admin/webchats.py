@@ -62,8 +62,6 @@ class WebchatForm(TranslatedForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk is None and "name" in self.fields:
-            self.fields["name"].widget.attrs["autofocus"] = True
         if self.instance.closed_until:
             self.initial["closed_until"] = make_naive(self.instance.closed_until, zone_of(self.instance))
 
