@@ -74,13 +74,13 @@ def going_live(browser: Browser, site: str) -> None:
     page.get_by_label("Password").fill("sandbox")
     page.get_by_role("button", name="Log in").click()
     page.goto(f"{site}{WEBCHAT}change/#twilio")
-    keep(part(page.locator("#twilio"), 330), "going-live-sids.png")
+    keep(top(page.locator("#twilio"), 330), "going-live-sids.png")
     page.goto(f"{site}{WEBCHAT}setup/")
-    keep(part(page.locator("#content")), "going-live-setup.png")
+    keep(page.locator("#content").screenshot(), "going-live-setup.png")
     page.goto(f"{site}{WEBCHAT}going-live/")
     page.locator("#flow").get_by_role("button", name="Test the connection").click()
     expect(page.locator("#webhook.is-done")).to_be_visible()
-    keep(part(page.locator("#content")), "going-live-list.png")
+    keep(page.locator("#content").screenshot(), "going-live-list.png")
     desk = browser.new_page(viewport=SCREEN, color_scheme="light", locale="en")
     desk.goto(page.get_by_role("link", name="Flex, the agents' desk").get_attribute("href") or "")
     test_chat = browser.new_page(viewport=SCREEN, color_scheme="light", locale="en")
@@ -90,17 +90,14 @@ def going_live(browser: Browser, site: str) -> None:
     keep(desk.screenshot(), "going-live-desk.png")
 
 
-def part(of_page: Locator, most: float = 2000) -> bytes:
-    """The picture of an element with some room around it, and no more of its height than `most` pixels."""
-    of_page.evaluate("(element) => scrollTo(0, 0)")
+def top(of_page: Locator, height: float) -> bytes:
+    """The picture of an element down to so many pixels, with some room around it."""
+    of_page.page.evaluate("scrollTo(0, 0)")
     box = of_page.bounding_box()
     if box is None:
         sys.exit(f"{of_page} is not shown.")
     clip = FloatRect(
-        x=box["x"] - MARGIN,
-        y=box["y"] - MARGIN,
-        width=box["width"] + 2 * MARGIN,
-        height=min(box["height"], most) + 2 * MARGIN,
+        x=box["x"] - MARGIN, y=box["y"] - MARGIN, width=box["width"] + 2 * MARGIN, height=height + 2 * MARGIN
     )
     return of_page.page.screenshot(clip=clip, full_page=True)
 
