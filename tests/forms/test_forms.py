@@ -7,12 +7,14 @@ import string
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.factories import ANSWERS, make_field, make_user, make_webchat
 from webchat.forms.form import DATA_MAX_BYTES, FormInvalid, Page, PreEngagementForm
-from webchat.forms.submit import require_member
+from webchat.forms.message_form import MessageForm
+from webchat.forms.submit import empty_form, require_member
 from webchat.models import PreEngagementField
 from webchat.visitors import Visitor
 
@@ -43,6 +45,21 @@ def test_the_rows_are_the_fields_in_their_order():
     make_field(webchat, "second", position=2)
     make_field(webchat, "first", position=1)
     assert list(form_of(webchat).fields) == ["first", "second"]
+
+
+def test_an_empty_form_is_made_once_for_all_whom_it_says_nothing_of():
+    webchat, guest = make_webchat(), Visitor("browser", "key", None, "")
+    once = empty_form(PreEngagementForm, webchat, guest, "")
+    assert empty_form(PreEngagementForm, webchat, Visitor("another", "key", None, ""), "") is once
+    with translation.override("de"):
+        assert empty_form(PreEngagementForm, webchat, guest, "") is not once
+    of_message = empty_form(MessageForm, webchat, guest, "")
+    assert isinstance(of_message, MessageForm)
+    ada = Visitor("browser", "key", make_user(), "")
+    for visitor, context in ((ada, ""), (guest, "signed by the page")):
+        own = empty_form(PreEngagementForm, webchat, visitor, context)
+        assert own is not once
+        assert (own.user, own.context) == (visitor.user, context)
 
 
 def test_flex_gets_plain_json_with_what_the_site_adds():
