@@ -58,7 +58,8 @@ export class Panel {
     this.header = new Header(host);
     this.frame = new PanelFrame(host, this.templates);
     this.frame.attach();
-    this.tabs = new BroadcastChannel(`webchat:${host.slug}`);
+    // Firefox forbids the channel where it keeps no cookies.
+    this.tabs = navigator.cookieEnabled ? new BroadcastChannel(`webchat:${host.slug}`) : new MessageChannel().port1;
     this.tabs.onmessage = ({ data: { started, ended, renewed, offered, answered } }) => {
       if (offered && this.isRunning) this.#disown();
       if (answered && this.#body.dataset.webchatState === "offered") this.#reload();

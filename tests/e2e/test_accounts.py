@@ -46,9 +46,10 @@ def test_one_click_starts_the_chat_of_whose_account_answers_everything(
     expect(widget.composer).to_be_visible()
     data = site.sandbox.desk(widget.channel)["pre_engagement_data"] if site.sandbox.desk()["conversations"] else {}
     assert not data or data["verified"] == ["customer_number", "email"]
+    expect(widget.log).to_have_attribute("aria-busy", "false")
     # A reload resumes that chat, and a chat that ended is not started again by itself.
     page.reload()
-    expect(widget.composer).to_be_visible()
+    expect(widget.log).to_have_attribute("aria-busy", "false")
     widget.end()
     ended = widget.panel.get_by_text("This chat has ended.")
     expect(ended).to_be_visible()
