@@ -37,8 +37,12 @@ expect.set_options(timeout=PATIENCE_MS)
 HOSTS: dict[str, str | None] = {"DJANGO_SETTINGS_MODULE": "tests.e2e.hosts.settings"}
 
 FIREFOX = "Firefox ESR (apt-get install firefox-esr)"
-# Firefox tells of a script that did not come, or that was another, by the same event as of an uncaught error.
-NOT_LOADED = re.compile("Loading (failed|module)|None of the .* hashes in the integrity attribute match")
+# Firefox tells of a script that did not come, or that was another, and of a line that broke by the same event as of an
+# uncaught error.
+NOT_LOADED = re.compile(
+    "Loading (failed|module)|None of the .* hashes in the integrity attribute match"
+    "|The connection to ws://|Firefox can.t establish a connection"
+)
 
 
 @pytest.fixture(scope="session")
