@@ -30,8 +30,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 BIN := .venv/bin
-# Python compiles what it imports; to compile the thousands of files that nobody imports takes ten seconds.
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-compile
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 WITH_NODE = PATH="$$(cat .venv/.node):$$PATH"
 FLEX_UI := static/webchat/flex-ui/twilio-flex-webchat.js
 
@@ -59,7 +58,7 @@ free-ports: .venv/.created
 
 # The checks, each on one processor, run beside the unit tests.
 test: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line check unit
+	@$(MAKE) --no-print-directory --jobs 2 check unit
 	$(MAKE) --no-print-directory browser
 
 check: lint types

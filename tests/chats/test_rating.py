@@ -487,8 +487,11 @@ def test_staff_read_it_at_the_chat_by_a_permission_of_its_own(webchat, client, m
 def test_nobody_changes_it_there(webchat, admin_client):
     visitor = Rater()
     chat = visitor.chat()
+    page = f"/admin/webchat/chatsession/{chat.pk}/change/"
+    assert 'id="rating-group"' not in admin_client.get(page).content.decode()
     visitor.rate(chat, {"score": 1, "comment": "Slow"})
-    html = admin_client.get(f"/admin/webchat/chatsession/{chat.pk}/change/").content.decode()
+    html = admin_client.get(page).content.decode()
     assert "Slow" in html
+    assert 'id="rating-group"' in html
     assert 'name="rating-0-score"' not in html
     assert "rating-0-DELETE" not in html

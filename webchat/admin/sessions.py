@@ -293,6 +293,10 @@ class ChatSessionAdmin(admin.ModelAdmin):
         }
         return render(request, "admin/webchat/chatsession/forget.html", context)
 
+    def get_inlines(self, request: HttpRequest, obj: ChatSession | None) -> Any:
+        """Without the heading of a rating where nobody rated."""
+        return super().get_inlines(request, obj) if obj and Rating.objects.filter(session=obj).exists() else []
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
