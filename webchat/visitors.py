@@ -36,13 +36,14 @@ _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?")
 class Visitor:
     """`browser` names the browser: limits and forms go by it, and it opens nothing. `key` owns chats. Both are 128 random
     bits. `user` is the signed-in user or None, `network` is where the request came from, as limits count it: "" where
-    nobody can tell. `has_new_key` where this request made the key: no chat of an earlier request is its own. `is_new` where
-    it named the browser, too: it had no chat."""
+    nobody can tell. `last_key` owned the last chat of this browser and user, "" for none. `has_new_key` where this request
+    made the key: no chat of an earlier request is its own. `is_new` where it named the browser, too: it had no chat."""
 
     browser: str
     key: str
     user: AbstractBaseUser | None
     network: str
+    last_key: str = ""
     has_new_key: bool = False
     is_new: bool = False
 
@@ -53,14 +54,20 @@ class Visitor:
     def with_new_key(self) -> Visitor:
         return replace(self, key=_random_key(), has_new_key=True)
 
+    def with_chat(self) -> Visitor:
+        """Whose key owns a chat by now."""
+        return replace(self, last_key=self.key)
+
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """What a browser brings: its name, its key for chats, and the user the key was made for, "" for nobody."""
+    """What a browser brings: its name, its key for chats, the user the key was made for, "" for nobody, and the key of that
+    user's last chat."""
 
     browser: str
     key: str
     user: str
+    last_key: str
 
 
 def cookie_name() -> str:
@@ -73,11 +80,11 @@ def visitor_of(request: HttpRequest) -> Visitor:
     user = request.user if request.user.is_authenticated else None
     cookie = cookie_of(request)
     browser = cookie.browser if cookie else _random_key()
-    kept = cookie.key if cookie and cookie.user == _name_of(user) else ""
+    kept, last = (cookie.key, cookie.last_key) if cookie and cookie.user == _name_of(user) else ("", "")
     network = network_of(request)
     if not network:
         name_unreadable_address()
-    return Visitor(browser, kept or _random_key(), user, network, has_new_key=not kept, is_new=cookie is None)
+    return Visitor(browser, kept or _random_key(), user, network, last, has_new_key=not kept, is_new=cookie is None)
 
 
 def cookie_of(request: HttpRequest) -> Cookie | None:
@@ -87,8 +94,8 @@ def cookie_of(request: HttpRequest) -> Cookie | None:
         return None
     match told:
         # By the database's clock: else a machine whose own clock is wrong would take the chats of all others away.
-        case [str(browser), str(key), str(user), int(made_at)] if abs(_now() - made_at) <= _AGE_SECONDS:
-            return Cookie(browser, key, user)
+        case [str(browser), str(key), str(user), str(last), int(made_at)] if abs(_now() - made_at) <= _AGE_SECONDS:
+            return Cookie(browser, key, user, last)
     return None  # too old, or of an earlier version of the site
 
 
@@ -96,7 +103,7 @@ def remember(response: HttpResponseBase, visitor: Visitor) -> None:
     """Sets the cookie: for this browser session, never for scripts, never to be cached by anybody."""
     response.set_cookie(
         cookie_name(),
-        signing.dumps([visitor.browser, visitor.key, _name_of(visitor.user), _now()], salt=_SALT),
+        signing.dumps([visitor.browser, visitor.key, _name_of(visitor.user), visitor.last_key, _now()], salt=_SALT),
         secure=conf.SERVED_OVER_TLS,
         httponly=True,
         samesite="Lax",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from webchat.chats.history import MAY_READ
 from webchat.flex.conversations import MESSAGES_ON_A_PAGE
 from webchat.models import ChatSession
 from webchat.protection.limits import READ_BY_BROWSER
+from webchat.protection.outage import FAILURES_TO_OPEN, breaker
 
 pytestmark = pytest.mark.django_db
 
@@ -115,3 +117,32 @@ def test_what_twilio_does_not_give_is_no_error_of_ours(sandbox, visitor, session
         assert answer.json() == {"messages": [], "next": ""}
     else:
         assert answer.json()["code"] == "chat_unavailable"
+
+
+def page_with(session: ChatSession, **message: Any) -> str:
+    """What Twilio answers about a chat with one message of the visitor's."""
+    written = {"index": 0, "author": session.identity, "body": "Hello", "attributes": "{}", **message}
+    return json.dumps({"messages": [written], "meta": {"key": "messages", "next_page_url": None}})
+
+
+@pytest.mark.parametrize(
+    "attributes", ["[" * 1900 + "]" * 1900, '{"client_id": "\\ud800"}', '{"client_id": 7}', "no JSON"]
+)
+def test_what_a_browser_wrote_beside_its_message_costs_nobody_the_conversation(sandbox, visitor, session, attributes):
+    """A visitor may send anything there by Twilio's SDK. Were it an outage of Twilio, it would close all chats of the site."""
+    visitor.end(str(session.pk))
+    path = f"/v1/Conversations/{session.channel_sid}/Messages*"
+    sandbox.fault("GET", path, status=200, body=page_with(session, attributes=attributes), times=FAILURES_TO_OPEN)
+    for _time in range(FAILURES_TO_OPEN):
+        answer = read(visitor, session)
+        assert answer.status_code == 200
+        assert [one["text"] for one in answer.json()["messages"]] == ["Hello"]
+    assert not breaker.is_open
+
+
+@pytest.mark.parametrize(("message", "status"), [({"author": "\ud800"}, 200), ({"index": "garbage"}, 503)])
+def test_an_answer_of_twilios_that_is_odd_is_no_error_of_ours(sandbox, visitor, session, message, status):
+    visitor.end(str(session.pk))
+    path = f"/v1/Conversations/{session.channel_sid}/Messages*"
+    sandbox.fault("GET", path, status=200, body=page_with(session, **message))
+    assert read(visitor, session).status_code == status

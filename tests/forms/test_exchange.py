@@ -501,9 +501,14 @@ def test_what_a_translation_was_made_from_goes_with_it():
     copy, plan = imported(exchange.config_of(webchat), make_webchat(fields=False, slug="two"), texts=True, replace=True)
     assert (plan.left_out, copy.outdated_texts("de")) == ([], ["intro"])
     assert copy.fields.get(name="topic").outdated_texts("fr") == ["label", "choices"]
-    item = {**TRANSLATED["fields"][0], "translations": {"fr": {"label": "Sujet", "made_from": {"label": 1}}}}
-    plan = exchange.plan({"fields": [item]}, make_webchat(slug="three"), replace=True)
-    assert any("It is no object of digests." in note for note in plan.found[0].notes)
+    webchat = make_webchat(slug="three")
+    for made_from, reason in ((1, "It is no object of digests."), ("a\0b", "Character 2")):
+        item = {
+            **TRANSLATED["fields"][0],
+            "translations": {"fr": {"label": "Sujet", "made_from": {"label": made_from}}},
+        }
+        plan = exchange.plan({"fields": [item]}, webchat, replace=True)
+        assert any(reason in note for note in plan.found[0].notes), "no database stores it"
 
 
 @pytest.mark.parametrize(

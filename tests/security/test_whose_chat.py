@@ -307,6 +307,28 @@ def test_nor_does_one_of_a_chat_that_has_ended(browser):
     assert thief.current().status_code == 404
 
 
+def test_nor_does_it_read_what_was_written_once_that_chat_is_over(browser):
+    thief = copy_of(browser)
+    browser.open_panel()
+    chat = browser.chat()
+    browser.end(str(chat.pk))
+    address = f"/api/webchat/sessions/{chat.pk}/messages/"
+    assert thief.client.get(address).status_code == 404
+    thief.open_panel()
+    assert thief.client.get(address).status_code == 404
+    for _time in range(2):  # each form that is shown has another key for chats
+        browser.open_panel()
+        assert browser.client.get(address).status_code == 200
+
+
+def test_nor_does_whoever_sits_there_after_a_sign_out(browser):
+    chat = browser.chat()
+    browser.end(str(chat.pk))
+    browser.sign_in("ada")
+    browser.sign_out()
+    assert browser.client.get(f"/api/webchat/sessions/{chat.pk}/messages/").status_code == 404
+
+
 def test_nor_one_from_before_a_sign_in_or_sign_out(browser):
     before = copy_of(browser)
     chat = of_ada(browser)

@@ -101,7 +101,7 @@ class ChatView(VisitorView):
     def answer(self, session: ChatSession, visitor: Visitor, *, is_new: bool = False) -> Response:
         credentials = Credentials(session, issue_token(session))
         response = Response(_CREDENTIALS.to_representation(credentials), status=201 if is_new else 200)
-        remember(response, visitor)
+        remember(response, visitor.with_chat())
         post_question_after(response, session, is_new=is_new)
         return response
 

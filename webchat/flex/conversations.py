@@ -181,9 +181,9 @@ def _written(message: MessageInstance, channel: Channel) -> WrittenMessage:
     is_visitors = message.author == channel.identity
     client_id = client_id_in(message.attributes) if is_visitors else None
     return WrittenMessage(
-        index=message.index or 0,
-        author=message.author or "",
-        client_id=client_id if isinstance(client_id, str) else "",
+        index=int(message.index or 0),
+        author=_sound(message.author),
+        client_id=_sound(client_id) if isinstance(client_id, str) else "",
         is_visitors=is_visitors,
         is_sites=message.author == NOTE_AUTHOR,
         at=message.date_created,
@@ -208,8 +208,11 @@ def may_be_over(error: FlexError) -> bool:
 
 
 def client_id_in(attributes: str | None) -> object:
-    """The sender's own id of a message; None for a message without one."""
-    found = json.loads(attributes or "{}")
+    """The sender's own id of a message; None for a message without one, as with what a visitor's browser wrote in its place."""
+    try:
+        found = json.loads(attributes or "{}")
+    except (ValueError, RecursionError):
+        return None
     return found.get(CLIENT_ID) if isinstance(found, dict) else None
 
 

@@ -19,7 +19,7 @@ from django.db import models
 from django.utils.translation import get_language, gettext, override
 from django.utils.translation import gettext_lazy as _
 
-from webchat.fields.person_names import validate_text
+from webchat.fields.person_names import validate_line, validate_text
 
 # Of the words of a row's choices: {"a value": "its words"}.
 CHOICES = "choices"
@@ -248,6 +248,11 @@ class Translated(models.Model):
     def _validate_made_from(self, digests: Any) -> None:
         if not isinstance(digests, dict) or _readable({MADE_FROM: digests}) != {MADE_FROM: digests}:
             raise ValidationError(_("It is no object of digests."))
+        of_choices = digests.get(CHOICES, {})
+        parts = [*digests.values(), *of_choices, *of_choices.values()] if isinstance(of_choices, dict) else [of_choices]
+        for each in parts:
+            if isinstance(each, str):
+                validate_line(each)
 
     def validate_translation(self, name: str, text: Any) -> None:
         """Raises ValidationError unless the text may stand in the column."""
