@@ -49,7 +49,8 @@ export class StartForm {
     form.addEventListener("input", ({ target }) => {
       const field = /** @type {HTMLInputElement} */ (target);
       // While it is written in, not as it is left: a button that moves then misses the click that left it.
-      if (field.validity.valid) this.#unmark(/** @type {Element} */ (field.closest("[data-webchat-field]")));
+      const row = field.closest("[data-webchat-field]");
+      if (row && field.validity.valid) this.#unmark(row);
       followDirection(field);
       on.typed();
     });
@@ -215,7 +216,7 @@ export class StartForm {
 
   /** A link to a field moves the focus, not the page's address. @param {MouseEvent} event */
   #goToField(event) {
-    const link = event.target instanceof Element ? event.target.closest("a") : null;
+    const link = /** @type {Element} */ (event.target).closest("a");
     const field = link && document.getElementById(link.hash.slice(1));
     if (!field) return;
     event.preventDefault();

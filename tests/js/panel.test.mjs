@@ -461,6 +461,25 @@ test("what was written after the page was left is read from our server, once the
   ]);
 });
 
+test("what was missed is read above a form that is written in already", async () => {
+  await startChat({ question: "Where is my parcel?" });
+  await endChat();
+  await until(() => names().includes("error")); // the line was never there, and nobody answers
+  const { visitor } = JSON.parse(element.recall("past"));
+  element.remember(JSON.stringify([visitor, [["name", "José"]]]), "form");
+  const written = { index: 1, author: "robin", own: false, client_id: "", at: null, text: "On its way.", files: [] };
+  answers.unshift([
+    `GET /api/webchat/sessions/${SESSION}/messages/`,
+    200,
+    JSON.stringify({ messages: [written], next: "" }),
+  ]);
+  await reload();
+  await until(() => names().includes("error") || found("log")?.textContent.includes("On its way."));
+  assert.match(found("log").textContent, /On its way\./);
+  assert.equal(found("form").elements.namedItem("name").value, "José");
+  assert.ok(!names().includes("error"));
+});
+
 test("a chat whose end the page saw is read again by nobody; one that cannot be read keeps what there is", async () => {
   await startChat({ question: "Where is my parcel?" });
   await endChat();
@@ -572,7 +591,8 @@ test("another tab's end is this one's, and our server knows already", async () =
   tabs.postMessage({ ended: SESSION });
   await until(() => names().includes("ended"));
   tabs.close();
-  assert.deepEqual(events.at(-1), ["ended", { session_id: SESSION, by: "visitor" }]);
+  const ends = events.filter(([name]) => name === "ended");
+  assert.deepEqual(ends, [["ended", { session_id: SESSION, by: "visitor" }]]);
   assert.ok(!requests.some((request) => request.endsWith("/end/")));
 });
 

@@ -175,6 +175,14 @@ test("a field that was put in order is marked no more, the others are", async ()
   assert.equal(errors.hidden, false, "what stands below does not jump");
 });
 
+test("what is written beside the fields, and what a script says of the whole form, is an answer as any other", async () => {
+  let typed = 0;
+  const { form } = formWith(undefined, { typed: () => (typed += 1) });
+  const own = form.appendChild(document.createElement("input")); // of a template of the site's
+  for (const place of [own, form]) place.dispatchEvent(new Event("input", { bubbles: true }));
+  assert.equal(typed, 2);
+});
+
 test("a problem of no field is a line without a link", async () => {
   const { startForm, errors } = formWith(refused(400, { fields: { __all__: ["We do not know you."] } }));
   await startForm.submit();

@@ -25,7 +25,7 @@ const PAGES_MOST = 20;
  */
 export async function offerAfterwards(host, view, { session, isWhole }, transcript) {
   if (host.querySelector('[data-webchat-template="transcript-mail"]')) offerMail(host, view, session);
-  const missed = isWhole ? null : readAgain(addressOf(part(view, "ended"), session), transcript);
+  const missed = isWhole ? null : readAgain(addressOf(transcript.log, session), transcript);
   await missed?.catch(() => host.emit("error", { code: "load_failed" }));
   const place = view.querySelector("[data-webchat-rating-place]");
   if (place instanceof HTMLElement && transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own)) {
@@ -130,7 +130,7 @@ function offerMail(host, view, session) {
   const templates = new Templates(host);
   const form = /** @type {HTMLFormElement} */ (templates.element("transcript-mail"));
   const said = part(form, "mail-said");
-  part(view, "ended").append(form);
+  view.querySelector("[data-webchat-ended]")?.append(form); // a form that was begun may stand in its place
   whenSent(host, form, said, form.action.replace(PLACEHOLDER, session), async (answer) => {
     if (!answer.ok) throw await answer.json();
     said.textContent = templates.text("transcript-mailed");
