@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.urls import reverse
 
 from tests.support.factories import ANSWERS, make_hours, make_user, make_webchat
 from tests.support.page_form import as_shown, form_of
 from tests.support.visitor import VisitorClient
 from webchat.clock import database_now
+from webchat.flex.webhook_settings import EVENT, set_webhook
 from webchat.models import Webchat
 from webchat.sandbox import account
 
@@ -140,6 +142,21 @@ def test_the_test_is_of_the_webhook_too(admin_client, sandbox):
     assert "does not post ends of chats" in found["webhook"].problems[0]
     webchat.refresh_from_db()
     assert not webchat.draft
+
+
+def test_a_test_that_passed_is_remembered_until_one_does_not(admin_client, sandbox, settings):
+    webchat = make_webchat()
+    set_webhook(webchat.chat_service_sid, f"{settings.PUBLIC_BASE_URL}{reverse('twilio-conversations')}", EVENT)
+    at_twilio = ("service", "address", "flow", "webhook")
+    admin_client.post(page_of(webchat), {"test": "1"})
+    found = steps_of(admin_client.get(page_of(webchat)))
+    assert [found[part].is_done for part in at_twilio] == [True] * 4
+    assert [found[part].words for part in at_twilio[:3]] == ["The test has passed."] * 3
+    Webchat.objects.update(address_sid="IG" + "9" * 32)
+    admin_client.post(page_of(webchat), {"test": "1"})
+    found = steps_of(admin_client.get(page_of(webchat)))
+    assert not found["webhook"].is_done
+    assert found["address"].words == "The webchat is no draft."
 
 
 def test_a_save_tests_what_it_changed_and_what_it_is_asked_to(admin_client, sandbox):

@@ -12,6 +12,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from webchat.chats.connection import find_problems
+from webchat.clock import database_now
 from webchat.conf import conf
 from webchat.errors import ChatRefused
 from webchat.fields.kinds import Role
@@ -56,15 +57,20 @@ class Connection:
 
 def run_test(webchat: Webchat) -> Connection:
     """Asks Twilio. A draft that passes is none any more."""
+    found = _ask(webchat)
+    if webchat.draft and not found.problems:
+        publish(webchat)
+    webchat.tested_at = None if found.problems or found.webhook else database_now()
+    webchat.save(update_fields=["tested_at"])
+    return found
+
+
+def _ask(webchat: Webchat) -> Connection:
     try:
         problems = find_problems(webchat.destination(webchat.api))
     except FlexError as error:  # an API that is switched off
         problems = [Problem(_("Twilio cannot be asked: %(error)s.") % {"error": error})]
-    if problems:
-        return Connection(problems, [])
-    if webchat.draft:
-        publish(webchat)
-    return Connection([], _webhook_problems(webchat))
+    return Connection(problems, [] if problems else _webhook_problems(webchat))
 
 
 def publish(webchat: Webchat) -> None:
@@ -129,7 +135,9 @@ def _connection(webchat: Webchat, found: Connection | None) -> Iterator[Step]:
         elif in_doubt:
             yield Step(part.value, title, False, _("First correct what is wrong above."))
         else:
-            yield Step(part.value, title, True, _("The test has passed.") if found else _("The webchat is no draft."))
+            has_passed = found is not None or webchat.tested_at is not None
+            words = _("The test has passed.") if has_passed else _("The webchat is no draft.")
+            yield Step(part.value, title, True, words)
 
 
 def _webhook(webchat: Webchat, found: Connection | None) -> Step:
@@ -137,6 +145,8 @@ def _webhook(webchat: Webchat, found: Connection | None) -> Step:
     if found is not None and not found.problems:
         words = _("The test found:") if found.webhook else _("Twilio posts ends of chats to this site.")
         return Step(_WEBHOOK, title, not found.webhook, words, found.webhook)
+    if webchat.webhook_heard_at is None and found is None and webchat.tested_at:
+        return Step(_WEBHOOK, title, True, _("Twilio posts ends of chats to this site."))
     if webchat.webhook_heard_at is None:
         return Step(_WEBHOOK, title, False, _("Twilio has told of no end of a chat yet. The test says more."))
     when = date_format(localtime(webchat.webhook_heard_at), "DATETIME_FORMAT")

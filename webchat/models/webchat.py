@@ -171,6 +171,8 @@ class Webchat(Translated):
     draft = models.BooleanField(_("draft"), default=False, db_default=False, editable=False)
     # When Twilio's webhook last told of one of its chats; written at most once a minute.
     webhook_heard_at = models.DateTimeField(null=True, editable=False)
+    # Since when the last test of the connection stands that found nothing amiss.
+    tested_at = models.DateTimeField(null=True, editable=False)
 
     hours = models.ForeignKey(
         OpeningHours,
