@@ -16,6 +16,16 @@ export function input(row, name) {
   return /** @type {HTMLInputElement | HTMLSelectElement | null} */ (row.querySelector(`[name$="-${name}"]`));
 }
 
+// Django numbers the rows that are left as they stand in the page, and the saved ones have to come first wherever they were
+// moved: meanwhile all stand by their numbers.
+document.addEventListener("formset:removed", () => {
+  const shown = rows();
+  const end = group?.querySelector(".empty-form");
+  const number = (/** @type {Element} */ row) => Number(row.id.split("-").at(-1));
+  end?.before(...[...shown].sort((one, other) => number(one) - number(other)));
+  queueMicrotask(() => end?.before(...shown));
+});
+
 /** Numbers the rows as they stand, and says where the one that was moved stands now. @param {HTMLElement} moved */
 export function settle(moved) {
   const all = rows();
