@@ -114,6 +114,19 @@ async function startChat({ question = "" } = {}) {
   await until(() => found("reconnect") && !found("reconnect").hidden);
 }
 
+/** A page with a running chat in it. Resolves to the client of Twilio's SDK that it made. */
+async function openRunningChat() {
+  const sdk = makeSdk();
+  answers = [["GET /webchat/support/panel/", 200, () => panelIs("running")]];
+  answers.push(["GET /api/webchat/support/sessions/current/", 200, JSON.stringify(CREDENTIALS)]);
+  show("inline");
+  const { load } = element;
+  element.load = (name) => (name === "sdk" ? sdk.load() : load.call(element, name));
+  element.open();
+  await until(() => sdk.clients.length);
+  return sdk.clients[0];
+}
+
 test("a page that came with its form takes it, and asks the server for nothing", async () => {
   show("page");
   await until(() => found("form")?.noValidate);
@@ -382,16 +395,8 @@ test("files that were chosen and not sent are named when the chat ends, and afte
 });
 
 test("an agent's name that Twilio tells after the end is kept with what was said", async () => {
-  const sdk = makeSdk();
-  answers = [["GET /webchat/support/panel/", 200, () => panelIs("running")]];
-  answers.push(["GET /api/webchat/support/sessions/current/", 200, JSON.stringify(CREDENTIALS)]);
+  const client = await openRunningChat();
   answers.push([`POST /api/webchat/sessions/${SESSION}/end/`, 200, "{}"]);
-  show("inline");
-  const { load } = element;
-  element.load = (name) => (name === "sdk" ? sdk.load() : load.call(element, name));
-  element.open();
-  await until(() => sdk.clients.length);
-  const [client] = sdk.clients;
   const said = { index: 0, author: "robin", body: "On its way", dateCreated: new Date(), attributes: {} };
   client.conversations.CH1 = Object.assign(new TwilioConversation([said]), { state: { current: "closed" } });
   let tell;
@@ -407,15 +412,7 @@ test("an agent's name that Twilio tells after the end is kept with what was said
 });
 
 test("what was written after the page was left is read from our server, once the chat is over", async () => {
-  const sdk = makeSdk();
-  answers = [["GET /webchat/support/panel/", 200, () => panelIs("running")]];
-  answers.push(["GET /api/webchat/support/sessions/current/", 200, JSON.stringify(CREDENTIALS)]);
-  show("inline");
-  const { load } = element;
-  element.load = (name) => (name === "sdk" ? sdk.load() : load.call(element, name));
-  element.open();
-  await until(() => sdk.clients.length);
-  const [client] = sdk.clients;
+  const client = await openRunningChat();
   const at = new Date();
   const said = (index, author, body) => ({ index, author, body, dateCreated: at, attributes: {} });
   client.conversations.CH1 = new TwilioConversation([said(40, "visitor", "Hello?"), said(41, "robin", "One moment")]);
