@@ -217,9 +217,8 @@ class PolicyMiddleware(CSPMiddleware):
         return parts
 
 
-# Browsers read these headers on pages alone: the page's policies hold for what it loads.
+# Browsers read these headers on pages alone: those of the page hold for what it loads, as its policy does.
 _OF_PAGES = (
-    "Content-Security-Policy",
     "Cross-Origin-Opener-Policy",
     "Permissions-Policy",
     "Referrer-Policy",
