@@ -1,4 +1,7 @@
-"""The database's time: the one clock that all machines share, so that a machine whose own clock is wrong does no harm."""
+"""The database's time: the one clock that all machines share, so that a machine whose own clock is wrong does no harm.
+
+And how a point in time is written for programs.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from datetime import UTC, datetime
 from django.db import connection
 from django.utils import timezone
 
+# RFC 3339 in UTC and whole seconds.
+UTC_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 # How long a process goes by what it has read, with its own steady clock.
 REREAD_SECONDS = 60
 # An answer that took longer says too little about the moment: it is used once and read again.
@@ -32,3 +37,8 @@ def database_now() -> datetime:
         if now - began <= PROMPT_SECONDS:
             _offset = (ahead, now)
     return datetime.fromtimestamp(time.monotonic() + ahead, UTC)
+
+
+def utc_text(instant: datetime) -> str:
+    """Like 2026-12-01T09:00:00Z, whatever zone the aware time is in."""
+    return instant.astimezone(UTC).strftime(UTC_FORMAT)

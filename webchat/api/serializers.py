@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from webchat.clock import UTC_FORMAT
 from webchat.conf import conf
 from webchat.flex.gateway import PLACE, Page, WrittenMessage
 from webchat.flex.tokens import Token, sdk_options
 from webchat.models import ChatSession, Message, Rating, Webchat
 from webchat.models.rating import COMMENT_MAX
+
+
+class UtcField(serializers.DateTimeField):
+    """A point in time in UTC, which DRF would write by the clock of the site's zone."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format=UTC_FORMAT, default_timezone=UTC, **options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +42,9 @@ class CredentialsSerializer(serializers.Serializer[Credentials]):
     api = serializers.ChoiceField(choices=Webchat.Api.values, source="session.api")
     channel_sid = serializers.RegexField(r"^CH[0-9a-fA-F]{32}$", source="session.channel_sid")
     identity = serializers.CharField(source="session.identity")
-    began_at = serializers.DateTimeField(source="session.created_at", format="%Y-%m-%dT%H:%M:%SZ")
+    began_at = UtcField(source="session.created_at")
     token = serializers.CharField(source="token.jwt")
-    expires_at = serializers.DateTimeField(source="token.expires_at", format="%Y-%m-%dT%H:%M:%SZ")
+    expires_at = UtcField(source="token.expires_at")
     expires_in = serializers.IntegerField(source="token.expires_in")
     region = serializers.CharField()
     sdk_options = serializers.DictField()
@@ -63,7 +72,7 @@ class EndedSerializer(serializers.Serializer[ChatSession]):
 
 class MessageSerializer(serializers.Serializer[Message]):
     message_id = serializers.UUIDField(source="pk")
-    received_at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ")
+    received_at = UtcField()
 
 
 class ReadRequestSerializer(serializers.Serializer[Any]):
@@ -79,7 +88,7 @@ class WrittenSerializer(serializers.Serializer[WrittenMessage]):
     author = serializers.CharField(allow_blank=True)
     own = serializers.BooleanField(source="is_visitors")
     client_id = serializers.CharField(allow_blank=True)
-    at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ", allow_null=True)
+    at = UtcField(allow_null=True)
     text = serializers.CharField(allow_blank=True)
     files = serializers.ListField(child=serializers.CharField(allow_blank=True))
 
@@ -123,5 +132,5 @@ class ErrorSerializer(serializers.Serializer[dict[str, Any]]):
     fields = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()), required=False
     )
-    opens_at = serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ", required=False)
+    opens_at = UtcField(required=False)
     request_id = serializers.CharField()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from webchat.hours.intervals import DAYS_AHEAD, Interval, open_intervals
 from webchat.hours.launcher import changes_ahead
 from webchat.hours.state import Reason, State, Takes, chat_intervals, state_of, was_open_in_time, what_is_taken
-from webchat.hours.words import closed_in_words, iso, state_in_words, time_in_words, zone_of
+from webchat.hours.words import closed_in_words, state_in_words, time_in_words, zone_of
 
 __all__ = [
     "DAYS_AHEAD",
@@ -16,7 +16,6 @@ __all__ = [
     "changes_ahead",
     "chat_intervals",
     "closed_in_words",
-    "iso",
     "open_intervals",
     "state_in_words",
     "state_of",

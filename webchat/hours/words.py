@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -26,10 +26,6 @@ def time_in_words(instant: datetime, zone: ZoneInfo) -> str:
         "time": date_format(local, "TIME_FORMAT"),
         "place": zone.key.rpartition("/")[2].replace("_", " "),
     }
-
-
-def iso(instant: datetime) -> str:
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def closed_in_words(webchat: Webchat, state: State) -> str:

@@ -27,6 +27,7 @@ from webchat.api.views import VisitorView
 from webchat.chats.question import post_question_after
 from webchat.chats.start import SHOWN_WITH_TOKEN, require_open, submit
 from webchat.chats.token import issue_token, make_token
+from webchat.clock import utc_text
 from webchat.conf import conf
 from webchat.errors import ChatRefused, Code
 from webchat.flex.tokens import Token, identity_in
@@ -88,7 +89,7 @@ class FlexUiView(VisitorView):
                 "token": token.jwt,
                 "identity": identity,
                 "roles": [],
-                "expiration": token.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "expiration": utc_text(token.expires_at),
             }
         )
         remember(response, visitor)
@@ -145,7 +146,7 @@ class WebChannelsView(FlexUiView):
 def web_channel(session: ChatSession) -> dict[str, object]:
     """The six fields of the legacy API's answer, from our row."""
     started = session.started_at
-    date = started.strftime("%Y-%m-%dT%H:%M:%SZ") if started else None
+    date = utc_text(started) if started else None
     return {
         "flex_flow_sid": session.webchat.flex_flow_sid,
         "account_sid": conf.TWILIO_ACCOUNT_SID,

@@ -26,9 +26,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from webchat import links
+from webchat.clock import utc_text
 from webchat.forms.form import PreEngagementForm
 from webchat.forms.page_context import Reader, sign_context
-from webchat.hours import State, changes_ahead, iso, state_of, time_in_words, what_is_taken, zone_of
+from webchat.hours import State, changes_ahead, state_of, time_in_words, what_is_taken, zone_of
 from webchat.models import Webchat, WhenClosed
 from webchat.models.copies import webchat_named, webchat_of_site
 from webchat.visitors import mark_of, page_secret
@@ -141,7 +142,7 @@ def back_on(webchat: Webchat, state: State) -> SafeString:
         return mark_safe("")
     zone = zone_of(webchat)
     words = time_in_words(state.until, zone)
-    when = format_html('<time datetime="{}" data-webchat-zone="{}">{}</time>', iso(state.until), zone.key, words)
+    when = format_html('<time datetime="{}" data-webchat-zone="{}">{}</time>', utc_text(state.until), zone.key, words)
     return format_html(_("We are back on %(when)s.") % {"when": "{}"}, when)
 
 
