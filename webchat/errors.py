@@ -1,7 +1,7 @@
 """Refusals: the one table of code → HTTP status, words and what the visitor may do about it.
 
-JSON, HTML and Flex Webchat UI read the same table. What Twilio answers is a FlexError and stays inside of the server:
-visitors read CHAT_UNAVAILABLE.
+Whatever answers a visitor reads this table. What Twilio answers is a FlexError and stays inside of the server: visitors
+read CHAT_UNAVAILABLE.
 """
 
 from __future__ import annotations

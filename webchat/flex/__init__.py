@@ -36,7 +36,7 @@ __all__ = [
     "is_agents",
 ]
 
-# The gateway of each API by its name in Destination. The legacy wing adds its own when it is switched on.
+# The gateway of each API by its name in Destination. An app that is switched on may add its own.
 GATEWAYS: dict[str, Callable[[Destination, BoundedHttpClient], Gateway]] = {"conversations": WebChats}
 
 

@@ -18,8 +18,7 @@ from twilio.rest.conversations.v1.conversation.message import MessageInstance
 
 from webchat.conf import conf
 from webchat.flex.client import BoundedHttpClient, bounded_http, client_on, trusted_shape
-from webchat.flex.diagnosis import diagnose
-from webchat.flex.gateway import PLACE, Channel, Destination, FlexError, Page, Problem, WrittenMessage, is_sid
+from webchat.flex.gateway import PLACE, Channel, Destination, FlexError, Page, WrittenMessage, is_sid
 from webchat.flex.http import Limits
 
 # REST fires neither webhooks nor Studio without it.
@@ -48,12 +47,12 @@ class ConversationsGateway:
 
     def __init__(self, destination: Destination, http: BoundedHttpClient) -> None:
         self.destination = destination
-        self._http = http
+        self.http = http
 
     @cached_property
     def client(self) -> Client:
         """Raises FlexError(NOT_CONFIGURED)."""
-        return client_on(self._http)
+        return client_on(self.http)
 
     def post_message(self, channel: Channel, body: str, client_id: str) -> None:
         attributes = json.dumps({CLIENT_ID: client_id})
@@ -92,7 +91,7 @@ class ConversationsGateway:
     def read_messages(self, channel: Channel, place: str = "") -> Page:
         number, token = _place(place)
         with trusted_shape():
-            reader = client_on(bounded_http(self._http.deadline, PAGES))
+            reader = client_on(bounded_http(self.http.deadline, PAGES))
             page = self._conversation(channel.sid, reader).messages.page(
                 order="asc", page_size=MESSAGES_ON_A_PAGE, page_number=number, page_token=token
             )
@@ -154,9 +153,6 @@ class ConversationsGateway:
         for sid in {channel.sid, *(str(one.conversation_sid) for one in found)} - {""}:
             erase(self._conversation(sid).delete)
         erase(conversations.users(quote(channel.identity, safe="")).delete)
-
-    def diagnose(self) -> list[Problem]:
-        return diagnose(self._http, self.destination)
 
     def _conversation(self, sid: str, client: Client | None = None) -> ConversationContext:
         if not is_sid(sid, "CH"):  # it becomes a part of the path

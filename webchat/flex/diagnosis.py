@@ -6,9 +6,8 @@ https://www.twilio.com/docs/conversations-classic/api/address-configuration-reso
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import cast
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -39,28 +38,27 @@ FAILURES: dict[Failure, Promise] = {
 }
 
 
-def diagnose(http: BoundedHttpClient, destination: Destination) -> list[Problem]:
-    """None if all is well. Makes two to four calls; raises nothing."""
+def diagnose(
+    http: BoundedHttpClient, destination: Destination, find_target_problems: Callable[[], list[Problem]]
+) -> list[Problem]:
+    """What is wrong with the account, and then with what the API opens chats by. None if all is well. Makes two to four
+    calls; raises nothing, if what it is given raises HopelessError alone."""
     if names := credentials.missing():
         return [
             Problem(_("The environment lacks %(names)s. Set them and restart the site.") % {"names": ", ".join(names)})
         ]
     try:
-        client = client_on(http)
-        problems = _account_problems(client, destination)
-        if destination.api == "conversations":
-            return problems + _address_problems(client, destination)
-        return problems + _flex_flow_problems(client, destination)
-    except _HopelessError as error:
+        return _account_problems(client_on(http), destination) + find_target_problems()
+    except HopelessError as error:
         return [Problem(str(error))]
 
 
-class _HopelessError(Exception):
+class HopelessError(Exception):
     """What makes every further check pointless. Its text is the sentence."""
 
 
-def _explain(error: FlexError, *, credentials_used: str, not_found: str) -> str:
-    """The sentence for a failed check. Raises _HopelessError if the next check could only fail in the same way."""
+def explain(error: FlexError, *, credentials_used: str, not_found: str) -> str:
+    """The sentence for a failed check. Raises HopelessError if the next check could only fail in the same way."""
     facts = {"region": conf.TWILIO_REGION, "credentials": credentials_used, "error": error}
     if error.status == 401:
         return (
@@ -74,13 +72,13 @@ def _explain(error: FlexError, *, credentials_used: str, not_found: str) -> str:
     if error.status and error.outcome_is_known:
         return _("Twilio refuses to show the configuration: %(error)s. Check what the %(credentials)s may do.") % facts
     if error.reason is FlexError.Reason.UNREACHABLE:
-        raise _HopelessError(
+        raise HopelessError(
             _("Twilio cannot be reached from this server. Check its network, its firewall and its clock.")
         ) from error
-    raise _HopelessError(_("Twilio gave no proper answer: %(error)s. Try again in a minute.") % facts) from error
+    raise HopelessError(_("Twilio gave no proper answer: %(error)s. Try again in a minute.") % facts) from error
 
 
-def _rest_credentials() -> str:
+def rest_credentials() -> str:
     if conf.TWILIO_AUTH_TOKEN:
         return _("account SID (TWILIO_ACCOUNT_SID) with its auth token (TWILIO_AUTH_TOKEN)")
     return _key_credentials()
@@ -96,7 +94,7 @@ def _account_problems(client: Client, destination: Destination) -> list[Problem]
         with trusted_shape():
             answer = client.conversations.v1.configuration().fetch_with_http_info()
     except FlexError as error:
-        raise _HopelessError(_explain(error, credentials_used=_rest_credentials(), not_found=not_found)) from error
+        raise HopelessError(explain(error, credentials_used=rest_credentials(), not_found=not_found)) from error
 
     configuration = answer.data
     problems = _clock_problems(answer.headers)
@@ -112,7 +110,7 @@ def _account_problems(client: Client, destination: Destination) -> list[Problem]
             with trusted_shape():
                 of_key = api_key.conversations.v1.configuration().fetch()
         except FlexError as error:
-            problems.append(Problem(_explain(error, credentials_used=_key_credentials(), not_found=not_found)))
+            problems.append(Problem(explain(error, credentials_used=_key_credentials(), not_found=not_found)))
         else:
             if of_key.account_sid != conf.TWILIO_ACCOUNT_SID:
                 problems.append(Problem(_("The API key belongs to another account than TWILIO_ACCOUNT_SID.")))
@@ -149,7 +147,7 @@ def _clock_problems(headers: Mapping[str, str]) -> list[Problem]:
     ]
 
 
-def _address_problems(client: Client, destination: Destination) -> list[Problem]:
+def address_problems(client: Client, destination: Destination) -> list[Problem]:
     not_found = _(
         "There is no address with this SID. Copy the SID, IG…, from the Twilio Console: Flex, Channel management."
     )
@@ -159,7 +157,7 @@ def _address_problems(client: Client, destination: Destination) -> list[Problem]
         with trusted_shape():
             address = client.conversations.v1.address_configurations(destination.address_sid).fetch()
     except FlexError as error:
-        return [Problem(_explain(error, credentials_used=_rest_credentials(), not_found=not_found), Part.ADDRESS)]
+        return [Problem(explain(error, credentials_used=rest_credentials(), not_found=not_found), Part.ADDRESS)]
 
     problems = []
     if address.type != "chat":
@@ -187,27 +185,4 @@ def _address_problems(client: Client, destination: Destination) -> list[Problem]
         problems.append(
             Problem(_("The address creates its conversations in another chat service than this one."), Part.ADDRESS)
         )
-    return problems
-
-
-def _flex_flow_problems(client: Client, destination: Destination) -> list[Problem]:
-    not_found = _(
-        "There is no such Flex Flow, or Twilio no longer serves this API. Move the webchat to the current one: "
-        "Conversations, with an address."
-    )
-    if not is_sid(destination.flex_flow_sid, "FO"):
-        return [Problem(_("Enter the SID, FO…, of the Flex Flow."), Part.FLOW)]
-    try:
-        with trusted_shape():
-            flow = client.flex_api.v1.flex_flow(destination.flex_flow_sid).fetch()
-    except FlexError as error:
-        return [Problem(_explain(error, credentials_used=_rest_credentials(), not_found=not_found), Part.FLOW)]
-
-    problems = []
-    if cast(object, flow.channel_type) != "web":
-        problems.append(Problem(_("The Flex Flow is not for webchats: its channel type is not “web”."), Part.FLOW))
-    if flow.enabled is not True:
-        problems.append(Problem(_("The Flex Flow is switched off. Enable it at Twilio."), Part.FLOW))
-    if flow.chat_service_sid != destination.chat_service_sid:
-        problems.append(Problem(_("The Flex Flow belongs to another chat service than this one."), Part.FLOW))
     return problems

@@ -12,7 +12,8 @@ from webchat.flex.conversations import (
     opened,
     require_our_account,
 )
-from webchat.flex.gateway import Channel, Engagement, FlexError, pre_engagement_json
+from webchat.flex.diagnosis import address_problems, diagnose
+from webchat.flex.gateway import Channel, Engagement, FlexError, Problem, pre_engagement_json
 
 
 class WebChats(ConversationsGateway):
@@ -45,3 +46,6 @@ class WebChats(ConversationsGateway):
             if one.participant_identity == identity and not is_closed(one.conversation_state):
                 return opened(one.conversation_sid, identity)
         return None
+
+    def diagnose(self) -> list[Problem]:
+        return diagnose(self.http, self.destination, lambda: address_problems(self.client, self.destination))

@@ -1,7 +1,7 @@
 """The legacy wing: WebChannels v1 and Flex Webchat UI 2.x, for accounts that still have them.
 
-`WEBCHAT_LEGACY` installs this app; without it nothing here is loaded. Its end is to delete this folder, the templates and
-static files of the same name, and the columns `widget` and `flex_flow_sid` by a migration.
+`WEBCHAT_LEGACY` installs this app; without it nothing here is loaded. What else knows of it, and goes with it, is listed in
+docs/decisions/end-of-the-legacy-api.md.
 """
 
 from __future__ import annotations

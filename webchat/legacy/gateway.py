@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from django.utils.translation import gettext as _
+
 from webchat.conf import conf
 from webchat.flex.client import trusted_shape
 from webchat.flex.conversations import (
@@ -22,7 +24,8 @@ from webchat.flex.conversations import (
     opened,
     require_our_account,
 )
-from webchat.flex.gateway import Channel, Engagement, FlexError, is_sid, pre_engagement_json
+from webchat.flex.diagnosis import diagnose, explain, rest_credentials
+from webchat.flex.gateway import Channel, Engagement, FlexError, Part, Problem, is_sid, pre_engagement_json
 
 GONE_STATUS = {403, 404, 410}
 # Not found: the API, the channel, the Flex Flow. https://www.twilio.com/docs/api/errors
@@ -96,6 +99,31 @@ class WebChannels(ConversationsGateway):
         if answer.sid != channel_sid:
             raise FlexError(FlexError.Reason.UNCLEAR)
         return None
+
+    def diagnose(self) -> list[Problem]:
+        return diagnose(self.http, self.destination, self._flex_flow_problems)
+
+    def _flex_flow_problems(self) -> list[Problem]:
+        not_found = _(
+            "There is no such Flex Flow, or Twilio no longer serves this API. Move the webchat to the current one: "
+            "Conversations, with an address."
+        )
+        if not is_sid(self.destination.flex_flow_sid, "FO"):
+            return [Problem(_("Enter the SID, FO…, of the Flex Flow."), Part.FLOW)]
+        try:
+            with trusted_shape():
+                flow = self.client.flex_api.v1.flex_flow(self.destination.flex_flow_sid).fetch()
+        except FlexError as error:
+            return [Problem(explain(error, credentials_used=rest_credentials(), not_found=not_found), Part.FLOW)]
+
+        problems = []
+        if str(flow.channel_type) != "web":
+            problems.append(Problem(_("The Flex Flow is not for webchats: its channel type is not “web”."), Part.FLOW))
+        if flow.enabled is not True:
+            problems.append(Problem(_("The Flex Flow is switched off. Enable it at Twilio."), Part.FLOW))
+        if flow.chat_service_sid != self.destination.chat_service_sid:
+            problems.append(Problem(_("The Flex Flow belongs to another chat service than this one."), Part.FLOW))
+        return problems
 
 
 def _seen(found: Any) -> WebChannel:
