@@ -17,7 +17,7 @@ from tests.support.visitor import VisitorClient
 from webchat.chats import worker
 from webchat.chats.start import Attempt, note_failure
 from webchat.chats.token import AGE_CAP
-from webchat.flex.gateway import Failure, FlexError, failure_of
+from webchat.flex import Failure, FlexError, failure_of
 from webchat.models import ChatSession, HourlyCount, QueueFigures, Webchat
 from webchat.models.counts import Event, hour_of
 from webchat.models.session import LEASE
@@ -260,6 +260,7 @@ def test_neither_a_panel_nor_a_start_writes_a_count(webchat):
     assert counted() == {"opened": 1, "started": 1}
 
 
+@time_machine.travel(NOON, tick=False)
 def test_counts_of_one_hour_are_one_row_of_one_statement(webchat, django_assert_num_queries):
     for _ in range(3):
         counters.count(webchat.pk, Event.OPENED, at=NOON)
