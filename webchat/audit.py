@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from webchat.errors import ChatRefused, Code
-from webchat.flex import FlexError
+from webchat.flex import Failure, FlexError, failure_of
 from webchat.models import ChatSession, Webchat
 from webchat.protection.limits import Limit
 
@@ -27,7 +27,7 @@ def note_refusal(error: Exception, webchat: str = "") -> None:
         case ChatRefused(code=Code.BUSY, reason=reason):
             logger.info("chat_waits", webchat=webchat, reason=reason)
         case ChatRefused(code=Code.CHAT_UNAVAILABLE, reason=reason) if reason:
-            gone = reason.startswith(FlexError.Reason.GONE)  # note_legacy_gone has alerted
+            gone = failure_of(reason) is Failure.GONE  # note_legacy_gone has alerted
             log = logger.error if not gone and _is_news(webchat, reason) else logger.info
             log("chat_unavailable", webchat=webchat, reason=reason)
         case ChatSession.DoesNotExist():
@@ -37,7 +37,7 @@ def note_refusal(error: Exception, webchat: str = "") -> None:
 def note_legacy_gone(webchat: Webchat, error: FlexError) -> None:
     """Alerts staff, once in ten minutes for each webchat, that Twilio no longer serves its API. `sid` is the address
     that chats go to instead, if there is one."""
-    if _is_news(webchat.slug, FlexError.Reason.GONE):
+    if _is_news(webchat.slug, str(error)):
         logger.error("legacy_api_gone", webchat=webchat.slug, reason=str(error), sid=webchat.address_sid)
 
 
@@ -48,8 +48,8 @@ def note_implausible_work(what: str, due: int, of: int) -> None:
 
 
 def _is_news(webchat: str, reason: str) -> bool:
-    """Whether no alert of this kind was raised in the last ten minutes. `reason` begins with that of a FlexError."""
-    return _ALERT.take(f"{webchat} {reason.partition(' (')[0]}") is None
+    """Whether no alert of this kind was raised in the last ten minutes. `reason` is the text of a FlexError."""
+    return _ALERT.take(f"{webchat} {failure_of(reason)}") is None
 
 
 def note_webhook(event: str, **fields: str) -> None:

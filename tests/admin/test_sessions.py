@@ -278,7 +278,7 @@ def test_a_chat_that_never_began_says_why(admin_client):
         webchat=webchat, api=webchat.api, key="k", status="failed", failure="unreachable", answers={}, lease_until=now
     )
     page = admin_client.get(address(session)).content.decode()
-    assert "The chat could not be started: Twilio could not be reached" in page
+    assert "The chat could not be started: Twilio cannot be reached" in page
     assert "No channel was opened." in page
     assert "End this chat" not in page
 

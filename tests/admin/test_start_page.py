@@ -50,12 +50,12 @@ def test_failures_of_today_are_in_words_and_those_of_before_are_over(admin_clien
     old = make_session(webchat, Status.FAILED, failure="busy")
     ChatSession.objects.filter(pk=old.pk).update(created_at=database_now() - timedelta(days=1, seconds=1))
     assert dict(line_of(admin_client).failures) == {
-        "Twilio refused the chat: test the connection (HTTP 401)": 2,
-        "Twilio could not be reached": 1,
-        "the start was broken off": 1,
+        "Twilio does not accept the credentials. (HTTP 401)": 2,
+        "Twilio cannot be reached from this server. Check its network, its firewall and its clock.": 1,
+        "The start was cut short here.": 1,
         "something else": 1,
     }
-    assert "Twilio could not be reached" in admin_client.get("/admin/").content.decode()
+    assert "Twilio cannot be reached" in admin_client.get("/admin/").content.decode()
 
 
 def test_who_waits_is_known_where_a_queue_is_chosen(admin_client):

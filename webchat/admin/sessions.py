@@ -23,9 +23,9 @@ from webchat.admin.tools import BoundedPaginator, time_with_zone
 from webchat.chats.end import end_chat
 from webchat.chats.forget import Traces, export, forget
 from webchat.fields.lookups import offered_lookups, same_but_for_case
+from webchat.flex import failure_in_words
 from webchat.models import ChatSession, Rating
 from webchat.models.words import NOT_TOLD, chats_that_told
-from webchat.statistics.failures import failure_in_words
 
 # That are erased at once: each takes some calls to Twilio, for which the member of staff waits.
 MOST_FORGOTTEN = 20

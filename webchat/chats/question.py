@@ -12,9 +12,9 @@ from django.http.response import HttpResponseBase
 from webchat.chats.afterwards import do_after
 from webchat.clock import database_now
 from webchat.errors import ChatRefused
-from webchat.flex import Deadline, FlexError, failure_of, gateway_for
+from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
-from webchat.models.session import LEASE
+from webchat.models.session import LEASE, failure_columns
 from webchat.protection.outage import breaker, passage
 
 logger = structlog.get_logger(__name__)
@@ -35,10 +35,10 @@ def post_question(session: ChatSession, *, look_first: bool = False, even_if_ful
             if not (look_first and gateway.has_message(session.channel, CLIENT_ID)):
                 gateway.post_message(session.channel, session.question, CLIENT_ID)
     except (FlexError, ChatRefused) as error:
-        session.change(failure=str(error)[:200], failure_code=failure_of(str(error)))
+        session.change(**failure_columns(str(error)))
         logger.warning("question_not_sent", session=str(session.pk), reason=str(error))
         return
-    sent = session.change(question_sent_at=database_now(), failure="", failure_code="")
+    sent = session.change(question_sent_at=database_now(), **failure_columns(""))
     if sent and look_first:  # the first try is no news
         logger.info("question_sent", session=str(session.pk))
 

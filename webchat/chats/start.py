@@ -23,13 +23,13 @@ from webchat.chats import end
 from webchat.chats.accounts import require_same_user
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
-from webchat.flex import Channel, Deadline, FlexError, failure_of, gateway_for
+from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.forms.form import Answers, PreEngagementForm
 from webchat.forms.submit import bind_form, read_key, take_answers
 from webchat.hours import closed_in_words, state_of, was_open_in_time
 from webchat.models import ChatSession, Webchat
 from webchat.models.counts import Event
-from webchat.models.session import LEASE, account_seal, new_identity
+from webchat.models.session import LEASE, account_seal, failure_columns, new_identity
 from webchat.protection import form_keys, limits, refusals
 from webchat.protection.outage import breaker, bulkhead
 from webchat.statistics.counters import count_refusal, counters
@@ -277,8 +277,7 @@ def activate(session: ChatSession, channel: Channel) -> None:
         chat_service_sid=session.webchat.chat_service_sid,
         started_at=now,
         lease_until=now + LEASE,  # for the question
-        failure="",
-        failure_code="",
+        **failure_columns(""),
     ):
         give_up(session, channel)
     counters.count(session.webchat_id, Event.STARTED)
@@ -301,7 +300,7 @@ def note_failure(attempt: Attempt, failure: str, *, is_certain: bool) -> None:
     """Where no channel can be there, the same submit may be tried again at once; where Twilio may still be making one,
     only when the lease is over."""
     session = attempt.session
-    changes: dict[str, Any] = {"failure": failure[:200], "failure_code": failure_of(failure)}
+    changes: dict[str, Any] = {**failure_columns(failure)}
     if is_certain:
         changes["lease_until"] = database_now()
         if not attempt.in_doubt:

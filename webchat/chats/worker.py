@@ -23,11 +23,11 @@ from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
 from webchat.clock import database_now
 from webchat.conf import conf
-from webchat.flex import Failure, FlexError, gateway_for
+from webchat.flex import FlexError, gateway_for
 from webchat.models import ChatSession, HourlyCount, Message, OutgoingMail, Rating, RetiredKey, Webchat
 from webchat.models.counts import HOUR, Event, hour_of
 from webchat.models.due import BATCH, Stop, never, take_due
-from webchat.models.session import LEASE, ChatSessionQuerySet
+from webchat.models.session import LEASE, ChatSessionQuerySet, failure_columns
 from webchat.protection import limits
 from webchat.protection.outage import breaker
 from webchat.statistics.counters import counters
@@ -103,7 +103,7 @@ def settle(session: ChatSession) -> None:
         gateway.close(channel.sid)
     failure = "abandoned, channel closed" if channel else "abandoned"
     counted = bool(session.failure)  # by the request that met it
-    if session.change_attempt(status=Status.FAILED, failure=failure, failure_code=Failure.ABANDONED):
+    if session.change_attempt(status=Status.FAILED, **failure_columns(failure)):
         if not counted:
             counters.count(session.webchat_id, Event.FAILED_ABANDONED)
         logger.info("chat_abandoned", session=str(session.pk), reason=failure)

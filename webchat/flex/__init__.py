@@ -6,16 +6,15 @@ from collections.abc import Callable
 
 from webchat.flex.client import BoundedHttpClient, bounded_http
 from webchat.flex.conversations import is_agents
+from webchat.flex.failures import Failure, failure_in_words, failure_of
 from webchat.flex.gateway import (
     Channel,
     Destination,
     Engagement,
-    Failure,
     FlexError,
     Gateway,
     Part,
     Problem,
-    failure_of,
 )
 from webchat.flex.http import Deadline
 from webchat.flex.web_chats import WebChats
@@ -31,6 +30,7 @@ __all__ = [
     "Gateway",
     "Part",
     "Problem",
+    "failure_in_words",
     "failure_of",
     "gateway_for",
     "is_agents",

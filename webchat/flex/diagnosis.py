@@ -9,33 +9,14 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from twilio.rest import Client
 
 from webchat.conf import conf
 from webchat.flex import credentials
 from webchat.flex.client import BoundedHttpClient, client_on, trusted_shape
-from webchat.flex.gateway import Destination, Failure, FlexError, Part, Problem, is_sid
+from webchat.flex.gateway import Destination, FlexError, Part, Problem, is_sid
 from webchat.flex.tokens import CLOCK_TOLERANCE
-
-# What staff read of failed starts.
-FAILURES: dict[Failure, Promise] = {
-    Failure.NOT_CONFIGURED: gettext_lazy("The webchat has no credentials or no SIDs yet."),
-    Failure.CREDENTIALS: gettext_lazy("Twilio does not accept the credentials."),
-    Failure.NOT_ALLOWED: gettext_lazy("Twilio does not let these credentials start chats."),
-    Failure.NOT_THERE: gettext_lazy("Twilio does not find one of the webchat's SIDs."),
-    Failure.REFUSED: gettext_lazy("Twilio refuses the chat."),
-    Failure.GONE: gettext_lazy("Twilio no longer serves the webchat's API."),
-    Failure.BUSY: gettext_lazy("Twilio took no more chats at that moment."),
-    Failure.UNREACHABLE: gettext_lazy(
-        "Twilio cannot be reached from this server. Check its network, its firewall and its clock."
-    ),
-    Failure.UNCLEAR: gettext_lazy("Twilio gave no proper answer."),
-    Failure.ABANDONED: gettext_lazy("The start was cut short here."),
-    Failure.OTHER: gettext_lazy("Something else: the log says what."),
-}
 
 
 def diagnose(

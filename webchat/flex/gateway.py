@@ -131,48 +131,6 @@ class FlexError(Exception):
         return f"{self.reason} ({', '.join(facts)})" if facts else str(self.reason)
 
 
-class Failure(StrEnum):
-    """Why no channel was opened, as short as a column and a statistic want it. Texts of FlexErrors say more."""
-
-    NOT_CONFIGURED = "not_configured"
-    CREDENTIALS = "credentials"
-    NOT_ALLOWED = "not_allowed"
-    NOT_THERE = "not_there"
-    REFUSED = "refused"
-    GONE = "gone"
-    BUSY = "busy"
-    UNREACHABLE = "unreachable"
-    UNCLEAR = "unclear"
-    ABANDONED = "abandoned"  # by a process that was killed, or a visitor who left
-    OTHER = "other"
-
-
-_FAILURE_TEXT = re.compile(r"([a-z ]+?)(?:, channel closed)?(?: \((?:HTTP (\d+))?.*\))?")
-_BY_REASON = {
-    FlexError.Reason.NOT_CONFIGURED: Failure.NOT_CONFIGURED,
-    FlexError.Reason.UNREACHABLE: Failure.UNREACHABLE,
-    FlexError.Reason.BUSY: Failure.BUSY,
-    FlexError.Reason.REFUSED: Failure.REFUSED,
-    FlexError.Reason.GONE: Failure.GONE,
-    FlexError.Reason.EXISTS: Failure.UNCLEAR,
-    FlexError.Reason.UNCLEAR: Failure.UNCLEAR,
-    "abandoned": Failure.ABANDONED,
-}
-_BY_STATUS = {
-    "401": Failure.CREDENTIALS,
-    "403": Failure.NOT_ALLOWED,
-    "404": Failure.NOT_THERE,
-    "410": Failure.NOT_THERE,
-}
-
-
-def failure_of(text: str) -> Failure:
-    """The kind of a failure whose text is that of a FlexError, or says that the start was abandoned."""
-    found = _FAILURE_TEXT.fullmatch(text)
-    failure = _BY_REASON.get(found[1], Failure.OTHER) if found else Failure.OTHER
-    return _BY_STATUS.get(found[2], failure) if found and failure is Failure.REFUSED else failure
-
-
 class Part(Enum):
     """What a chat needs at Twilio."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection, models
 
-from webchat.flex.gateway import Failure
+from webchat.flex import Failure
 from webchat.models.webchat import Webchat
 
 HOUR = timedelta(hours=1)

@@ -19,7 +19,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from webchat.clock import database_now
-from webchat.flex import Channel, Destination, Engagement, FlexError
+from webchat.flex import Channel, Destination, Engagement, Failure, failure_of
 from webchat.models.beginnings import UpperByCodePoint, begins_with
 from webchat.models.webchat import Webchat
 from webchat.models.words import ChatWord, words_told
@@ -46,6 +46,11 @@ def account_seal(user: AbstractBaseUser | None) -> str:
 
 # A browser may ask for it before it has the cookie of whoever sits there now.
 _LEFT_BEHIND = ("sign_in", "logout")
+
+
+def failure_columns(text: str) -> dict[str, Any]:
+    """What a row keeps of the latest failure; "" for none."""
+    return {"failure": text[:200], "failure_code": failure_of(text) if text else ""}
 
 
 class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
@@ -332,7 +337,7 @@ class ChatSession(models.Model):
     def waiting_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
         """The latest start of this visitor that found no turn, while the visitor waits for one."""
         rows = cls.objects.owned_by(visitor).filter(webchat=webchat, status=cls.Status.FAILED)
-        rows = rows.filter(failure__startswith=FlexError.Reason.BUSY, lease_until__gt=database_now() - WAITING)
+        rows = rows.filter(failure_code=Failure.BUSY, lease_until__gt=database_now() - WAITING)
         session = rows.first()
         if session is not None:
             session.webchat = webchat

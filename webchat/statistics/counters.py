@@ -16,7 +16,7 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from webchat.clock import database_now
 from webchat.errors import ChatRefused, Code
-from webchat.flex.gateway import failure_of
+from webchat.flex import failure_of
 from webchat.models import ChatSession, Webchat
 from webchat.models.counts import LATE, Counts, Event, HourlyCount, hour_of
 from webchat.silent_database import watched_database

@@ -16,7 +16,7 @@ from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
 
 from webchat.clock import database_now
-from webchat.flex.diagnosis import FAILURES
+from webchat.flex.failures import FAILURES
 from webchat.models import Rating, Webchat
 from webchat.models.counts import Event
 from webchat.statistics.counters import ANSWER_SECONDS, LASTED_SECONDS, counters

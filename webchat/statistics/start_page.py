@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from webchat.chats.availability import availability_of
 from webchat.chats.going_live import going_live
 from webchat.clock import database_now
+from webchat.flex import failure_in_words
 from webchat.hours import state_in_words, state_of, zone_of
 from webchat.models import ChatSession, Webchat, WorkerPass
-from webchat.statistics.failures import failure_in_words
 
 Status = ChatSession.Status
 
