@@ -26,8 +26,8 @@ from django.utils.translation import gettext_lazy as _
 from config import second_factor
 from config.sign_in import AdminSignInForm, SignOut, tell_limit_of_admin
 from webchat.chats.accounts import has_chat_to_end
+from webchat.standstill import find_standstill
 from webchat.statistics.page import page as statistics_page
-from webchat.statistics.standstill import find_standstill
 from webchat.statistics.start_page import start_page
 
 logger = structlog.get_logger("config.security")

@@ -19,9 +19,9 @@ from tests.support.log import Log
 from tests.support.missing import pytest_terminal_summary  # noqa: F401
 from tests.support.sandbox import SandboxServer
 from webchat import clock
+from webchat.counters import counters
 from webchat.models.copies import forget_copies
 from webchat.protection.outage import breaker
-from webchat.statistics.counters import counters
 
 # Everywhere the same examples and no deadline, as Hypothesis itself does it where CI is set.
 hypothesis_settings.register_profile("tests", hypothesis_settings.get_profile("ci"))

@@ -16,6 +16,7 @@ class WebchatConfig(AppConfig):
 
         from webchat import checks, groups
         from webchat.chats import accounts, transcript
+        from webchat.counters import counters
         from webchat.mail import register_mail
         from webchat.messages import mail
         from webchat.models import ChatSession, OpeningHours, PreEngagementField, Span, SpecialDay, Webchat
@@ -24,7 +25,6 @@ class WebchatConfig(AppConfig):
         from webchat.models.session import protect_open_channel
         from webchat.models.webchat import protect_used_webchat
         from webchat.protection.refusals import forget_refusal_of_saved
-        from webchat.statistics.counters import counters
 
         checks.register_checks()
         post_migrate.connect(groups.after_migrate, sender=self)

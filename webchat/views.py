@@ -36,6 +36,7 @@ from webchat.chats.start import start_in_turn, submit
 from webchat.chats.transcript import ask_for_transcript, may_mail
 from webchat.clock import database_now
 from webchat.conf import conf
+from webchat.counters import counters
 from webchat.errors import ChatRefused, Code
 from webchat.flex import FlexError
 from webchat.forms.form import FormInvalid, PreEngagementForm
@@ -48,7 +49,6 @@ from webchat.models import ChatSession, Message, Rating, Webchat, WhenNobody
 from webchat.models.copies import webchat_named
 from webchat.models.counts import Event
 from webchat.protection import form_keys, proof_of_work
-from webchat.statistics.counters import counters
 from webchat.visitors import Visitor, csrf_of, mark_of, remember, visitor_of
 
 CHATS_ON_A_PAGE = 20

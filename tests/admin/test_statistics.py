@@ -15,9 +15,9 @@ from django.test import Client
 
 from tests.support.factories import make_hours, make_user, make_webchat
 from tests.support.plans import count_rows, plans
+from webchat.counters import counters
 from webchat.models import ChatSession, HourlyCount, Rating
 from webchat.models.counts import Event, hour_of
-from webchat.statistics.counters import counters
 from webchat.statistics.page import ENDED_OTHERWISE
 
 # Django's admin has templates with variables that are not there.

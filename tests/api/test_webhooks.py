@@ -22,9 +22,9 @@ from tests.support.visitor import VisitorClient
 from webchat.chats import worker
 from webchat.chats.answer import note_message
 from webchat.chats.end import end_chat
+from webchat.counters import counters
 from webchat.models import ChatSession, HourlyCount
 from webchat.sandbox import account
-from webchat.statistics.counters import counters
 from webchat.webhooks import ConversationsWebhook
 
 pytestmark = pytest.mark.django_db

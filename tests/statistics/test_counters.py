@@ -14,9 +14,11 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import ANSWERS, make_field, make_hours, make_legacy, make_user, make_webchat
 from tests.support.visitor import VisitorClient
+from webchat import counters as module
 from webchat.chats import worker
 from webchat.chats.start import Attempt, note_failure
 from webchat.chats.token import AGE_CAP
+from webchat.counters import counters
 from webchat.flex import Failure, FlexError, failure_of
 from webchat.models import ChatSession, HourlyCount, QueueFigures, Webchat
 from webchat.models.counts import Event, hour_of
@@ -24,8 +26,6 @@ from webchat.models.session import LEASE
 from webchat.protection import limits
 from webchat.protection.limits import Limit
 from webchat.sandbox import account
-from webchat.statistics import counters as module
-from webchat.statistics.counters import counters
 
 pytestmark = pytest.mark.django_db
 

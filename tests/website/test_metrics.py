@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.factories import change, make_user, make_webchat
 from tests.support.plans import count_rows, plans
 from tests.support.site import ROOT
+from webchat.counters import counters
 from webchat.models import (
     ChatSession,
     HourlyCount,
@@ -31,7 +32,6 @@ from webchat.models import (
 from webchat.models.counts import Event, hour_of
 from webchat.models.session import new_identity
 from webchat.protection.outage import breaker
-from webchat.statistics.counters import counters
 from webchat.statistics.figures import read_figures
 
 pytestmark = pytest.mark.django_db

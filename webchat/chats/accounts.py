@@ -22,11 +22,11 @@ from django.utils.translation import gettext as _
 from webchat.chats.afterwards import do_after_request
 from webchat.chats.end import close_all, end_chat, end_here
 from webchat.clock import database_now
+from webchat.counters import count_end
 from webchat.errors import ChatRefused, Code
 from webchat.forms.form import PreEngagementForm
 from webchat.models import ChatSession, Message, Rating, RetiredKey, Webchat
 from webchat.models.session import ChatSessionQuerySet, account_seal
-from webchat.statistics.counters import count_end
 from webchat.visitors import Visitor, cookie_of, visitor_of
 
 logger = structlog.get_logger(__name__)

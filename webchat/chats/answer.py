@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from webchat.clock import database_now
+from webchat.counters import count_answer
 from webchat.flex import is_agents
 from webchat.models import ChatSession
-from webchat.statistics.counters import count_answer
 
 
 def note_message(session: ChatSession, author: str) -> None:

@@ -9,11 +9,11 @@ import structlog
 
 from webchat.chats.note import post_note
 from webchat.clock import database_now
+from webchat.counters import count_end
 from webchat.errors import ChatRefused
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
 from webchat.protection.outage import passage
-from webchat.statistics.counters import count_end
 
 logger = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from webchat.flex import FlexError, Part, Problem, credentials
 from webchat.flex.webhook_settings import fetch_account_webhook, fetch_webhook
 from webchat.models import ChatSession, Webchat
 from webchat.protection.outage import passage
-from webchat.statistics.standstill import find_standstill
+from webchat.standstill import find_standstill
 
 _WEBHOOK = "webhook"
 # The steps of which a test of the connection tells.

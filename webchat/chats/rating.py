@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 
 from webchat.chats.end import CLOSE_SECONDS
 from webchat.clock import database_now
+from webchat.counters import counters
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.models import ChatSession, Rating
 from webchat.models.counts import Event
 from webchat.models.rating import MAY_CHANGE, MAY_RATE
 from webchat.protection.outage import passage
-from webchat.statistics.counters import counters
 from webchat.visitors import Visitor
 
 logger = structlog.get_logger(__name__)

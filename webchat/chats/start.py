@@ -22,6 +22,7 @@ from webchat.audit import note_legacy_gone
 from webchat.chats import end
 from webchat.chats.accounts import require_same_user
 from webchat.clock import database_now
+from webchat.counters import count_refusal, counters
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.forms.form import Answers, PreEngagementForm
@@ -32,7 +33,6 @@ from webchat.models.counts import Event
 from webchat.models.session import LEASE, account_seal, failure_columns, new_identity
 from webchat.protection import form_keys, limits, refusals
 from webchat.protection.outage import breaker, bulkhead
-from webchat.statistics.counters import count_refusal, counters
 from webchat.visitors import Visitor
 
 logger = structlog.get_logger(__name__)

@@ -23,6 +23,7 @@ from webchat.chats.question import post_question
 from webchat.chats.token import AGE_CAP
 from webchat.clock import database_now
 from webchat.conf import conf
+from webchat.counters import counters
 from webchat.flex import FlexError, gateway_for
 from webchat.models import ChatSession, HourlyCount, Message, OutgoingMail, Rating, RetiredKey, Webchat
 from webchat.models.counts import HOUR, Event, hour_of
@@ -30,7 +31,6 @@ from webchat.models.due import BATCH, Stop, never, take_due
 from webchat.models.session import LEASE, ChatSessionQuerySet, failure_columns
 from webchat.protection import limits
 from webchat.protection.outage import breaker
-from webchat.statistics.counters import counters
 
 logger = structlog.get_logger(__name__)
 

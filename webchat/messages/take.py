@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from webchat.clock import database_now
+from webchat.counters import count_refusal, counters
 from webchat.errors import ChatRefused, Code
 from webchat.forms.message_form import MessageForm
 from webchat.forms.submit import bind_form, read_key, take_answers
@@ -17,7 +18,6 @@ from webchat.messages import mail
 from webchat.models import Message, Webchat
 from webchat.models.counts import Event
 from webchat.protection import form_keys, limits
-from webchat.statistics.counters import count_refusal, counters
 from webchat.visitors import Visitor
 
 logger = structlog.get_logger(__name__)

@@ -79,7 +79,7 @@ class Event(StrEnum):
     ANSWER_SUM = "answer_sum"
 
 
-# Before the name of an event: see late() in statistics/counters.py.
+# Before the name of an event: see late() in counters.py.
 LATE = "late_"
 
 Counts = Mapping[tuple[int, int, str], int]

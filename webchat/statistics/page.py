@@ -16,10 +16,10 @@ from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
 
 from webchat.clock import database_now
+from webchat.counters import ANSWER_SECONDS, LASTED_SECONDS, counters
 from webchat.flex.failures import FAILURES
 from webchat.models import Rating, Webchat
 from webchat.models.counts import Event
-from webchat.statistics.counters import ANSWER_SECONDS, LASTED_SECONDS, counters
 from webchat.statistics.figures import HOURS, Day, Figures, read_by_webchat, read_figures
 
 PERMISSION = "webchat.view_statistics"

@@ -22,7 +22,7 @@ from webchat.flex.webhook_settings import (
     set_webhook,
 )
 from webchat.models import Webchat
-from webchat.statistics.standstill import find_standstill
+from webchat.standstill import find_standstill
 
 
 class Command(BaseCommand):
