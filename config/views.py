@@ -12,7 +12,6 @@ from django.shortcuts import render
 from django.template import loader
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_cache_control
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
@@ -65,27 +64,26 @@ def site_theme(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _is_api(request):
-        return error_response(request, 400, "invalid", _("The request cannot be read."))
+        return error_response(request, Code.UNREADABLE)
     return render(request, "400.html", status=400)
 
 
 def too_large(request: HttpRequest) -> HttpResponse:
     if _is_api(request):
-        return error_response(request, 413, "too_large", _("The request is too large."))
+        return error_response(request, Code.TOO_LARGE)
     return render(request, "413.html", status=413)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _is_api(request):
-        return error_response(request, 403, "forbidden", _("This is not allowed."))
+        return error_response(request, Code.FORBIDDEN)
     return render(request, "403.html", status=403)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     without_cookies = settings.CSRF_COOKIE_NAME not in request.COOKIES
     if _is_api(request):
-        words = _("This page is out of date. Reload it and try again.")
-        return error_response(request, 403, "csrf_failed", ALLOW_COOKIES if without_cookies else words)
+        return error_response(request, Code.CSRF_FAILED, ALLOW_COOKIES if without_cookies else None)
     values = {"allow_cookies": ALLOW_COOKIES if without_cookies else "", "written": _written(request)}
     response = render(request, "403_csrf.html", values, status=403)
     add_never_cache_headers(response)
@@ -106,7 +104,7 @@ def _written(request: HttpRequest) -> list[str]:
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _is_api(request):
-        return error_response(request, 404, "not_found", _("There is nothing here, or it is not yours."))
+        return error_response(request, Code.NOT_FOUND)
     return render(request, "404.html", status=404)
 
 
@@ -115,10 +113,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     context processor, the session or the database may be what failed."""
     is_outage = isinstance(sys.exc_info()[1], DatabaseError)
     if _is_api(request):
-        if is_outage:
-            kind = Code.CHAT_UNAVAILABLE.value
-            return error_response(request, kind.status, kind.code, kind.words, retry_after=kind.retry_after)
-        return error_response(request, 500, "server_error", _("Something went wrong on our side."))
+        return error_response(request, Code.CHAT_UNAVAILABLE if is_outage else Code.SERVER_ERROR)
     status = 503 if is_outage else 500
     values = {
         "company_name": settings.COMPANY_NAME,

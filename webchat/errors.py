@@ -73,6 +73,17 @@ class Code(Enum):
     )
     CHAT_CLOSED = _Kind("chat_closed", 503, _("The chat is closed at the moment."), needs_new_key=True)
 
+    # What Django and DRF refuse, or what is no request of the chat's at all.
+    UNREADABLE = _Kind("invalid", 400, _("The request cannot be read."))
+    FORBIDDEN = _Kind("forbidden", 403, _("This is not allowed."))
+    CSRF_FAILED = _Kind("csrf_failed", 403, _("This page is out of date. Reload it and try again."))
+    NOT_FOUND = _Kind("not_found", 404, _("There is nothing here, or it is not yours."))
+    METHOD_NOT_ALLOWED = _Kind("method_not_allowed", 405, _("This address does not take that method."))
+    NOT_ACCEPTABLE = _Kind("not_acceptable", 406, _("The answer is JSON."))
+    TOO_LARGE = _Kind("too_large", 413, _("The request is too large."))
+    UNSUPPORTED_MEDIA_TYPE = _Kind("unsupported_media_type", 415, _("Send JSON or a form, in UTF-8."))
+    SERVER_ERROR = _Kind("server_error", 500, _("Something went wrong on our side."))
+
     @property
     def status(self) -> int:
         return self.value.status

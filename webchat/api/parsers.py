@@ -39,17 +39,17 @@ def bounded(view: View) -> View:
         try:
             length = int(request.META.get("CONTENT_LENGTH") or 0)
         except ValueError:
-            return error_response(request, 400, "invalid", _("The request cannot be read."))
+            return error_response(request, Code.UNREADABLE)
         if length > BODY_MAX_BYTES:
-            return error_response(request, 413, "too_large", _("The request is too large."))
+            return error_response(request, Code.TOO_LARGE)
         charset = (request.content_params or {}).get("charset", "utf-8").lower()
         if length and (request.content_type not in (JSON, FORM, MULTIPART) or charset not in ("utf-8", "utf8")):
-            return error_response(request, 415, "unsupported_media_type", _("Send JSON or a form, in UTF-8."))
+            return error_response(request, Code.UNSUPPORTED_MEDIA_TYPE)
         request.upload_handlers = [NoFiles(request)]
         try:
             request.body  # noqa: B018  (kept: the CSRF check reads a multipart stream to its end)
         except UnreadablePostError:
-            return error_response(request, 400, "invalid", _("The request cannot be read."))
+            return error_response(request, Code.UNREADABLE)
         return view(request, *args, **kwargs)
 
     return dispatch
