@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import math
@@ -22,6 +23,9 @@ from webchat import clock
 from webchat.counters import counters
 from webchat.models.copies import forget_copies
 from webchat.protection.outage import breaker
+
+# A process holds thousands of tests, and each full collection walks them all: a fifth of the time, if as often as usual.
+gc.set_threshold(50_000)
 
 # Everywhere the same examples and no deadline, as Hypothesis itself does it where CI is set.
 hypothesis_settings.register_profile("tests", hypothesis_settings.get_profile("ci"))
@@ -85,6 +89,11 @@ def log() -> Iterator[Log]:
     root.addHandler(handler)
     yield Log(stream)
     root.removeHandler(handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,7 +7,7 @@ import re
 from django import forms
 from django.contrib.admin.widgets import AdminIntegerFieldWidget, AdminTextareaWidget, AdminTextInputWidget
 
-from webchat.admin.rendering import RowRenderer
+from webchat.admin.rendering import FastRenderer
 
 ODD = "\"quoted\" <b> & 'so' \n"
 
@@ -38,6 +38,6 @@ def test_they_are_those_of_django():
     for data in (None, {}, full, {"choice": "none of them", "number": "x"}):
         for initial in ({}, {"line": ODD, "choice": "b", "box": True, "number": 0}):
             made, expected = (
-                Inputs(data, initial=initial, prefix="rows-1", renderer=renderer) for renderer in (RowRenderer(), None)
+                Inputs(data, initial=initial, prefix="rows-1", renderer=renderer) for renderer in (FastRenderer(), None)
             )
             assert parts_of(made) == parts_of(expected)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from webchat.admin import conditions
-from webchat.admin.rendering import RowRenderer
+from webchat.admin.rendering import FastRenderer
 from webchat.admin.tools import UniqueRowsFormSet
 from webchat.admin.translations import TranslatedForm, input_name
 from webchat.chats.setup import first_fields
@@ -201,7 +201,7 @@ class PreEngagementFieldInline(admin.StackedInline):
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         shown = [*self._shown(request, obj), *self.in_line]
-        return super().get_formset(request, obj, **{**kwargs, "fields": shown, "renderer": RowRenderer()})
+        return super().get_formset(request, obj, **{**kwargs, "fields": shown, "renderer": FastRenderer()})
 
     def _shown(self, request: HttpRequest, obj: Any) -> list[str]:
         return flatten_fieldsets(self.get_fieldsets(request, obj))

@@ -1,4 +1,4 @@
-"""Inputs of forms with many rows, as Django's templates make them, by Python: of 40 rows the templates would take most of the
+"""The inputs of a page with many, as Django's templates make them, by Python: of 40 fields the templates would take most of the
 page's time."""
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _MADE: dict[str, Callable[[dict[str, Any]], SafeString]] = {
 }
 
 
-class RowRenderer(TemplatesSetting):
+class FastRenderer(TemplatesSetting):
     """For `default_renderer` of a form."""
 
     def render(self, template_name: str, context: dict[str, Any], request: Any = None) -> str:

@@ -26,6 +26,7 @@ from webchat.admin import builder, exchange, going_live, preview, routing, setup
 from webchat.admin.archive import ArchiveFilter, archive, take_out
 from webchat.admin.concurrent_edits import ConcurrentEditsMixin
 from webchat.admin.fields import PreEngagementFieldInline
+from webchat.admin.rendering import FastRenderer
 from webchat.admin.tools import advice_on, contrast_sample, warn, webchat_or_404
 from webchat.admin.translations import TranslatedForm, chosen_language, to_do_by_language
 from webchat.chats.going_live import run_test
@@ -42,6 +43,7 @@ TESTED = {"api", "chat_service_sid", "address_sid", "flex_flow_sid"}
 
 
 class WebchatForm(TranslatedForm):
+    default_renderer = FastRenderer
     attachment_kinds = MultipleChoiceField(
         label=Webchat._meta.get_field("attachment_kinds").verbose_name,
         choices=attachments.CHOICES,
