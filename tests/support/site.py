@@ -25,6 +25,19 @@ from webchat.sandbox import account
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 MINIFY = ROOT / "webchat/browser/minify.mjs"
+# One process for all that a test asks the site's database: to begin one takes a second or two.
+SHELL = """
+import contextlib, io, json, sys
+from django.db import connections
+import webchat.models
+
+for line in sys.stdin:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(json.loads(line), {name: getattr(webchat.models, name) for name in webchat.models.__all__})
+    connections.close_all()
+    print(json.dumps(printed.getvalue()), flush=True)
+"""
 TIMEOUT = 120  # seconds, for the start on a busy machine
 
 
@@ -117,6 +130,7 @@ class SiteServer:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "site.log"
+        self._shell: subprocess.Popen[str] | None = None
         values: dict[str, str | None] = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -152,7 +166,22 @@ class SiteServer:
 
     def shell(self, code: str) -> str:
         """Runs Python inside the site's Django, models imported, and returns what it printed."""
-        return self.manage("shell", "--no-imports", "-c", f"from webchat.models import *\n{code}").strip()
+        if self._shell is None or self._shell.poll() is not None:
+            with (self.folder / "shell.log").open("a") as log:
+                self._shell = subprocess.Popen(
+                    [sys.executable, "manage.py", "shell", "--no-imports", "-c", SHELL],
+                    cwd=self.root,
+                    env=self.environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
+        assert self._shell.stdin and self._shell.stdout
+        print(json.dumps(code), file=self._shell.stdin, flush=True)
+        answer = self._shell.stdout.readline()
+        assert answer, (self.folder / "shell.log").read_text()[-6_000:]
+        return str(json.loads(answer)).strip()
 
     def start(self) -> Self:
         kind, _, database = self.environment["DATABASE_URL"].partition(":///")
@@ -194,6 +223,9 @@ class SiteServer:
         ]
 
     def stop(self) -> None:
+        if self._shell is not None:
+            self._shell.communicate()
+            self._shell = None
         self.process.terminate()
         self.process.wait(TIMEOUT)
 
