@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from django.db.models import ProtectedError
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import ANSWERS, change, make_user, make_webchat
+from tests.support.site import demo_database
 from tests.support.visitor import VisitorClient
 from tests.support.waiting import until
 from webchat.chats import worker
@@ -693,7 +695,7 @@ def test_sigterm_ends_the_process(tmp_path):
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "DATABASE_URL": f"sqlite:///{tmp_path / 'worker.sqlite3'}",
     }
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], env=environment, check=True)
+    shutil.copy(demo_database(), tmp_path / "worker.sqlite3")
     log = tmp_path / "log"
     with log.open("w") as stderr:
         worker = subprocess.Popen([sys.executable, "manage.py", "webchat_worker"], env=environment, stderr=stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from django.test import Client, RequestFactory, override_settings
 from config.middleware import HeadersMiddleware, PolicyMiddleware
 from tests.security.addresses import every_address
 from tests.support.factories import ANSWERS, make_user, make_webchat
-from tests.support.site import ROOT, collected_static
+from tests.support.site import ROOT, collected_static, demo_database
 from tests.support.visitor import VisitorClient
 
 # Django's admin has templates with variables that are not there.
@@ -249,18 +250,12 @@ def test_the_admin_runs_its_own_scripts_only(client):
 BEHIND_TLS = """
 import django, json
 django.setup()
-from django.core import management
-management.call_command("migrate", verbosity=0)
-from tests.support.factories import make_webchat
-make_webchat()
 from django.test import Client
 client = Client(SERVER_NAME="www.example.com")
 pages = [client.get(path, secure=True) for path in ("/webchat/support/panel/", "/accounts/login/", "/")]
 plain = client.get("/support/")
 cookies = {name: dict(morsel) for page in pages for name, morsel in page.cookies.items()}
 login = client.post("/accounts/login/", {"username": "x", "password": "y"}, secure=True)
-from config.accounts.models import User
-User.objects.create_user("ada", password="sandbox")
 signed_in = client.post("/accounts/login/", {"username": "ada", "password": "sandbox"}, secure=True)
 cookies |= {name: dict(morsel) for name, morsel in signed_in.cookies.items()}
 print(json.dumps({"cookies": cookies, "location": plain["Location"], "hsts": pages[0]["Strict-Transport-Security"],
@@ -287,6 +282,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_behind_tls_cookies_are_bound_to_the_host_and_hsts_is_on(tmp_path):
     import json
 
+    shutil.copy(demo_database(), tmp_path / "db.sqlite3")
     database = f"sqlite:///{tmp_path / 'db.sqlite3'}"
     done = run("-c", BEHIND_TLS, STATIC_ROOT=str(collected_static()), DATABASE_URL=database, DJANGO_DEBUG="0")
     assert done.returncode == 0, done.stderr
