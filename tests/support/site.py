@@ -177,7 +177,8 @@ class SiteServer:
                     stderr=log,
                     text=True,
                 )
-        assert self._shell.stdin and self._shell.stdout
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
         print(json.dumps(code), file=self._shell.stdin, flush=True)
         answer = self._shell.stdout.readline()
         assert answer, (self.folder / "shell.log").read_text()[-6_000:]
