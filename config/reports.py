@@ -11,7 +11,9 @@ from types import FrameType
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, QueryDict
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParserError
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 STARS = SafeExceptionReporterFilter.cleansed_substitute
@@ -27,9 +29,10 @@ class ReportFilter(SafeExceptionReporterFilter):
         return dict.fromkeys(getattr(request, "COOKIES", {}), STARS)
 
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
-        # Only what was read before: reading it now may fail as it did then.
-        posted = getattr(request, "_post", None)
-        return dict.fromkeys(posted, STARS) if isinstance(posted, QueryDict) else {}
+        try:
+            return dict.fromkeys(request.POST, STARS) if request else {}
+        except (BadRequest, MultiPartParserError, OSError, SuspiciousOperation):  # as it may have failed before
+            return {}
 
     def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> Any:
         if not self.is_active(request):

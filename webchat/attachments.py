@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy as _
 # Of one message. https://www.twilio.com/docs/conversations/conversations-limits
 MAX_MEGABYTES = 150
 MAX_FILES = 10
-BYTES_PER_MEGABYTE = 1_000_000
 
 
 class Kind(NamedTuple):

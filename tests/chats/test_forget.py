@@ -152,7 +152,7 @@ def test_the_credentials_of_another_account_prove_nothing(webchat, sandbox, forg
     assert ChatSession.objects.filter(pk=session.pk).exists()
 
 
-def test_a_channel_that_the_row_does_not_know_is_found_by_the_visitor(webchat, sandbox, forget):
+def test_a_channel_that_the_row_does_not_know_is_found_by_the_visitor(webchat, sandbox, forget, log):
     """The answer of the create was lost: the start is left alone while it may go on, and then erased."""
     sandbox.fault("POST", CREATE[webchat.api], status=500, before=False)
     sandbox.fault("GET", "/v1/*", status=503)
@@ -160,6 +160,7 @@ def test_a_channel_that_the_row_does_not_know_is_found_by_the_visitor(webchat, s
     sandbox.clear_faults()
     session = ChatSession.objects.get()
     assert forget("--email", EMAIL, "--yes")[0] == 1
+    assert [line["reason"] for line in log.lines("chat_not_forgotten")] == ["in_progress"]
     with time_machine.travel(datetime.now(UTC) + LEASE + timedelta(seconds=1)):
         assert forget("--email", EMAIL, "--yes")[0] == 0
     assert not ChatSession.objects.exists()

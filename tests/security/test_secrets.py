@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from io import StringIO
+from io import BytesIO, StringIO
 
 import pytest
 from django.core import mail, management
 from django.test import Client, RequestFactory
 from django.utils.log import AdminEmailHandler
 
+from config.reports import Reporter
 from tests.security.addresses import every_address
 from tests.support.factories import make_user, make_webchat
 from tests.support.visitor import VisitorClient
@@ -121,6 +122,32 @@ def test_a_mailed_report_has_neither(site, include_html):
     assert "question" in text  # names are there
     canaries = [*SECRETS, *ANSWERS.values(), "canary-of-a-cookie", "canary-of-a-query", "canary-of-a-referer"]
     assert not [canary for canary in canaries if canary in text]
+
+
+class BrokenLine(BytesIO):
+    def read(self, *args):
+        raise OSError("the browser is gone")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (BytesIO(b"question=x&" * 3), "application/x-www-form-urlencoded"),  # more fields than Django takes
+        (BytesIO(b"x"), "multipart/form-data"),  # no boundary
+        (BrokenLine(b"question=x"), "application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_body_that_cannot_be_read_does_not_break_the_report(site, body, content_type):
+    site.DATA_UPLOAD_MAX_NUMBER_FIELDS = 2
+    length = len(body.getvalue())
+    environment = {"wsgi.input": body, "CONTENT_LENGTH": str(length), "CONTENT_TYPE": content_type}
+    request = RequestFactory().post("/bug/", **environment)
+    try:
+        raise RuntimeError("it failed")
+    except RuntimeError:
+        text = Reporter(request, *sys.exc_info(), is_email=True).get_traceback_text()
+    assert "RuntimeError" in text
+    assert "No POST data" in text
 
 
 def test_the_schema_has_no_secret(site):

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 
 from webchat.chats.end import end_chat
 from webchat.clock import database_now
-from webchat.errors import ChatRefused
+from webchat.errors import ChatRefused, Code
 from webchat.fields.emails import same_address
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.flex.taskrouter import TaskRouter
@@ -150,7 +150,7 @@ def forget_chat(session: ChatSession) -> None:
     which the row is there and says what is left to do."""
     end_chat(session, ChatSession.EndedBy.ACCOUNT)
     if session.lease_until > database_now() and not session.channel_sid and session.close_pending:
-        raise FlexError(FlexError.Reason.BUSY)  # a start is under way, and closes what it opens
+        raise ChatRefused(Code.IN_PROGRESS)  # and the start closes what it opens
     with passage():
         erase_chat(session)
 
