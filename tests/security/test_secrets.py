@@ -132,13 +132,11 @@ class BrokenLine(BytesIO):
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
-        (BytesIO(b"question=x&" * 3), "application/x-www-form-urlencoded"),  # more fields than Django takes
         (BytesIO(b"x"), "multipart/form-data"),  # no boundary
         (BrokenLine(b"question=x"), "application/x-www-form-urlencoded"),
     ],
 )
 def test_a_body_that_cannot_be_read_does_not_break_the_report(site, body, content_type):
-    site.DATA_UPLOAD_MAX_NUMBER_FIELDS = 2
     length = len(body.getvalue())
     environment = {"wsgi.input": body, "CONTENT_LENGTH": str(length), "CONTENT_TYPE": content_type}
     request = RequestFactory().post("/bug/", **environment)
