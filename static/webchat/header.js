@@ -1,10 +1,9 @@
 // The head of the panel: the logo, its title, who is there, and End chat.
 
-import { part } from "./templates.js";
+import { find, part } from "./templates.js";
 
 export class Header {
   #end;
-  /** @type {HTMLElement | null} */
   #logo;
   /** @type {HTMLElement | undefined} */
   #options;
@@ -15,7 +14,7 @@ export class Header {
   /** @param {HTMLElement} host */
   constructor(host) {
     this.#end = part(host, "end");
-    this.#logo = host.querySelector("[data-webchat-logo]");
+    this.#logo = find(host, "logo");
     this.#people = part(host, "people");
     this.#presence = part(host, "presence");
     this.#title = part(host, "title");

@@ -1,6 +1,6 @@
 // What the panel does to the page around it: it covers a phone's, and unread messages show in the title and on the launcher.
 
-import { part } from "./templates.js";
+import { find, part } from "./templates.js";
 
 /**
  * @import {Templates} from "./templates.js"
@@ -109,8 +109,7 @@ export class PanelFrame {
     const plain = title.startsWith(this.#titlePrefix) ? title.slice(this.#titlePrefix.length) : title;
     this.#titlePrefix = count ? `(${count}) ` : "";
     if (title !== this.#titlePrefix + plain) document.title = this.#titlePrefix + plain;
-    /** @type {HTMLElement | null} */
-    const badge = this.host.querySelector("[data-webchat-badge]");
+    const badge = find(this.host, "badge");
     if (!badge) return;
     const text = count ? this.templates.text("unread", { count }) : "";
     badge.hidden = !count;

@@ -4,7 +4,7 @@ import { Api, ApiError, markupOf } from "./api.js";
 import { Header } from "./header.js";
 import { PanelFrame } from "./panel-frame.js";
 import { StartForm } from "./start-form.js";
-import { part, Templates } from "./templates.js";
+import { find, part, Templates } from "./templates.js";
 import { watchVisitor } from "./whose-page.js";
 
 /**
@@ -43,9 +43,7 @@ export class Panel {
    * @returns {Promise<Panel>} rejects with ApiError when the panel cannot be fetched
    */
   static async load(host, unloaded) {
-    /** @type {HTMLElement | null} */
-    const rendered = part(host, "content").querySelector("[data-webchat-state]");
-    const body = rendered ?? (await fetchBody(host));
+    const body = find(part(host, "content"), "state") ?? (await fetchBody(host));
     await stylesOf(host);
     unloaded.throwIfAborted();
     return new Panel(host, body);
@@ -299,8 +297,7 @@ export class Panel {
 
   /** How the last chat was, if nobody has said so and this tab no longer shows it. */
   #askForRating() {
-    /** @type {HTMLElement | null} */
-    const place = this.#view.querySelector("[data-webchat-unrated]");
+    const place = find(this.#view, "unrated");
     if (place)
       this.host
         .load("afterwards")
@@ -358,8 +355,8 @@ export class Panel {
 
   /** Beside the panel's markup: they outlive it with a chat that has ended, which stands above the next form. */
   #style() {
-    const styles = this.#body.querySelector("template[data-webchat-chat-stylesheet]");
-    if (styles instanceof HTMLTemplateElement) this.host.append(styles.content);
+    const styles = find(this.#body, "chat-stylesheet", HTMLTemplateElement);
+    if (styles) this.host.append(styles.content);
   }
 
   async #resume({ again = false } = {}) {

@@ -2,7 +2,7 @@
 // was typed.
 
 import { ApiError } from "./api.js";
-import { followDirection, part } from "./templates.js";
+import { find, followDirection, part } from "./templates.js";
 
 /**
  * @import {Templates} from "./templates.js"
@@ -146,8 +146,8 @@ export class StartForm {
 
   /** While many chats are being started, the form brings a puzzle that costs a script more than a visitor. */
   async #prove() {
-    const proof = this.form.querySelector("[data-webchat-puzzle]");
-    if (!(proof instanceof HTMLInputElement) || proof.value) return;
+    const proof = find(this.form, "puzzle", HTMLInputElement);
+    if (!proof || proof.value) return;
     proof.value = await this.on.prove(/** @type {string} */ (proof.dataset.webchatPuzzle));
   }
 
@@ -157,8 +157,7 @@ export class StartForm {
     const links = part(this.errors, "error-links");
     links.replaceChildren();
     for (const [field, messages] of Object.entries(error.fields)) {
-      /** @type {HTMLElement | null} */
-      const row = this.form.querySelector(`[data-webchat-field="${CSS.escape(field)}"]`);
+      const row = find(this.form, `field="${CSS.escape(field)}"`);
       const problem = messages.join(" ");
       if (!row) {
         links.append(this.templates.clone("error-line", { text: problem }));

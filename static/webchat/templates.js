@@ -36,16 +36,29 @@ export class Templates {
 
 /**
  * The part of the markup that carries data-webchat-<name>.
- * @template {HTMLElement} T
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {ParentNode} root
+ * @param {string} name
+ * @param {new () => T} [type]
+ * @returns {T | null} null where the page has none
+ */
+export function find(root, name, type = /** @type {any} */ (HTMLElement)) {
+  const found = root.querySelector(`[data-webchat-${name}]`);
+  return found instanceof type ? found : null;
+}
+
+/**
+ * The same, of what each page has.
+ * @template {HTMLElement} [T=HTMLElement]
  * @param {ParentNode} root
  * @param {string} name
  * @param {new () => T} [type]
  * @returns {T}
  */
 export function part(root, name, type) {
-  const found = root.querySelector(`[data-webchat-${name}]`);
-  if (!(found instanceof (type ?? HTMLElement))) throw new Error(`The template has no ${name}`);
-  return /** @type {T} */ (found);
+  const found = find(root, name, type);
+  if (!found) throw new Error(`No part ${name}`);
+  return found;
 }
 
 /**

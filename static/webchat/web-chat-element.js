@@ -1,6 +1,6 @@
 // <web-chat>: what a page view needs of it. The rest comes with the click.
 
-import { part } from "./templates.js";
+import { find, part } from "./templates.js";
 
 /**
  * @import {Modules} from "#types"
@@ -226,7 +226,8 @@ export class WebChatElement extends HTMLElement {
   fetchModule(name) {
     const known = this.#fetched.get(name);
     if (known) return known;
-    const addresses = this.template(`${name}-modules`).textContent?.trim().split(/\s+/) ?? [];
+    const listed = /** @type {string} */ (this.template(`${name}-modules`).textContent);
+    const addresses = listed.trim().split(/\s+/);
     const fetched = Promise.all(addresses.map(fetchFile)).then(() => addresses[0]);
     fetched.catch(() => this.#fetched.delete(name));
     this.#fetched.set(name, fetched);
@@ -253,8 +254,7 @@ export class WebChatElement extends HTMLElement {
   #draw() {
     const isLauncher = this.mode === "launcher";
     part(this, "panel").hidden = isLauncher && !this.#open;
-    /** @type {HTMLElement | null} */
-    const launcher = this.querySelector("[data-webchat-launcher]");
+    const launcher = find(this, "launcher");
     if (!launcher) return;
     launcher.hidden = !isLauncher || this.#holder !== this;
     launcher.setAttribute("aria-expanded", String(this.#open));
@@ -262,8 +262,7 @@ export class WebChatElement extends HTMLElement {
   }
 
   #prefetch() {
-    /** @type {HTMLTemplateElement | null} */
-    const styles = this.querySelector("template[data-webchat-stylesheet]");
+    const styles = find(this, "stylesheet", HTMLTemplateElement);
     styles?.replaceWith(styles.content);
     this.fetchModule("panel").catch(() => {}); // The click asks again, and says so.
   }
@@ -275,7 +274,7 @@ export class WebChatElement extends HTMLElement {
       this.setAttribute("hx-history", "false");
       const content = part(this, "content");
       // A page of its own came with its form, which works without us. Any other finds there what Turbo kept.
-      const isRendered = this.mode === "page" && content.querySelector("[data-webchat-state]");
+      const isRendered = this.mode === "page" && find(content, "state");
       if (!isRendered) {
         content.replaceChildren(this.template("loading"));
         // Beside the scripts, not after them.

@@ -2,7 +2,7 @@
 // are sent without leaving the page. And what the page has missed of it.
 
 import { ApiError, markupOf } from "../api.js";
-import { part, Templates } from "../templates.js";
+import { find, part, Templates } from "../templates.js";
 
 /**
  * @import {Past, Written} from "#types"
@@ -24,11 +24,11 @@ const PAGES_MOST = 20;
  * @returns {Promise<void>} rejects with ApiError
  */
 export async function offerAfterwards(host, view, { session, isWhole }, transcript) {
-  if (host.querySelector('[data-webchat-template="transcript-mail"]')) offerMail(host, view, session);
+  if (find(host, 'template="transcript-mail"', HTMLTemplateElement)) offerMail(host, view, session);
   const missed = isWhole ? null : readAgain(addressOf(transcript.log, session), transcript);
   await missed?.catch(() => host.emit("error", { code: "load_failed" }));
-  const place = view.querySelector("[data-webchat-rating-place]");
-  if (place instanceof HTMLElement && transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own)) {
+  const place = find(view, "rating-place");
+  if (place && transcript.timeline.entries.some(({ kind, own }) => kind === "message" && !own)) {
     await askForRating(host, place, session);
   }
 }
@@ -100,12 +100,11 @@ export async function askForRating(host, place, session = place.dataset.webchatU
   /** @param {HTMLElement} rating */
   function show(rating) {
     place.replaceChildren(rating);
-    rating.querySelector("[data-webchat-skip]")?.addEventListener("click", (event) => {
+    find(rating, "skip")?.addEventListener("click", (event) => {
       event.preventDefault();
       host.remember(session, "unrated");
       place.replaceChildren();
-      const ended = host.querySelector("[data-webchat-ended-text]");
-      (ended instanceof HTMLElement ? ended : part(host, "title")).focus();
+      (find(host, "ended-text") ?? part(host, "title")).focus();
     });
     const form = rating.querySelector("form");
     if (form)
@@ -113,16 +112,15 @@ export async function askForRating(host, place, session = place.dataset.webchatU
         const rating = ratingIn(await answer.text());
         if (!rating) throw new Error(`No rating in an answer ${answer.status}`);
         show(rating);
-        const said = rating.querySelector("[data-webchat-rating-problem], [data-webchat-rated]");
-        if (said instanceof HTMLElement) said.focus();
+        (find(rating, "rating-problem") ?? find(rating, "rated"))?.focus();
       });
   }
 }
 
 /** @param {string} markup @returns {HTMLElement | null} null where nothing is asked or said */
 function ratingIn(markup) {
-  const rating = new DOMParser().parseFromString(markup, "text/html").querySelector("[data-webchat-rating]");
-  return rating instanceof HTMLElement && rating.childElementCount ? document.adoptNode(rating) : null;
+  const rating = find(new DOMParser().parseFromString(markup, "text/html"), "rating");
+  return rating?.childElementCount ? document.adoptNode(rating) : null;
 }
 
 /** @param {WebChatElement} host @param {HTMLElement} view @param {string} session */
@@ -130,7 +128,7 @@ function offerMail(host, view, session) {
   const templates = new Templates(host);
   const form = /** @type {HTMLFormElement} */ (templates.element("transcript-mail"));
   const said = part(form, "mail-said");
-  view.querySelector("[data-webchat-ended]")?.append(form); // a form that was begun may stand in its place
+  find(view, "ended")?.append(form); // a form that was begun may stand in its place
   whenSent(host, form, said, form.action.replace(PLACEHOLDER, session), async (answer) => {
     if (!answer.ok) throw await answer.json();
     said.textContent = templates.text("transcript-mailed");

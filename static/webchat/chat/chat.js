@@ -1,7 +1,7 @@
 // The running chat: what happens between the conversation at Twilio and the page, and how it ends.
 
 import { ApiError, backOff, persistently, sleep } from "../api.js";
-import { part } from "../templates.js";
+import { find, part } from "../templates.js";
 import { Composer } from "./composer.js";
 import { ConnectionNotice } from "./connection-notice.js";
 import { Conversation } from "./conversation.js";
@@ -136,7 +136,7 @@ export class Chat {
           () => host.load("waiting"),
           () => this.isRunning && !signal.aborted,
         ).then((module) => this.isRunning && !signal.aborted && module && new module.Waiting(this, waited, signal)),
-      view.querySelector("[data-webchat-figures=now]") ? 0 : 60_000 - waited(),
+      find(view, "figures=now") ? 0 : 60_000 - waited(),
     );
     header.offerEnd(() => this.#askToEnd(), this.options);
     if (!host.isOpen) host.remember("minimised");

@@ -2,7 +2,7 @@
 // into another one.
 
 import { persistently } from "../api.js";
-import { followDirection, part } from "../templates.js";
+import { find, followDirection, part } from "../templates.js";
 import { bytesOf, MESSAGE_MAX_BYTES } from "./timeline.js";
 
 /**
@@ -59,7 +59,7 @@ export class Composer {
       this.input.setAttribute("aria-describedby", this.problem.id);
     }
     this.#restore();
-    if (this.form.querySelector("[data-webchat-attach]")) this.#attach(view);
+    if (find(this.form, "attach")) this.#attach(view);
   }
 
   focus() {

@@ -1,7 +1,7 @@
 // The messages on the page. Each entry is one list item of the log, drawn once: what is drawn twice is read out twice.
 
 import { persistently } from "../api.js";
-import { languageOf, part } from "../templates.js";
+import { find, languageOf, part } from "../templates.js";
 import { continuesGroup, initialsOf, startsDay, Timeline } from "./timeline.js";
 
 /**
@@ -312,8 +312,8 @@ export class Transcript {
     const sizes = (files ?? []).map(({ size }) => size).filter(Boolean);
     const size = new Intl.ListFormat(languageOf(this.log), { type: "unit" }).format(/** @type {string[]} */ (sizes));
     line.replaceChildren(words ? this.templates.clone(words, { size }) : "");
-    line.querySelector("[data-webchat-resend]")?.addEventListener("click", () => this.on.resend(entry));
-    line.querySelector("[data-webchat-cancel]")?.addEventListener("click", () => entry.cancel?.());
+    find(line, "resend")?.addEventListener("click", () => this.on.resend(entry));
+    find(line, "cancel")?.addEventListener("click", () => entry.cancel?.());
   }
 }
 

@@ -2,7 +2,7 @@
 // hours, and a way out. Imported when there is more to say than the first words.
 
 import { markupOf } from "../api.js";
-import { part } from "../templates.js";
+import { find, part } from "../templates.js";
 
 /**
  * @import {WebChatElement} from "../web-chat-element.js"
@@ -44,8 +44,8 @@ export class Waiting {
     this.words = part(line, "waiting-text");
     this.first = this.words.textContent ?? "";
     this.wayOut = part(line, "way-out");
-    line.querySelector("[data-webchat-leave-message]")?.addEventListener("click", () => this.#leaveMessage());
-    line.querySelector("[data-webchat-give-up]")?.addEventListener("click", () => part(chat.host, "end").click());
+    find(line, "leave-message")?.addEventListener("click", () => this.#leaveMessage());
+    find(line, "give-up")?.addEventListener("click", () => part(chat.host, "end").click());
     const observer = new IntersectionObserver((entries) => this.inSight(entries.at(-1)?.isIntersecting ?? false));
     observer.observe(line);
     signal.addEventListener("abort", () => {
@@ -88,7 +88,7 @@ export class Waiting {
     const waited = this.waited();
     const stages = STAGES.filter(([from]) => waited >= from).map(([, name]) => name);
     // Without words of its own, a stage keeps those of the one before.
-    const [name] = stages.reverse().filter((one) => this.host.querySelector(`[data-webchat-template="${one}"]`));
+    const [name] = stages.reverse().filter((one) => find(this.host, `template="${one}"`, HTMLTemplateElement));
     write(this.words, name ? this.templates.text(name) : this.#isInPlace ? "" : this.first);
     this.wayOut.hidden = !this.#isInPlace && stages.length < STAGES.length;
   }
