@@ -371,7 +371,7 @@ export class Panel {
     }
   }
 
-  async #reload({ again = false, focus = false } = {}) {
+  async #reload({ again = false, focus = false, retry = () => this.#reload({ focus: true }) } = {}) {
     const view = this.#view;
     const loading = this.templates.element("loading");
     view.replaceChildren(...(this.#over ? [this.#over.log] : []), loading);
@@ -381,7 +381,7 @@ export class Panel {
       this.#show(body);
       if (focus) this.shown({ focus });
     } catch (error) {
-      this.#problem(error, () => this.#reload({ focus: true }));
+      this.#problem(error, retry);
     }
   }
 
@@ -438,14 +438,15 @@ export class Panel {
    */
   async #startAnother(message, request) {
     this.#request = request;
-    // Without it the form is empty, no more. Beside the form, which nobody has begun to fill in then.
-    const [refill] = await Promise.all([this.host.load("refill").catch(() => null), this.#reload()]);
-    if (this.#form && this.#kept && this.#kept.visitor === this.#body.dataset.visitor) {
-      refill?.fillPersonal(this.#form.form, this.#kept.answers);
-    }
+    // Without it the form is empty, no more. It may come when the visitor is writing.
+    const refill = this.host.load("refill").catch(() => null);
+    await this.#reload({ retry: () => this.#startAnother(message, request) });
     const draft = message ?? this.#over?.draft;
     if (draft && this.#form && !this.#form.putDraft(draft)) this.#draft = draft;
     this.shown({ focus: true });
+    const module = await refill;
+    if (this.#form && this.#kept && this.#kept.visitor === this.#body.dataset.visitor)
+      module?.fillPersonal(this.#form.form, this.#kept.answers);
   }
 }
 

@@ -65,8 +65,8 @@ export class StartForm {
   /** To the first field where that opens no on-screen keyboard. */
   focus() {
     if (!matchMedia("(pointer: fine)").matches) return;
-    const visible = "input:not([type=hidden]), textarea, select, button";
-    /** @type {HTMLElement | null} */ (this.form.querySelector(`.webchat-field :is(${visible}):enabled`))?.focus();
+    const first = ".webchat-field :is(input, textarea, select, button):not([disabled], [type=hidden])";
+    /** @type {HTMLElement | null} */ (this.form.querySelector(first))?.focus();
   }
 
   get isBusy() {

@@ -105,11 +105,12 @@ async function until(condition) {
 const found = (name) => element.querySelector(`[data-webchat-${name}]`);
 const names = () => events.map(([name]) => name);
 
-async function startChat({ question = "" } = {}) {
+async function startChat({ question = "", ...typed } = {}) {
   answers.push(["POST /api/webchat/support/sessions/", 201, JSON.stringify(CREDENTIALS)]);
   show("inline").open();
   await until(() => found("form"));
-  found("form").elements.namedItem("question").value = question;
+  for (const [name, value] of Object.entries({ question, ...typed }))
+    found("form").elements.namedItem(name).value = value;
   found("form").dispatchEvent(new Event("submit", { cancelable: true }));
   await until(() => found("reconnect") && !found("reconnect").hidden);
 }
@@ -363,6 +364,47 @@ test("the end takes no word, and the next chat is offered it, below what was sai
   await until(() => found("form").elements.namedItem("question").value === "half a sent");
   assert.equal(found("view").firstElementChild, found("log"));
   assert.match(found("log").textContent, /Where is my parcel\?/);
+});
+
+test("the next form is there to be written in before what fills it comes, which leaves alone what was written", async () => {
+  await startChat({ question: "Where is my parcel?", name: "José", email: "jose@example.com" });
+  found("message").value = "half a sent";
+  await endChat();
+  let bringRefill;
+  const { load } = element;
+  element.load = (name) =>
+    name === "refill"
+      ? new Promise((resolve) => (bringRefill = () => resolve(load.call(element, name))))
+      : load.call(element, name);
+  found("new").click();
+  await until(() => found("form"));
+  await settled();
+  const field = (name) => found("form").elements.namedItem(name);
+  assert.deepEqual([field("question").value, field("name").value], ["half a sent", ""]);
+  assert.equal(document.activeElement, field("name"));
+  field("name").value = "Josephine";
+  field("question").value = "half a sentence";
+  field("question").focus();
+  bringRefill();
+  await until(() => field("email").value === "jose@example.com");
+  assert.deepEqual([field("question").value, field("name").value], ["half a sentence", "Josephine"]);
+  assert.equal(document.activeElement, field("question"));
+});
+
+test("a next form that did not come takes what was not sent, once it does", async () => {
+  await startChat({ name: "José" });
+  found("message").value = "half a sent";
+  await endChat();
+  const [panel] = answers.splice(
+    answers.findIndex(([start]) => start === "GET /webchat/support/panel/"),
+    1,
+  );
+  found("new").click();
+  await until(() => found("retry"));
+  answers.push(panel);
+  found("retry").click();
+  await until(() => found("form")?.elements.namedItem("name").value === "José");
+  assert.equal(found("form").elements.namedItem("question").value, "half a sent");
 });
 
 test("a chat that has ended is there after a reload, until another begins", async () => {

@@ -95,7 +95,8 @@ export class Composer {
       () => this.host.load("outgoing-files"),
       () => view.isConnected,
     );
-    if (module) this.#outgoing = new module.OutgoingFiles(view, this.templates);
+    // What took the chat's place may have come first.
+    if (module && view.contains(this.form)) this.#outgoing = new module.OutgoingFiles(view, this.templates);
   }
 
   #send() {
