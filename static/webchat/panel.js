@@ -1,6 +1,6 @@
 // What the panel shows: the form of a chat or a message, the running chat, or why there is none.
 
-import { Api, ApiError, markupOf } from "./api.js";
+import { Api, ApiError, markupOf, persistently } from "./api.js";
 import { Header } from "./header.js";
 import { PanelFrame } from "./panel-frame.js";
 import { StartForm } from "./start-form.js";
@@ -173,7 +173,6 @@ export class Panel {
     this.#refill();
     if (this.#over) this.#view.prepend(this.#over.log);
     else if (past) this.#showPast(past);
-    else this.#askForRating();
     if (!this.host.isOpen) this.host.remember(this.isKept ? "minimised" : null);
     return this.#api;
   }
@@ -214,10 +213,14 @@ export class Panel {
   #enhance() {
     /** @type {NodeListOf<HTMLElement>} */
     const parts = this.#view.querySelectorAll("[data-webchat-needs]");
+    const { signal } = this.#replaced;
     for (const one of parts)
-      this.host
-        .load(/** @type {"conditions" | "opening-time"} */ (one.dataset.webchatNeeds))
-        .then(({ enhance }) => enhance(one), String);
+      persistently(
+        () => this.host.load(/** @type {"afterwards" | "conditions" | "opening-time"} */ (one.dataset.webchatNeeds)),
+        () => !signal.aborted,
+      )
+        .then((module) => signal.aborted || module?.enhance(one, this.host))
+        .catch(String);
   }
 
   /** Another tab of this browser began a chat: it goes on here too, with what was written here as its draft. */
@@ -293,16 +296,6 @@ export class Panel {
     if (log && !this.host.recall("form")) return;
     this.#form = form;
     this.#view.replaceChildren(...(log ? [log] : []), ...under);
-  }
-
-  /** How the last chat was, if nobody has said so and this tab no longer shows it. */
-  #askForRating() {
-    const place = find(this.#view, "unrated");
-    if (place)
-      this.host
-        .load("afterwards")
-        .then(({ askForRating }) => askForRating(this.host, place))
-        .catch(String);
   }
 
   /** @param {Past} past */

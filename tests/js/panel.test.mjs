@@ -500,6 +500,63 @@ test("what was written after the page was left is read from our server, once the
   ]);
 });
 
+/** Until what failed is tried again, as it is after a second or so. */
+async function afterASecond(t, failed) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    await failed();
+    await settled();
+    t.mock.timers.tick(1200);
+  } finally {
+    t.mock.timers.reset();
+  }
+}
+
+test("what is offered after the end is asked for until it comes", async (t) => {
+  await startChat();
+  element.lost.add("afterwards");
+  await afterASecond(t, async () => {
+    await endChat();
+    await settled();
+    element.lost.delete("afterwards");
+  });
+  await until(() => requests.some((request) => request.includes(`${SESSION}/messages/`)));
+});
+
+test("the rating of a chat before is asked for until it comes", async (t) => {
+  const place = '<div data-webchat-needs="afterwards" data-webchat-unrated="1" data-address="/rating/1/"></div>';
+  answers = [["GET /webchat/support/panel/", 200, () => form.replace(/data-webchat-view[^>]*>/, `$&${place}`)]];
+  answers.push(["GET /rating/1/", 200, "<div data-webchat-rating><p>How was it?</p></div>"]);
+  show("inline").lost.add("afterwards");
+  await afterASecond(t, async () => {
+    await element.open();
+    await settled();
+    element.lost.delete("afterwards");
+  });
+  await until(() => found("rating"));
+  await startChat();
+  await endChat();
+  const asked = () => requests.filter((request) => request === "GET /rating/1/").length;
+  const before = asked();
+  found("new").click();
+  await until(() => found("form"));
+  await settled();
+  assert.deepEqual([asked(), found("rating")], [before, null], "the chat that stands above it is asked about instead");
+});
+
+test("of a chat that is no longer the visitor's nothing is offered, and nothing is reported", async () => {
+  const client = await openRunningChat();
+  answers.push([`POST /api/webchat/sessions/${SESSION}/end/`, 404, JSON.stringify({ code: "not_found", detail: "" })]);
+  answers[0] = ["GET /webchat/support/panel/", 200, () => form];
+  client.start();
+  client.emit("conversationLeft", { sid: CREDENTIALS.channel_sid }); // before what was said is there
+  await until(() => found("form"));
+  await element.load("afterwards");
+  await fetch("/"); // what was asked before is answered
+  assert.deepEqual(names(), ["opening", "opened", "ended"]);
+  assert.ok(!requests.some((request) => request.includes("/messages/")));
+});
+
 test("what was missed is read above a form that is written in already", async () => {
   await startChat({ question: "Where is my parcel?" });
   await endChat();

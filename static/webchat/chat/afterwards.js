@@ -84,13 +84,23 @@ async function readAgain(address, transcript) {
 }
 
 /**
+ * Asks how the last chat was, if nobody has said so and this tab no longer shows it.
+ * @param {HTMLElement} place
+ * @param {WebChatElement} host
+ * @returns {Promise<void>} rejects with ApiError
+ */
+export async function enhance(place, host) {
+  if (!host.recall("past")) await askForRating(host, place, place.dataset.webchatUnrated ?? "");
+}
+
+/**
  * Shows the form, or the thanks for it; nothing where the visitor skipped it, or the server takes no rating any more.
  * @param {WebChatElement} host
  * @param {HTMLElement} place
- * @param {string} [session]
+ * @param {string} session
  * @returns {Promise<void>} rejects with ApiError
  */
-export async function askForRating(host, place, session = place.dataset.webchatUnrated ?? "") {
+async function askForRating(host, place, session) {
   if (host.recall("unrated") === session) return;
   const address = addressOf(place, session);
   const signal = AbortSignal.timeout(TIMEOUT_MS);

@@ -387,7 +387,7 @@ export class Chat {
 
   async #download() {
     await this.transcript.loadAll().catch(() => {});
-    await saveConversation(this.host, this.transcript);
+    saveConversation(this.host, this.transcript);
   }
 
   #notLoaded() {

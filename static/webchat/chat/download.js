@@ -11,7 +11,7 @@ import { languageOf, part } from "../templates.js";
  * @param {WebChatElement} host
  * @param {Transcript} transcript
  */
-export function textOf(host, transcript) {
+function textOf(host, transcript) {
   const { templates } = transcript;
   const when = new Intl.DateTimeFormat(languageOf(transcript.log), { dateStyle: "medium", timeStyle: "short" });
   const isFromStart = !transcript.timeline.entries.find(({ index }) => index !== null)?.index; // Twilio's first is 0
@@ -35,11 +35,16 @@ export function textOf(host, transcript) {
   ].join("\n");
 }
 
-/** @param {string} text @param {string} name of the file, without its extension */
-export function save(text, name) {
+/**
+ * Puts it into the visitor's downloads, under the day it began.
+ * @param {WebChatElement} host
+ * @param {Transcript} transcript
+ */
+export function save(host, transcript) {
+  const [first] = transcript.timeline.entries;
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-  link.download = `${name}.txt`;
+  link.href = URL.createObjectURL(new Blob([textOf(host, transcript)], { type: "text/plain" }));
+  link.download = `${host.slug}-${(first?.at ?? new Date()).toISOString().slice(0, 10)}.txt`;
   link.click();
   // Not at once: the browser has only begun.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);

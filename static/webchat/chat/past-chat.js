@@ -1,5 +1,6 @@
 // A chat that has ended, as this tab remembers it for a while: to be read, and to be taken along.
 
+import { persistently } from "../api.js";
 import { part } from "../templates.js";
 import { EndDialog } from "./end-dialog.js";
 import { Transcript } from "./transcript.js";
@@ -59,31 +60,28 @@ export function pastOf(session, transcript, templates, draft, isWhole) {
 }
 
 /**
- * A rating, the conversation by mail, and what is missing of it.
+ * A rating, the conversation by mail, and what is missing of it, as long as the conversation is to be seen.
  * @param {WebChatElement} host
  * @param {HTMLElement} view
  * @param {Past} past
  * @param {Transcript} transcript
  */
 export async function offerAfterwards(host, view, past, transcript) {
-  try {
-    await (await host.load("afterwards")).offerAfterwards(host, view, past, transcript);
-  } catch {
-    host.emit("error", { code: "load_failed" });
-  }
+  const isSeen = () => transcript.log.isConnected;
+  const module = isSeen() && (await persistently(() => host.load("afterwards"), isSeen));
+  if (module)
+    await module
+      .offerAfterwards(host, view, past, transcript)
+      .catch(() => isSeen() && host.emit("error", { code: "load_failed" }));
 }
 
 /**
  * @param {WebChatElement} host
  * @param {Transcript} transcript
  */
-export async function saveConversation(host, transcript) {
-  try {
-    const { save, textOf } = await host.load("download");
-    const [first] = transcript.timeline.entries;
-    const name = `${host.slug}-${(first?.at ?? new Date()).toISOString().slice(0, 10)}`;
-    save(textOf(host, transcript), name);
-  } catch {
-    host.emit("error", { code: "load_failed" });
-  }
+export function saveConversation(host, transcript) {
+  host.load("download").then(
+    ({ save }) => save(host, transcript),
+    () => host.emit("error", { code: "load_failed" }),
+  );
 }
