@@ -21,12 +21,29 @@ const types = [".js", ".css"];
 const wholes = ["web-chat.js", "panel.js", join("chat", "chat.js")];
 const shared = /\/(api|templates)\.js$/;
 
-/** Leaves the imports that match as they are. */
-const leaving = (filter) => ({
-  name: "leaving",
-  setup: (one) =>
-    one.onResolve({ filter }, ({ path, kind }) => (kind === "entry-point" ? null : { path, external: true })),
-});
+/**
+ * Imports of the files that wholes share, once for a whole: esbuild repeats them for each of its files.
+ * @param {string} entry
+ */
+async function sharedOnce(entry) {
+  const wanted = { entryPoints: [entry], bundle: true, format: "esm", external: ["*/api.js", "*/templates.js"] };
+  const { metafile } = await build({ ...wanted, absWorkingDir: root, outdir: target, write: false, metafile: true });
+  const lines = Object.keys(metafile.inputs).map((file) => readFileSync(join(root, file), "utf8"));
+  const imports = [...lines.join("\n").matchAll(/^import \{ (.*) \} from "(.*)";$/gm)];
+  const namesOf = (from) => new Set(imports.filter((one) => one[2] === from).flatMap(([, names]) => names.split(", ")));
+  return {
+    name: "shared-once",
+    setup(one) {
+      one.onResolve({ filter: shared }, ({ path, kind, namespace }) => {
+        if (kind === "entry-point") return null;
+        return namespace === "once" ? { path, external: true } : { path, namespace: "once" };
+      });
+      one.onLoad({ filter: shared, namespace: "once" }, ({ path }) => ({
+        contents: `export { ${[...namesOf(path)]} } from "${path}";`,
+      }));
+    },
+  };
+}
 
 mkdirSync(target, { recursive: true });
 const written = new Set();
@@ -38,7 +55,7 @@ for (const name of readdirSync(sources, { recursive: true })) {
     entryPoints: [join(sources, name)],
     write: false,
     bundle: wholes.includes(name),
-    plugins: wholes.indexOf(name) > 0 ? [leaving(shared)] : [],
+    plugins: wholes.indexOf(name) > 0 ? [await sharedOnce(join(sources, name))] : [],
     format: type === ".js" ? "esm" : undefined,
     minify: true,
     // What older browsers do not know is written out for them: nested rules, (width <= …).
