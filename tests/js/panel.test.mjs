@@ -500,6 +500,31 @@ test("what was written after the page was left is read from our server, once the
   ]);
 });
 
+test("Escape closes the options first, wherever the focus is, and a click elsewhere does", async () => {
+  await startChat();
+  const summary = found("options").querySelector("summary");
+  // Whether it goes on to the panel, which it minimises.
+  const press = (target) =>
+    target.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true }));
+  for (const [target, focused] of [
+    [document.body, summary], // Safari on a Mac gives what was clicked no focus
+    [summary, summary],
+    [found("message"), found("message")],
+  ]) {
+    if (target === document.body) document.activeElement.blur();
+    else target.focus();
+    found("options").open = true;
+    assert.deepEqual([press(target), found("options").open], [false, false]);
+    assert.equal(document.activeElement, focused);
+  }
+  found("options").open = true;
+  summary.parentElement.lastElementChild.click();
+  assert.equal(found("options").open, true);
+  found("log").click();
+  assert.equal(found("options").open, false);
+  assert.equal(press(document.body), true);
+});
+
 /** Until what failed is tried again, as it is after a second or so. */
 async function afterASecond(t, failed) {
   t.mock.timers.enable({ apis: ["setTimeout"] });

@@ -53,12 +53,6 @@ export class Alerts {
     }
     this.notify = this.#switch(part(options, "notify", HTMLInputElement), "notify", () => this.#askPermission());
     part(options, "notify-row").hidden = !canNotify();
-    options.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !options.hasAttribute("open")) return;
-      event.preventDefault();
-      options.removeAttribute("open");
-      options.querySelector("summary")?.focus();
-    });
   }
 
   /** A new message, by its author's name. The notification says no more: others may look at the screen. */

@@ -126,7 +126,8 @@ export class Chat {
       part(place, "download").addEventListener("click", () => this.#download());
     }
     this.options.addEventListener("toggle", () => this.#prepareAlerts());
-    document.addEventListener("click", ({ target }) => this.#closeOptions(target), { signal });
+    for (const type of ["click", "keydown"])
+      document.addEventListener(type, (event) => this.#closeOptions(event), { signal, capture: true });
     if (host.recall("sound") || host.recall("notify")) this.#prepareAlerts();
     // For a minute the first words do, where no more is known.
     const waited = () => Date.now() + this.#skew - Date.parse(credentials.began_at);
@@ -138,7 +139,7 @@ export class Chat {
         ).then((module) => this.isRunning && !signal.aborted && module && new module.Waiting(this, waited, signal)),
       find(view, "figures=now") ? 0 : 60_000 - waited(),
     );
-    header.offerEnd(() => this.#askToEnd(), this.options);
+    header.offerEnd(() => this.askToEnd(), this.options);
     if (!host.isOpen) host.remember("minimised");
     if (question) this.#expect(question);
     this.#restoreUnsent();
@@ -380,9 +381,17 @@ export class Chat {
     );
   }
 
-  /** As menus do, at a click elsewhere. @param {EventTarget | null} target */
-  #closeOptions(target) {
-    if (target instanceof Node && !this.options.contains(target)) this.options.removeAttribute("open");
+  /** As menus do: at a click elsewhere, and by Escape before that minimises the panel. @param {Event} event */
+  #closeOptions(event) {
+    const { options } = this;
+    if (!options.hasAttribute("open")) return;
+    if (event instanceof KeyboardEvent) {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      // Safari on a Mac gives what was clicked no focus: then the page has it.
+      if (!this.view.contains(document.activeElement)) options.querySelector("summary")?.focus();
+    } else if (options.contains(/** @type {Node} */ (event.target))) return;
+    options.removeAttribute("open");
   }
 
   async #download() {
@@ -398,7 +407,7 @@ export class Chat {
 
   // --- The end --------------------------------------------------------------------------------------------------
 
-  #askToEnd() {
+  askToEnd() {
     if (!this.isRunning) return;
     this.endDialog.ask(true);
     // While Twilio still has it: afterwards nobody can read what was not loaded.
@@ -422,6 +431,16 @@ export class Chat {
     this.#finish("visitor");
   }
 
+  /**
+   * Ends the chat for a message in its place. Rejects as end() does.
+   * @param {string} message
+   * @param {() => Promise<Response>} request asks for its form
+   */
+  async leave(message, request) {
+    await this.end();
+    if (!this.isRunning) this.on.startAnother(message, request);
+  }
+
   get #past() {
     const isWhole = !this.isRunning && this.people.isConnected && !this.conversation.hasOlder;
     return pastOf(this.session, this.transcript, this.templates, this.composer.draft, isWhole);
@@ -433,7 +452,7 @@ export class Chat {
   }
 
   /**
-   * The one place where a chat ends.
+   * The one place where a chat ends; what is no longer this visitor's to see goes by dispose() alone, without web-chat:ended.
    * @param {"visitor" | "agent"} by for the page, and for our server, which knows of the visitor's ends already
    * @param {boolean} [here] whether by the visitor in this tab
    */

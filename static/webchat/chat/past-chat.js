@@ -50,7 +50,7 @@ export class PastChat {
 export function pastOf(session, transcript, templates, draft, isWhole) {
   const entries = transcript.timeline.entries.map(({ files = [], cancel: _, ...entry }) => ({
     ...entry,
-    author: entry.own ? "" : (transcript.on.nameOf(entry.author) ?? ""),
+    author: entry.own ? "" : transcript.nameOf(entry.author),
     text: [transcript.wordsOf({ ...entry, files }), ...files.map(({ name }) => templates.text("attached", { name }))]
       .filter(Boolean)
       .join("\n"),

@@ -95,7 +95,7 @@ export class People {
 
   /** The initials of each agent whose name is known; of many, of the first, and how many more they are. */
   #pictures() {
-    const initials = [...this.#agents].map((one) => initialsOf(this.transcript.on.nameOf(one) ?? "")).filter(Boolean);
+    const initials = [...this.#agents].map((one) => initialsOf(this.transcript.nameOf(one))).filter(Boolean);
     const most = innerWidth < SMALL_PHONE_PX ? MOST_ON_A_SMALL_PHONE : MOST_PICTURES;
     const rest = initials.length > most ? initials.splice(most - 1).length : 0;
     const more = new Intl.NumberFormat(languageOf(this.view), { signDisplay: "always" }).format(rest);

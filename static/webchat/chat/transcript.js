@@ -157,9 +157,14 @@ export class Transcript {
     this.#loadOlder();
   }
 
+  /** @param {string} identity @returns {string} a name meant for display; empty where none is known */
+  nameOf(identity) {
+    return this.on.nameOf(identity) ?? "";
+  }
+
   /** @param {string} identity @param {boolean} own */
   label(identity, own = false) {
-    return own ? this.templates.text("visitor") : (this.on.nameOf(identity) ?? this.templates.text("agent"));
+    return (!own && this.nameOf(identity)) || this.templates.text(own ? "visitor" : "agent");
   }
 
   /** What stands in a message: nobody knows what an agent's tools send. @param {Entry} entry */
@@ -254,7 +259,7 @@ export class Transcript {
     item.classList.toggle("webchat-failed", entry.status === "failed");
     write(part(item, "author"), this.label(entry.author, entry.own));
     // Drawn by the stylesheet: who copies the conversation wants no letters in between.
-    part(item, "initials").dataset.initials = entry.own ? "" : initialsOf(this.on.nameOf(entry.author) ?? "");
+    part(item, "initials").dataset.initials = entry.own ? "" : initialsOf(this.nameOf(entry.author));
     const time = part(item, "time", HTMLTimeElement);
     time.dateTime = entry.at.toISOString();
     write(time, this.clock.format(entry.at));

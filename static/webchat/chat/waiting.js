@@ -45,7 +45,7 @@ export class Waiting {
     this.first = this.words.textContent ?? "";
     this.wayOut = part(line, "way-out");
     find(line, "leave-message")?.addEventListener("click", () => this.#leaveMessage());
-    find(line, "give-up")?.addEventListener("click", () => part(chat.host, "end").click());
+    find(line, "give-up")?.addEventListener("click", () => chat.askToEnd());
     const observer = new IntersectionObserver((entries) => this.inSight(entries.at(-1)?.isIntersecting ?? false));
     observer.observe(line);
     signal.addEventListener("abort", () => {
@@ -101,8 +101,7 @@ export class Waiting {
     const problem = part(this.line, "way-out-problem");
     problem.textContent = "";
     try {
-      await chat.end();
-      if (!chat.isRunning) chat.on.startAnother(text, () => messageFormOf(this.host));
+      await chat.leave(text, () => messageFormOf(this.host));
     } catch (error) {
       problem.textContent = this.templates.problem(error);
     }
