@@ -154,8 +154,8 @@ MIDDLEWARE = [
     "config.middleware.RequestMiddleware",
     "webchat.silent_database.SilentDatabaseMiddleware",
     # Outside of everything that may answer by itself.
-    "config.middleware.HeadersMiddleware",
-    "config.middleware.PolicyMiddleware",
+    "config.headers.HeadersMiddleware",
+    "config.headers.PolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.support.factories import ANSWERS, change, make_field, make_user, make_webchat
 from tests.support.sandbox import SandboxServer
 from tests.support.visitor import VisitorClient
-from webchat.chats import worker
+from webchat.chats import retention, worker
 from webchat.chats.rating import rate_chat
 from webchat.errors import ChatRefused, Code
 from webchat.fields.kinds import Type
@@ -439,10 +439,10 @@ def test_the_comment_goes_with_the_answers_and_the_score_stays(webchat, settings
     visitor.rate(visitor.chat(), {"score": 1, "comment": "My number is 555"})
     with later(timedelta(days=settings.WEBCHAT_KEEP_ANSWERS_DAYS - 1)):
         worker.pass_once()
-        worker.prune()
+        retention.prune()
     assert Rating.objects.get().comment
     with later(timedelta(days=settings.WEBCHAT_KEEP_ANSWERS_DAYS, minutes=1)):
-        worker.prune()
+        retention.prune()
     rating = Rating.objects.get()
     assert (rating.score, rating.comment) == (1, "")
 

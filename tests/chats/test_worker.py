@@ -22,7 +22,7 @@ from tests.support.factories import ANSWERS, change, make_user, make_webchat
 from tests.support.site import demo_database
 from tests.support.visitor import VisitorClient
 from tests.support.waiting import until
-from webchat.chats import worker
+from webchat.chats import retention, worker
 from webchat.chats.end import close_channel, end_chat
 from webchat.chats.question import post_lost_question
 from webchat.chats.start import activate
@@ -409,7 +409,7 @@ def texts_of_all_rows():
 
 
 def test_answers_are_forgotten_after_a_month_and_sessions_after_three(webchat, sandbox, monkeypatch):
-    monkeypatch.setattr(worker, "PRUNE_BATCH", 2)
+    monkeypatch.setattr(retention, "PRUNE_BATCH", 2)
     for number in range(5):
         visitor = VisitorClient()
         session_id = visitor.start(ANSWERS).json()["session_id"]
@@ -417,18 +417,18 @@ def test_answers_are_forgotten_after_a_month_and_sessions_after_three(webchat, s
             visitor.end(session_id)
     day = timedelta(days=1)
     with later(29 * day):
-        worker.prune()
+        retention.prune()
         assert ANSWERS["email"] in texts_of_all_rows()
     ChatSession.objects.update(status="ended")
     with later(31 * day):
-        assert worker.prune() >= 5
-        assert worker.prune() == 0
+        assert retention.prune() >= 5
+        assert retention.prune() == 0
         rows = texts_of_all_rows()
         assert not [canary for canary in ANSWERS.values() if canary in rows]
         assert "M\\u00fcller" not in rows
         assert ChatSession.objects.count() == 5
     with later(91 * day):
-        assert worker.prune() == 5
+        assert retention.prune() == 5
     assert ChatSession.objects.count() == 0
 
 
@@ -439,7 +439,7 @@ def test_a_batch_of_rows_goes_by_the_same_queries_as_one_row(sandbox):
             visitor.end(visitor.start(ANSWERS).json()["session_id"])
             Rating.objects.create(session=ChatSession.objects.latest("created_at"), score=5)
         with later(timedelta(days=91)), CaptureQueriesContext(connection) as queries:
-            assert worker.prune(allow_most=True) >= number
+            assert retention.prune(allow_most=True) >= number
         assert not ChatSession.objects.exists()
         return len(queries)
 
@@ -450,7 +450,7 @@ def test_a_batch_of_rows_goes_by_the_same_queries_as_one_row(sandbox):
 def test_a_running_chat_is_not_pruned(webchat, sandbox):
     VisitorClient().start(ANSWERS)
     with later(timedelta(days=100)):
-        worker.prune()
+        retention.prune()
     assert ChatSession.objects.get().question
 
 
@@ -464,7 +464,7 @@ def test_no_channel_outlives_its_row(webchat, sandbox, values):
     VisitorClient().start(ANSWERS)
     ChatSession.objects.update(**values)
     with later(timedelta(days=100)):
-        worker.prune()
+        retention.prune()
     session = ChatSession.objects.get()
     with pytest.raises(ProtectedError), transaction.atomic():
         session.delete()
@@ -483,10 +483,10 @@ def test_the_site_sets_how_long_it_keeps_what(webchat, sandbox, settings):
     visitor = VisitorClient()
     visitor.end(visitor.start(ANSWERS).json()["session_id"])
     with later(timedelta(days=1, minutes=1)):
-        worker.prune()
+        retention.prune()
     assert ChatSession.objects.get().answers == {}
     with later(timedelta(days=2, minutes=1)):
-        worker.prune()
+        retention.prune()
     assert not ChatSession.objects.exists()
 
 
@@ -516,10 +516,10 @@ def test_retention_erases_at_twilio_where_the_webchat_wants_it(webchat, sandbox,
         change(webchat, forget_at_twilio=True)
     (session,) = ended_chats(1)
     with later(timedelta(days=89)):
-        worker.prune()
+        retention.prune()
     assert at_twilio(sandbox, session) == [True, True]
     with later(SEASON):
-        worker.prune()
+        retention.prune()
     assert not ChatSession.objects.exists()
     assert at_twilio(sandbox, session) == [not too, not too]
     assert [line["session"] for line in log.lines("chat_forgotten")] == [str(session.pk)] * too
@@ -535,13 +535,13 @@ def test_what_twilio_did_not_erase_keeps_its_row_until_the_next_time(webchat, sa
     sandbox.fault("DELETE", path, status=503, before=before)
     with later(SEASON):
         breaker.forget()
-        worker.prune()
+        retention.prune()
     # Nobody is asked again at once: the rest waits.
     assert ChatSession.objects.count() == 3
     assert len(log.lines("work_not_done")) == 1
     with later(SEASON + timedelta(hours=1)):
         breaker.forget()
-        worker.prune()
+        retention.prune()
     assert not ChatSession.objects.exists()
     assert [at_twilio(sandbox, session) for session in sessions] == [[False, False]] * 3
 
@@ -552,7 +552,7 @@ def test_one_that_twilio_refuses_to_erase_holds_up_no_other(webchat, sandbox, se
     first, *others = ended_chats(3)
     sandbox.fault("DELETE", f"/v1/Conversations/{first.channel_sid}", status=400)
     with later(SEASON):
-        worker.prune()
+        retention.prune()
     assert list(ChatSession.objects.all()) == [first]
     assert [at_twilio(sandbox, session) for session in others] == [[False, False]] * 2
 
@@ -562,11 +562,11 @@ def test_retention_asks_nobody_while_the_breaker_is_open_or_the_worker_stops(web
     (session,) = ended_chats(1)
     sandbox.clear_log()
     with time_machine.travel(datetime.now(UTC) + SEASON, tick=False):  # so that the breaker stays open
-        worker.prune(lambda: True)
+        retention.prune(lambda: True)
         for _ in range(FAILURES_TO_OPEN):
             with suppress(FlexError), breaker.passage():
                 raise FlexError(FlexError.Reason.UNREACHABLE)
-        worker.prune()
+        retention.prune()
     assert sandbox.log() == []
     assert ChatSession.objects.get() == session
     breaker.forget()
@@ -587,7 +587,7 @@ def test_a_wrong_clock_erases_nothing_at_twilio(webchat, sandbox, settings, log)
     ChatSession.objects.bulk_create(more)
     sandbox.clear_log()
     with later(SEASON):
-        assert worker.prune() == 0
+        assert retention.prune() == 0
     assert sandbox.log() == []
     assert ChatSession.objects.count() == worker.MANY
     assert log.lines("worker_stopped")
@@ -685,7 +685,7 @@ def test_sigterm_is_obeyed_between_two_rows(sandbox, settings):
     breaker.forget()
     with later(LEASE + HALT):
         assert worker.send_questions(lambda: ChatSession.objects.exclude(question_sent_at=None).exists()) == 1
-        assert worker.prune(lambda: True) == 0
+        assert retention.prune(lambda: True) == 0
         assert worker.send_questions() == 2
 
 

@@ -35,7 +35,7 @@ def what_is_met(span: timedelta) -> dict[str, int]:
     """The status of each answer, and the number of chats that run in the end."""
     from tests.support.factories import ANSWERS, change, make_webchat
     from tests.support.visitor import VisitorClient, solution_in
-    from webchat.chats import worker
+    from webchat.chats import retention, worker
     from webchat.models import ChatSession
     from webchat.protection.limits import Limit
 
@@ -56,7 +56,7 @@ def what_is_met(span: timedelta) -> dict[str, int]:
     with wrong():
         met["chat of the right one at the wrong one"] = of_right.current().status_code
         worker.pass_once()
-        worker.prune()
+        retention.prune()
     met["chat of the right one afterwards"] = of_right.current().status_code
     change(webchat, proof_after=0)
     one, other = VisitorClient(webchat.slug), VisitorClient(webchat.slug)

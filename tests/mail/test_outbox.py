@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from tests.support.mail_server import MailServer
 from tests.support.waiting import until
 from webchat import mail
-from webchat.chats import worker
+from webchat.chats import retention
 from webchat.mail import queue_mail, register_mail, send_due
 from webchat.management.commands import webchat_worker
 from webchat.models import OutgoingMail
@@ -210,7 +210,7 @@ def test_done_rows_go_with_retention(server):
     send_due()
     greet("2")
     with later(timedelta(days=31)):
-        assert worker.prune() == 1
+        assert retention.prune() == 1
         assert OutgoingMail.objects.get().key == "2"  # still to be sent
 
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from tests.support.factories import ANSWERS, Role, Type, make_field, make_user, make_webchat
 from tests.support.visitor import VisitorClient
-from webchat.chats import worker
+from webchat.chats import retention
 from webchat.forms.message_form import MessageForm
 from webchat.models import ChatSession, Message
 from webchat.models.webchat import RECIPIENTS_MAX, validate_recipients
@@ -252,13 +252,13 @@ def test_what_is_no_list_of_addresses_is_refused(text):
 def test_a_message_is_forgotten_like_the_answers_of_a_chat(settings):
     make_webchat(when_closed="message")
     VisitorClient().leave(ANSWERS)
-    worker.prune()
+    retention.prune()
     assert Message.objects.get().text
     with later(timedelta(days=settings.WEBCHAT_KEEP_ANSWERS_DAYS, hours=1)):
-        worker.prune()
+        retention.prune()
     message = Message.objects.get()
     told = (message.text, message.email, message.answers, message.customer_friendly_name, message.answers_digest)
     assert told == ("", "", {}, "", "")
     with later(timedelta(days=settings.WEBCHAT_KEEP_SESSIONS_DAYS, hours=1)):
-        worker.prune()
+        retention.prune()
     assert not Message.objects.exists()

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 
 from tests.support.factories import make_webchat
 from tests.support.plans import count_rows, plans
-from webchat.chats import worker
+from webchat.chats import retention, worker
 from webchat.fields.lookups import matches_one_user, offered_lookups
 from webchat.mail import send_due
 from webchat.messages.task import make_due_tasks
@@ -70,7 +70,7 @@ def test_a_pass_of_the_worker_reads_what_is_due(webchat, sandbox):
 
 def test_retention_reads_what_is_not_blanked_yet(webchat):
     with plans() as found:
-        worker.prune()
+        retention.prune()
     assert found.of_whole(*TABLES, RetiredKey._meta.db_table) == []
     for index in ("webchat_hourly_count_hour", "webchat_session_told", "webchat_message_told", "webchat_mail_done"):
         assert found.use(index), index

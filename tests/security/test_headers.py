@@ -14,7 +14,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 
-from config.middleware import HeadersMiddleware, PolicyMiddleware
+from config.headers import HeadersMiddleware, PolicyMiddleware
 from tests.security.addresses import every_address
 from tests.support.factories import ANSWERS, make_user, make_webchat
 from tests.support.site import ROOT, collected_static, demo_database

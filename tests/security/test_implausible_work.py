@@ -11,7 +11,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from tests.support.factories import make_webchat
-from webchat.chats import worker
+from webchat.chats import retention, worker
 from webchat.chats.end import LOOK, end_chat
 from webchat.chats.token import AGE_CAP
 from webchat.models import ChatSession, Message
@@ -81,7 +81,7 @@ def test_a_clock_half_a_day_ahead_ends_no_chat(sandbox, log):
 def test_a_clock_a_season_ahead_forgets_and_deletes_nothing(sandbox, log):
     make_chats([number * DAY / 2 for number in range(60)], status="ended")
     with clock_ahead(100 * DAY):
-        assert worker.prune() == 0
+        assert retention.prune() == 0
     assert (ChatSession.objects.count(), told()) == (60, 60)
     assert [line["reason"] for line in log.lines("worker_stopped")] == ["chats past their retention"]
 
@@ -89,7 +89,7 @@ def test_a_clock_a_season_ahead_forgets_and_deletes_nothing(sandbox, log):
 def test_one_a_month_ahead_blanks_nothing(sandbox, log):
     make_chats([number * DAY / 2 for number in range(58)], status="ended")
     with clock_ahead(25 * DAY):
-        assert worker.prune() == 0
+        assert retention.prune() == 0
     assert told() == 58
     assert [line["reason"] for line in log.lines("worker_stopped")] == ["answers past their retention"]
 
@@ -108,7 +108,7 @@ def test_nor_does_it_forget_the_messages_that_were_left(log):
     )
     for ahead in (25 * DAY, 100 * DAY):
         with clock_ahead(ahead):
-            assert worker.prune() == 0
+            assert retention.prune() == 0
     assert Message.objects.exclude(text="").count() == 58
     assert {line["reason"] for line in log.lines("worker_stopped")} == {
         "texts past their retention",
@@ -140,10 +140,10 @@ def test_what_comes_due_as_time_goes_by_is_done(sandbox, log):
     assert running() == 0
     ChatSession.objects.update(close_pending=False)
     with clock_ahead(30 * DAY - 11 * HOUR):
-        worker.prune()
+        retention.prune()
     assert told() == 0
     with clock_ahead(90 * DAY - 11 * HOUR):
-        worker.prune()
+        retention.prune()
     assert not ChatSession.objects.exists()
     assert not log.lines("worker_stopped")
 
@@ -160,10 +160,10 @@ def test_a_row_stays_until_its_channel_is_closed(sandbox):
     make_chats([DAY], status="ended")
     ChatSession.objects.update(close_pending=True, lease_until=NOW + 200 * DAY)
     with clock_ahead(100 * DAY):
-        worker.prune()
+        retention.prune()
         assert ChatSession.objects.exists()
         ChatSession.objects.update(close_pending=False)
-        worker.prune()
+        retention.prune()
     assert not ChatSession.objects.exists()
 
 

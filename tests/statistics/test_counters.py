@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.support.factories import ANSWERS, make_field, make_hours, make_legacy, make_user, make_webchat
 from tests.support.visitor import VisitorClient
 from webchat import counters as module
-from webchat.chats import worker
+from webchat.chats import retention, worker
 from webchat.chats.start import Attempt, note_failure
 from webchat.chats.token import AGE_CAP
 from webchat.counters import counters
@@ -319,7 +319,7 @@ def test_they_are_kept_for_400_days(webchat):
     for days in (2, 399, 401, 402):
         counters.count(webchat.pk, Event.OPENED, at=now - timedelta(days=days))
     counters.flush()
-    assert worker.prune() == 2
+    assert retention.prune() == 2
     assert sorted((hour_of(now) - hour) // 24 for hour in HourlyCount.objects.values_list("hour", flat=True)) == [
         2,
         399,

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from webchat.errors import ChatRefused
 from webchat.flex import GATEWAYS, Deadline, Destination, Problem, gateway_for
-from webchat.flex.provisioning import Offers
+from webchat.flex.offers import Offers
 from webchat.flex.taskrouter import Named, TaskRouter
 from webchat.models import Webchat
 from webchat.protection.outage import passage

@@ -22,10 +22,9 @@ from webchat.flex import credentials, studio_flow
 from webchat.flex.client import bounded_http, client_on, trusted_shape
 from webchat.flex.gateway import FlexError, is_sid
 from webchat.flex.http import Deadline
-from webchat.flex.taskrouter import PAGE_SIZE, Named
+from webchat.flex.offers import list_all
 from webchat.flex.webhook_settings import EVENT, fetch_account_webhook, fetch_webhook, set_webhook
 
-MOST_LISTED = 1000
 # Twilio's most, and the Console's default.
 STUDIO_RETRIES = 3
 LONGEST_KEY_NAME = 64
@@ -118,36 +117,6 @@ class _Address:
 
     def __str__(self) -> str:
         return f"{self.sid} “{self.name or self.address}”"
-
-
-class Offers:
-    """What staff choose a webchat's SIDs from. Each verb raises FlexError; taken together, they end by the deadline."""
-
-    def __init__(self, deadline: Deadline | None = None) -> None:
-        client = client_on(bounded_http(deadline))
-        self._conversations, self._flex = client.conversations.v1, client.flex_api.v1
-
-    def addresses(self) -> list[Named]:
-        """Those of the type chat. Twilio names no other filter of types than two of phones, so all are read."""
-        with trusted_shape():
-            found = _all(self._conversations.address_configurations)
-            return [Named(str(one.sid), str(one.friendly_name or one.address)) for one in found if one.type == "chat"]
-
-    def chat_services(self) -> list[Named]:
-        with trusted_shape():
-            found = _all(self._conversations.services)
-            return [Named(str(one.sid), str(one.friendly_name or one.sid)) for one in found]
-
-    def flex_flows(self) -> list[Named]:
-        """Those of webchats, for the legacy API. None where Twilio serves them no more."""
-        try:
-            with trusted_shape():
-                found = _all(self._flex.flex_flow)
-        except FlexError as error:
-            if error.reason is Reason.REFUSED:
-                return []
-            raise
-        return [Named(str(one.sid), str(one.friendly_name or one.sid)) for one in found if one.channel_type == "web"]
 
 
 def find_plan(wishes: Wishes, deadline: Deadline | None = None) -> Plan:
@@ -243,10 +212,10 @@ class _Planner:
         """Reads all pages of all lists: what is looked for may be on the last one, and Twilio has no filter by name."""
         with trusted_shape():
             workspace = self.client.taskrouter.v1.workspaces(self.workspace_sid)
-            self.workflows = {str(one.sid): str(one.friendly_name) for one in _all(workspace.workflows)}
-            self.task_channels = {str(one.unique_name): str(one.sid) for one in _all(workspace.task_channels)}
-            self.flows = {str(one.sid): str(one.friendly_name) for one in _all(self.client.studio.v2.flows)}
-            addresses = _all(self.client.conversations.v1.address_configurations)
+            self.workflows = {str(one.sid): str(one.friendly_name) for one in list_all(workspace.workflows)}
+            self.task_channels = {str(one.unique_name): str(one.sid) for one in list_all(workspace.task_channels)}
+            self.flows = {str(one.sid): str(one.friendly_name) for one in list_all(self.client.studio.v2.flows)}
+            addresses = list_all(self.client.conversations.v1.address_configurations)
             self.addresses = [
                 _Address(str(one.sid), str(one.address), str(one.friendly_name or ""), one.auto_creation or {})
                 for one in addresses
@@ -261,7 +230,7 @@ class _Planner:
             return
         name = self.wishes.owner[:LONGEST_KEY_NAME]
         with trusted_shape():
-            keys = _all(self.client.keys)
+            keys = list_all(self.client.keys)
             found = next((str(one.sid) for one in keys if one.friendly_name == name), "")
         if found:
             self.plan.found.append(
@@ -536,12 +505,6 @@ def _require_credentials(wishes: Wishes) -> None:
             f"The environment lacks {', '.join(missing)}. An API key is made in the Console, at Account, API keys, with the "
             "type Standard; or by --create-key, where TWILIO_AUTH_TOKEN is set."
         )
-
-
-def _all(resources: Any) -> list[Any]:
-    """All pages of a list of Twilio's."""
-    found: list[Any] = resources.list(limit=MOST_LISTED, page_size=PAGE_SIZE)
-    return found
 
 
 def _require(holds: bool) -> None:

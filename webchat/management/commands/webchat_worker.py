@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 
 from webchat import mail
-from webchat.chats import availability, worker
+from webchat.chats import availability, retention, worker
 from webchat.messages import task
 from webchat.models import Work, WorkerPass
 from webchat.models.due import BATCH, Stop
@@ -39,7 +39,7 @@ def jobs_by_thread() -> list[tuple[Work, Jobs, float]]:
         (Work.CHATS, {**worker.jobs(), "tasks": task.make_due_tasks}, PAUSE),
         (Work.MAIL, {"mail": mail.send_due, "words": worker.note_words}, PAUSE),
         (Work.QUEUES, {"figures": availability.read_due_queues}, PAUSE),
-        (Work.RETENTION, {"retention": worker.prune}, PRUNE_EVERY),
+        (Work.RETENTION, {"retention": retention.prune}, PRUNE_EVERY),
     ]
 
 
@@ -88,7 +88,7 @@ def do_once(*, allow_most: bool) -> None:
         pass
     for work in (task.make_due_tasks, mail.send_due, availability.read_due_queues):
         work()
-    worker.prune(allow_most=allow_most)
+    retention.prune(allow_most=allow_most)
     for done in Work:
         WorkerPass.note(done)
 
