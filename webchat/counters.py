@@ -9,6 +9,8 @@ import atexit
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import structlog
@@ -120,8 +122,18 @@ def late(counts: Counts) -> dict[tuple[int, int, str], int]:
 counters = Counters()
 
 
-def count_refusal(webchat: Webchat, refused: ChatRefused) -> None:
-    """Of a form that was sent. One that only waits for its turn is not refused."""
+@contextmanager
+def refusals_counted(webchat: Webchat) -> Iterator[None]:
+    """Around what a form that was sent asks for."""
+    try:
+        yield
+    except ChatRefused as refused:
+        _count_refusal(webchat, refused)
+        raise
+
+
+def _count_refusal(webchat: Webchat, refused: ChatRefused) -> None:
+    """One that only waits for its turn is not refused."""
     event = _BY_CODE.get(refused.code)
     if refused.code is Code.TOO_MANY:
         event = _BY_LIMIT[refused.limit]

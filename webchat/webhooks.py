@@ -18,7 +18,7 @@ from webchat.chats.answer import note_message
 from webchat.chats.end import end_here, look_again
 from webchat.chats.facts import facts_for_agents
 from webchat.conf import conf
-from webchat.flex.gateway import is_sid
+from webchat.flex.gateway import SID_DIGITS, is_sid
 from webchat.flex.signatures import is_from_twilio
 from webchat.flex.webhook_settings import MESSAGE_EVENT
 from webchat.models import ChatSession, Webchat
@@ -29,12 +29,12 @@ _ENDED = ("onConversationStateUpdated", "closed")
 # What a state event consists of. A signature covers names and values as one text without anything in between, so that
 # text of somebody's own, a message or a name, could be cut into other parameters. In these there is none.
 _OF_A_STATE_EVENT = {
-    "AccountSid": "AC[0-9a-fA-F]{32}",
-    "ChatServiceSid": "IS[0-9a-fA-F]{32}",
+    "AccountSid": f"AC{SID_DIGITS}",
+    "ChatServiceSid": f"IS{SID_DIGITS}",
     "ClientIdentity": rf"(?!.*(?:{'|'.join(_READ)})).{{1,256}}",
-    "ConversationSid": "CH[0-9a-fA-F]{32}",
+    "ConversationSid": f"CH{SID_DIGITS}",
     "EventType": "onConversationStateUpdated",
-    "MessagingServiceSid": "MG[0-9a-fA-F]{32}",
+    "MessagingServiceSid": f"MG{SID_DIGITS}",
     "Reason": "[A-Z]{1,20}",
     "Source": "[A-Z]{1,20}",
     "StateFrom": "[a-z]{1,20}",

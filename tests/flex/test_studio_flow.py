@@ -10,7 +10,8 @@ import pytest
 from liquid import Environment, is_undefined
 
 from tests.support.site import ROOT
-from webchat.flex.studio_flow import build_definition, is_same, to_text
+from webchat.flex.gateway import compact_json
+from webchat.flex.studio_flow import build_definition, is_same
 from webchat.sandbox.studio_api import checked
 
 WORKFLOW, CHANNEL = "WW" + "1" * 32, "TC" + "2" * 32
@@ -159,7 +160,7 @@ def test_a_site_that_is_down_loses_no_chat_either():
     asked = states["AskSite"]["properties"]
     assert (asked["method"], asked["url"], asked["add_twilio_auth"]) == ("POST", SITE, False)
     assert asked["content_type"].startswith("application/x-www-form-urlencoded")  # which Twilio signs with its values
-    checked(to_text(build_definition(WORKFLOW, CHANNEL, "x", SITE)))
+    checked(compact_json(build_definition(WORKFLOW, CHANNEL, "x", SITE)))
 
 
 def test_a_flow_that_cannot_reach_the_site_does_not_ask_it():
@@ -179,14 +180,14 @@ def test_a_task_that_could_not_be_made_is_made_without_data():
 
 def test_the_definition_is_one_that_studio_takes():
     """By the rules of Twilio's schema; the SIDs of the account stand literally in it."""
-    definition = checked(to_text(build_definition(WORKFLOW, CHANNEL, "x")))
+    definition = checked(compact_json(build_definition(WORKFLOW, CHANNEL, "x")))
     widgets = [state["properties"] for state in definition["states"] if state["type"] == "send-to-flex"]
     assert [(one["workflow"], one["channel"]) for one in widgets] == [(WORKFLOW, CHANNEL)] * 2
 
 
 def test_definitions_are_compared_by_what_they_do():
     planned = build_definition(WORKFLOW, CHANNEL, "x")
-    found = json.loads(to_text(planned))
+    found = json.loads(compact_json(planned))
     found["states"].reverse()
     found["states"][0]["properties"] |= {"offset": {"x": 9, "y": 9}, "waitUrl": None}
     assert is_same(planned, found)

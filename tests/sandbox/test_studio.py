@@ -14,7 +14,8 @@ from twilio.request_validator import RequestValidator
 
 from tests.support.sandbox import SandboxServer
 from tests.support.waiting import until
-from webchat.flex.studio_flow import build_definition, to_text
+from webchat.flex.gateway import compact_json
+from webchat.flex.studio_flow import build_definition
 from webchat.sandbox import account
 
 FACTS = {"session_url": "http://127.0.0.1/admin/", "earlier_chats": 2, "matches_account": ["email"], "verified": []}
@@ -67,7 +68,7 @@ def site(sandbox: SandboxServer) -> Iterator[Site]:
 def publish(sandbox: SandboxServer, url: str) -> None:
     definition = build_definition(account.WORKFLOW_SID, account.TASK_CHANNELS["chat"], "x", url)
     path = f"/v2/Flows/{account.STUDIO_FLOW_SID}"
-    sandbox.rest("POST", path, Status="published", Definition=to_text(definition))
+    sandbox.rest("POST", path, Status="published", Definition=compact_json(definition))
 
 
 def start(sandbox: SandboxServer, identity: str) -> str:

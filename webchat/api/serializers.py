@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from webchat.clock import UTC_FORMAT
 from webchat.conf import conf
-from webchat.flex.gateway import PLACE, Page, WrittenMessage
+from webchat.flex.gateway import PLACE, SID_DIGITS, Page, WrittenMessage
 from webchat.flex.tokens import Token, sdk_options
 from webchat.models import ChatSession, Message, Rating, Webchat
 from webchat.models.rating import COMMENT_MAX
@@ -40,7 +40,7 @@ class CredentialsSerializer(serializers.Serializer[Credentials]):
 
     session_id = serializers.UUIDField(source="session.pk")
     api = serializers.ChoiceField(choices=Webchat.Api.values, source="session.api")
-    channel_sid = serializers.RegexField(r"^CH[0-9a-fA-F]{32}$", source="session.channel_sid")
+    channel_sid = serializers.RegexField(f"^CH{SID_DIGITS}$", source="session.channel_sid")
     identity = serializers.CharField(source="session.identity")
     began_at = UtcField(source="session.created_at")
     token = serializers.CharField(source="token.jwt")

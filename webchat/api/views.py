@@ -91,6 +91,8 @@ _CREDENTIALS = CredentialsSerializer()
 class ChatView(VisitorView):
     """CSRF for everybody, signed in or not."""
 
+    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
+
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
         """Exempt from Django's own check, which reads a body before its bounds are known, and checked behind those."""
@@ -112,8 +114,6 @@ _ANSWERS = dict.fromkeys(
 
 
 class SessionsView(ChatView):
-    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
-
     @extend_schema(
         operation_id="start",
         summary="Start a chat",
@@ -137,8 +137,6 @@ class SessionsView(ChatView):
 
 
 class MessagesView(ChatView):
-    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
-
     @extend_schema(
         operation_id="leave_message",
         summary="Leave a message",
@@ -204,8 +202,6 @@ class TokenView(ChatView):
 
 
 class EndView(ChatView):
-    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
-
     @extend_schema(
         operation_id="end",
         summary="End the chat",
@@ -239,8 +235,6 @@ class ConversationView(ChatView):
 
 
 class RatingView(ChatView):
-    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
-
     @extend_schema(
         operation_id="rate",
         summary="Rate a chat that is over",
@@ -259,8 +253,6 @@ class RatingView(ChatView):
 
 
 class TranscriptView(ChatView):
-    parser_classes = [BoundedJSONParser, BoundedFormParser, BoundedMultiPartParser]
-
     @extend_schema(
         operation_id="mail_transcript",
         summary="Mail a chat that is over",

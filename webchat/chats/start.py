@@ -22,7 +22,7 @@ from webchat.audit import note_legacy_gone
 from webchat.chats import end
 from webchat.chats.accounts import require_same_user
 from webchat.clock import database_now
-from webchat.counters import count_refusal, counters
+from webchat.counters import counters, refusals_counted
 from webchat.errors import ChatRefused, Code
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.forms.form import Answers, PreEngagementForm
@@ -62,11 +62,8 @@ def submit(
     whether this call started it. Raises ChatRefused; FormInvalid, which is one, has the form with what is wrong. Then
     the same form may be sent again, unless the refusal's code says otherwise.
     """
-    try:
+    with refusals_counted(webchat):
         return _submit(request, webchat, visitor, data, identity)
-    except ChatRefused as refused:
-        count_refusal(webchat, refused)
-        raise
 
 
 def _submit(
@@ -134,14 +131,11 @@ def start(
 
 def start_in_turn(session: ChatSession, visitor: Visitor) -> None:
     """Another attempt at a start that found no turn, with the answers that it was sent with. Raises ChatRefused."""
-    try:
+    with refusals_counted(session.webchat):
         require_open(session.webchat, session.created_at)
         if not session.begin_attempt():
             raise ChatRefused(Code.IN_PROGRESS)
         carry_out(Attempt(session), session.webchat, visitor)
-    except ChatRefused as refused:
-        count_refusal(session.webchat, refused)
-        raise
 
 
 def carry_out(attempt: Attempt, webchat: Webchat, visitor: Visitor) -> None:

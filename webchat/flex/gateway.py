@@ -194,11 +194,15 @@ class Gateway(Protocol):
         """What is wrong with the configuration. Empty: nothing."""
 
 
+# What follows the prefix of Twilio's SIDs.
+SID_DIGITS = "[0-9a-fA-F]{32}"
+
+
 def is_sid(value: object, prefix: str) -> TypeGuard[str]:
     """Whether a value has the shape of Twilio's SIDs: the prefix and 32 hexadecimal digits."""
-    return isinstance(value, str) and re.fullmatch(prefix + "[0-9a-fA-F]{32}", value) is not None
+    return isinstance(value, str) and re.fullmatch(prefix + SID_DIGITS, value) is not None
 
 
-def pre_engagement_json(data: Mapping[str, object]) -> str:
-    """What Flex gets of a form, as it is sent: as compact as JSON gets, since Twilio counts its size."""
+def compact_json(data: Mapping[str, object]) -> str:
+    """What Flex, TaskRouter and Studio get as a text: as compact as JSON gets, since Twilio counts its size."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

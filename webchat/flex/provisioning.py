@@ -20,7 +20,7 @@ from twilio.rest import Client
 from webchat.conf import conf
 from webchat.flex import credentials, studio_flow
 from webchat.flex.client import bounded_http, client_on, trusted_shape
-from webchat.flex.gateway import FlexError, is_sid
+from webchat.flex.gateway import FlexError, compact_json, is_sid
 from webchat.flex.http import Deadline
 from webchat.flex.offers import list_all
 from webchat.flex.webhook_settings import EVENT, fetch_account_webhook, fetch_webhook, set_webhook
@@ -322,7 +322,7 @@ class _Planner:
         content: dict[str, Any] = {
             "friendly_name": self.wishes.owner,
             "status": "published",
-            "definition": studio_flow.to_text(self.plan.definition),
+            "definition": compact_json(self.plan.definition),
             "commit_message": commit_message,
         }
         sid = self.plan.made.flow_sid

@@ -52,10 +52,6 @@ def is_published_from_here(commit_message: object) -> bool:
     return isinstance(commit_message, str) and commit_message.startswith(f"{MARK} ")
 
 
-def to_text(definition: dict[str, Any]) -> str:
-    return json.dumps(definition, ensure_ascii=False, separators=(",", ":"))
-
-
 def workflow_in(definition: object) -> str:
     """The workflow, WW…, that a flow of ours sends its chats to; "" if there is none."""
     states = definition.get("states") if isinstance(definition, dict) else None

@@ -5,7 +5,6 @@ https://www.twilio.com/docs/taskrouter/api
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ from twilio.rest.taskrouter.v1.workspace import WorkspaceContext
 
 from webchat.conf import conf
 from webchat.flex.client import bounded_http, client_on, trusted_shape
-from webchat.flex.gateway import FlexError, is_sid
+from webchat.flex.gateway import FlexError, compact_json, is_sid
 from webchat.flex.http import Deadline
 
 # So few in one answer, which has 64 KiB at most: a workflow's configuration alone may have many of them.
@@ -104,7 +103,7 @@ class TaskRouter:
             task = self._workspace.tasks.create(
                 workflow_sid=workflow_sid,
                 task_channel=channel,
-                attributes=json.dumps(attributes, ensure_ascii=False, separators=(",", ":")),
+                attributes=compact_json(attributes),
                 timeout=min(seconds, LONGEST_TASK_SECONDS),
             )
         if not is_sid(task.sid, "WT"):

@@ -13,7 +13,7 @@ from webchat.flex.conversations import (
     require_our_account,
 )
 from webchat.flex.diagnosis import address_problems, diagnose
-from webchat.flex.gateway import Channel, Engagement, FlexError, Problem, pre_engagement_json
+from webchat.flex.gateway import Channel, Engagement, FlexError, Problem, compact_json
 
 
 class WebChats(ConversationsGateway):
@@ -24,7 +24,7 @@ class WebChats(ConversationsGateway):
                 address_sid=self.destination.address_sid,
                 chat_friendly_name=engagement.chat_friendly_name,
                 customer_friendly_name=engagement.customer_friendly_name,
-                pre_engagement_data=pre_engagement_json(engagement.pre_engagement_data),
+                pre_engagement_data=compact_json(engagement.pre_engagement_data),
                 identity=engagement.identity,
             )
         return opened(webchat.conversation_sid, webchat.identity)

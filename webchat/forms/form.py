@@ -26,7 +26,7 @@ from webchat.errors import ChatRefused, Code
 from webchat.fields import conditions, lookups
 from webchat.fields.formfields import ConsentInput
 from webchat.fields.kinds import Match, Role, Type
-from webchat.flex.gateway import pre_engagement_json
+from webchat.flex.gateway import compact_json
 from webchat.forms.page_context import Reader, context_data
 from webchat.links import has_links
 from webchat.models import PreEngagementField, Webchat
@@ -311,13 +311,13 @@ class PreEngagementForm(forms.Form):
         own = {row.name: data.get(row.name) for row in self.rows}
         if context := self.page_context | dict(ask_the_site(data)):
             data["context"] = context
-        if len(pre_engagement_json(data).encode()) > DATA_MAX_BYTES:
+        if len(compact_json(data).encode()) > DATA_MAX_BYTES:
             raise self.refuse(ValidationError(_("Your answers are too long. Please shorten them."), code="too_long"))
         return Answers(
             data=data,
             customer_friendly_name=data["friendlyName"],
             question=self._of_role(Role.QUESTION, data),
-            digest=salted_hmac("webchat.answers", pre_engagement_json(own), algorithm="sha256").hexdigest(),
+            digest=salted_hmac("webchat.answers", compact_json(own), algorithm="sha256").hexdigest(),
             account_matches=lookups.matching_names(self._annotated(), data),
             consents=[
                 {

@@ -25,7 +25,7 @@ from webchat.flex.conversations import (
     require_our_account,
 )
 from webchat.flex.diagnosis import diagnose, explain, rest_credentials
-from webchat.flex.gateway import Channel, Engagement, FlexError, Part, Problem, is_sid, pre_engagement_json
+from webchat.flex.gateway import Channel, Engagement, FlexError, Part, Problem, compact_json, is_sid
 
 GONE_STATUS = {403, 404, 410}
 # Not found: the API, the channel, the Flex Flow. https://www.twilio.com/docs/api/errors
@@ -59,7 +59,7 @@ class WebChannels(ConversationsGateway):
                     customer_friendly_name=engagement.customer_friendly_name,
                     chat_friendly_name=engagement.chat_friendly_name,
                     chat_unique_name=engagement.identity,
-                    pre_engagement_data=pre_engagement_json(engagement.pre_engagement_data),
+                    pre_engagement_data=compact_json(engagement.pre_engagement_data),
                 )
         except FlexError as error:
             raise _legacy(error) from error

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from webchat.clock import database_now
-from webchat.counters import count_refusal, counters
+from webchat.counters import counters, refusals_counted
 from webchat.errors import ChatRefused, Code
 from webchat.forms.message_form import MessageForm
 from webchat.forms.submit import bind_form, read_key, take_answers
@@ -31,11 +31,8 @@ def leave_message(
     A form that was shown while the chat was closed may be sent after it has opened. Returns the message, and whether
     this call made it. Raises ChatRefused; FormInvalid, which is one, has the form with what is wrong.
     """
-    try:
+    with refusals_counted(webchat):
         return _leave_message(request, webchat, visitor, data)
-    except ChatRefused as refused:
-        count_refusal(webchat, refused)
-        raise
 
 
 def _leave_message(

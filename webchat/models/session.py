@@ -145,6 +145,13 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
             "created_at", "started_at", "question", "question_sent_at", "ended_by",
         )  # fmt: skip
 
+    def first_with(self, webchat: Webchat) -> ChatSession | None:
+        """The first with this webchat, whose row is not read again."""
+        session = self.filter(webchat=webchat).first()
+        if session is not None:
+            session.webchat = webchat
+        return session
+
 
 class RetiredKey(models.Model):
     """A visitor's key for chats, after somebody signed in or out in that browser: no chat begins with it any more."""
@@ -294,19 +301,13 @@ class ChatSession(models.Model):
         for a new browser."""
         if visitor.is_new:
             return None
-        begun = cls.objects.had_by(visitor).filter(webchat=webchat, started_at__isnull=False)
-        session = begun.select_related("rating").first()
-        if session is not None:
-            session.webchat = webchat
-        return session
+        begun = cls.objects.had_by(visitor).filter(started_at__isnull=False)
+        return begun.select_related("rating").first_with(webchat)
 
     @classmethod
     def running_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
         """The latest running chat of this visitor with this webchat."""
-        session = cls.objects.without_answers().owned_by(visitor).running().filter(webchat=webchat).first()
-        if session is not None:
-            session.webchat = webchat
-        return session
+        return cls.objects.without_answers().owned_by(visitor).running().first_with(webchat)
 
     @classmethod
     def offer_of(cls, visitor: Visitor, webchat: Webchat) -> tuple[ChatSession | None, bool]:
@@ -315,10 +316,9 @@ class ChatSession(models.Model):
         if visitor.user is None or visitor.is_new:
             return None, False
         lately = cls.objects.filter(offered_to=str(visitor.user_id), offered_until__gt=database_now() - LAPSE_TOLD)
-        last = lately.filter(browser=visitor.browser, webchat=webchat).first()
+        last = lately.filter(browser=visitor.browser).first_with(webchat)
         if last is None:
             return None, False
-        last.webchat = webchat
         return last if last.is_offered else None, last.has_lapsed
 
     @classmethod
@@ -326,22 +326,15 @@ class ChatSession(models.Model):
         """The latest running chat of the signed-in user with this webchat in another browser."""
         if visitor.user is None:
             return None
-        theirs = cls.objects.running().filter(user_id=visitor.user_id, webchat=webchat, offered_until=None)
-        session = theirs.exclude(browser=visitor.browser).select_related("user").first()
-        if session is None or not session.has_its_account:
-            return None
-        session.webchat = webchat
-        return session
+        theirs = cls.objects.running().filter(user_id=visitor.user_id, offered_until=None)
+        session = theirs.exclude(browser=visitor.browser).select_related("user").first_with(webchat)
+        return session if session and session.has_its_account else None
 
     @classmethod
     def waiting_of(cls, visitor: Visitor, webchat: Webchat) -> ChatSession | None:
         """The latest start of this visitor that found no turn, while the visitor waits for one."""
-        rows = cls.objects.owned_by(visitor).filter(webchat=webchat, status=cls.Status.FAILED)
-        rows = rows.filter(failure_code=Failure.BUSY, lease_until__gt=database_now() - WAITING)
-        session = rows.first()
-        if session is not None:
-            session.webchat = webchat
-        return session
+        failed = cls.objects.owned_by(visitor).filter(status=cls.Status.FAILED, failure_code=Failure.BUSY)
+        return failed.filter(lease_until__gt=database_now() - WAITING).first_with(webchat)
 
     @classmethod
     def begun_by(cls, visitor: Visitor) -> list[ChatSession]:
