@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 from datetime import UTC, datetime, timedelta
 
@@ -38,6 +39,22 @@ def errors_of(webchat, data, user=None):
     form = form_of(webchat, data, user)
     assert not form.is_valid()
     return form.errors
+
+
+def test_an_answer_reads_in_its_own_direction_and_an_empty_field_in_the_pages():
+    webchat = make_webchat()
+    make_field(webchat, "phone", type=Type.PHONE)
+    make_field(webchat, "day", type=Type.DATE)
+    empty, filled = (
+        {
+            name: re.findall(r' dir="(\w+)"', str(form[name]))
+            for form in [form_of(webchat, data)]
+            for name in ("name", "question", "phone", "day")
+        }
+        for data in (None, {**ANSWERS, "phone": "+41791234567", "day": "2030-12-31"})
+    )
+    assert empty == {"name": [], "question": [], "phone": ["ltr"], "day": []}
+    assert filled == {"name": ["auto"], "question": ["auto"], "phone": ["ltr"], "day": []}
 
 
 def test_the_rows_are_the_fields_in_their_order():

@@ -175,6 +175,23 @@ test("attributes and properties are one", () => {
   assert.deepEqual([element.getAttribute("slug"), element.src], ["sales", "/webchat/sales/panel/"]);
 });
 
+test("a panel that is minimised gives its focus to the launcher, also where Safari on a Mac gave it to the page", async () => {
+  const focuses = [() => found("title").focus(), () => document.activeElement.blur(), (other) => other.focus()];
+  for (const focus of focuses) {
+    show("launcher", () => {
+      element.insertAdjacentHTML("afterbegin", "<a data-webchat-link></a><button data-webchat-launcher></button>");
+    });
+    const other = document.createElement("button");
+    document.body.append(other);
+    await element.open();
+    focus(other);
+    const before = document.activeElement;
+    await element.close();
+    assert.equal(document.activeElement, before === other ? other : found("launcher"));
+    element.remove();
+  }
+});
+
 test("the open panel takes what a phone's keyboard leaves in sight", async () => {
   // As iOS tells it. A text stands in for the viewport: it hears events, and has no sizes of its own.
   const viewport = Object.assign(document.createTextNode(""), { height: 700, offsetTop: 0, scale: 1 });
@@ -567,6 +584,21 @@ test("the rating of a chat before is asked for until it comes", async (t) => {
   await until(() => found("form"));
   await settled();
   assert.deepEqual([asked(), found("rating")], [before, null], "the chat that stands above it is asked about instead");
+});
+
+test("a comment to a rating reads in its own direction, and an empty one in that of the page", async () => {
+  const rating =
+    '<div data-webchat-rating><form><textarea dir="auto"></textarea><p data-webchat-rating-failed></p></form></div>';
+  const place = '<div data-webchat-needs="afterwards" data-webchat-unrated="1" data-address="/rating/1/"></div>';
+  answers = [["GET /webchat/support/panel/", 200, () => form.replace(/data-webchat-view[^>]*>/, `$&${place}`)]];
+  answers.push(["GET /rating/1/", 200, rating]);
+  show("inline").open();
+  await until(() => found("rating"));
+  const comment = found("rating").querySelector("textarea");
+  assert.equal(comment.dir, "");
+  comment.value = "Quick!";
+  comment.dispatchEvent(new Event("input", { bubbles: true }));
+  assert.equal(comment.dir, "auto");
 });
 
 test("of a chat that is no longer the visitor's nothing is offered, and nothing is reported", async () => {

@@ -104,6 +104,11 @@ class AskedField(forms.BoundField):
         attributes = super().build_widget_attrs(attrs, widget)
         if self.depends_on:
             attributes.pop("required", None)
+        widget = widget or self.field.widget
+        if getattr(widget, "input_type", "") == "tel":
+            attributes["dir"] = "ltr"  # as HTML has it, and not all browsers
+        elif getattr(widget, "input_type", "text") == "text" and self.value():
+            attributes["dir"] = "auto"
         return attributes
 
 

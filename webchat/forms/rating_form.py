@@ -28,5 +28,5 @@ class RatingForm(forms.Form):
         required=False,
         max_length=COMMENT_MAX,
         label=_("Would you like to add something?"),
-        widget=forms.Textarea(attrs={"class": "webchat-input", "rows": 2}),
+        widget=forms.Textarea(attrs={"class": "webchat-input", "rows": 2, "dir": "auto"}),
     )

@@ -2,7 +2,7 @@
 // are sent without leaving the page. And what the page has missed of it.
 
 import { ApiError, markupOf } from "../api.js";
-import { find, part, Templates } from "../templates.js";
+import { find, followDirection, part, Templates } from "../templates.js";
 
 /**
  * @import {Past, Written} from "#types"
@@ -117,13 +117,15 @@ async function askForRating(host, place, session) {
       (find(host, "ended-text") ?? part(host, "title")).focus();
     });
     const form = rating.querySelector("form");
-    if (form)
-      whenSent(host, form, part(form, "rating-failed"), address, async (answer) => {
-        const rating = ratingIn(await answer.text());
-        if (!rating) throw new Error(`No rating in an answer ${answer.status}`);
-        show(rating);
-        (find(rating, "rating-problem") ?? find(rating, "rated"))?.focus();
-      });
+    if (!form) return;
+    for (const field of form.elements) followDirection(field);
+    form.addEventListener("input", ({ target }) => followDirection(target));
+    whenSent(host, form, part(form, "rating-failed"), address, async (answer) => {
+      const rating = ratingIn(await answer.text());
+      if (!rating) throw new Error(`No rating in an answer ${answer.status}`);
+      show(rating);
+      (find(rating, "rating-problem") ?? find(rating, "rated"))?.focus();
+    });
   }
 }
 
