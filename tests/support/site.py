@@ -25,17 +25,25 @@ from webchat.sandbox import account
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 MINIFY = ROOT / "webchat/browser/minify.mjs"
-# One process for all that a test asks the site's database: to begin one takes a second or two.
+# One process for all that a test asks the site's database: to begin one takes a second or two. What it wrote, the site has
+# seen when it answers.
 SHELL = """
-import contextlib, io, json, sys
-from django.db import connections
+import contextlib, io, json, sys, time
+from django.db import connection
 import webchat.models
+from webchat.models.copies import FRESH_SECONDS
+
+def note(execute, sql, *more):
+    statements.append(sql)
+    return execute(sql, *more)
 
 for line in sys.stdin:
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    printed, statements = io.StringIO(), []
+    with contextlib.redirect_stdout(printed), connection.execute_wrapper(note):
         exec(json.loads(line), {name: getattr(webchat.models, name) for name in webchat.models.__all__})
-    connections.close_all()
+    connection.close()
+    if not all(sql.startswith("SELECT") for sql in statements):
+        time.sleep(FRESH_SECONDS)
     print(json.dumps(printed.getvalue()), flush=True)
 """
 TIMEOUT = 120  # seconds, for the start on a busy machine
