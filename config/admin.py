@@ -52,7 +52,7 @@ def _once_more(view: Any) -> Any:
 
 # No form here has more rows. Django makes a form for each row that is announced, and shows them all again.
 MOST_FORMS = 100
-# Of a search in any list.
+# Words of a search in any list.
 MOST_WORDS = 100
 
 

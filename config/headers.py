@@ -18,8 +18,8 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 # Types that a page loads and no browser shows as a page of its own. SVG is not among them: it may carry scripts.
 _SUBRESOURCE = re.compile(r"text/(css|javascript)\b|font/|image/(png|jpeg|gif|webp|x-icon)\b")
-# Of an answer that is no page: should a browser show it as one, it loads and sends nothing.
-_OF_DATA = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# For an answer that is no page: should a browser show it as one, it loads and sends nothing.
+_POLICY_OF_DATA = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 class PolicyMiddleware(CSPMiddleware):
@@ -29,7 +29,7 @@ class PolicyMiddleware(CSPMiddleware):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         kind = response.headers.get("Content-Type", "")
         if kind == "application/json":
-            response.headers.setdefault(HEADER, _OF_DATA)
+            response.headers.setdefault(HEADER, _POLICY_OF_DATA)
             return response
         if _SUBRESOURCE.match(kind):  # the policy of the page holds for what it loads
             return response
@@ -91,7 +91,7 @@ class HeadersMiddleware:
             response.content = b""
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         if getattr(request, "signed_out", False):
-            # Of pages that the browser keeps for Back, too. The header is for the answer to a sign-out alone: files are
+            # The cache has pages that the browser keeps for Back, too. The header is for the answer to a sign-out alone: files are
             # fetched anew after it.
             response.headers["Clear-Site-Data"] = '"cache"'
         elif is_of_a_user(request, response):

@@ -124,13 +124,13 @@ def _none_for_static_files(logger: WrappedLogger, method: str, event: EventDict)
 
 
 def _name_security_events(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Of Django's security log the name of ours, and the kind of the refusal."""
+    """Gives an event of Django's security log the name of ours, and the kind of the refusal."""
     args = event.pop("positional_args")
     name = event["_record"].name
     if name.startswith("django.security."):
         kind = name.rpartition(".")[2]
         event["event"] = _DJANGO_SECURITY.get(name, "request_refused")
-        # Of a CSRF refusal the words before what they quote: "Origin checking failed - https://…".
+        # A CSRF refusal's words before what they quote: "Origin checking failed - https://…".
         event["reason"] = str(args[0]).partition(" - ")[0] if kind == "csrf" and args else kind
         event.pop("exc_info", None)
     return event

@@ -60,7 +60,7 @@ class RequestMiddleware:
 
 
 def log_failure(sender: object, request: HttpRequest, **kwargs: Any) -> None:
-    """Of what no view caught. A page that the database did not answer for is no bug."""
+    """Logs what no view caught. A page that the database did not answer for is no bug."""
     request.has_failed = True  # type: ignore[attr-defined]
     error = sys.exc_info()[1]
     event, status = ("database_failed", 503) if isinstance(error, DatabaseError) else ("request_failed", 500)

@@ -28,7 +28,7 @@ from webchat.protection.limits import Limit, by_network, take_each
 from webchat.visitors import network_of
 
 BY_NETWORK = Limit("reset:network", 20, 3600)
-# Of what was typed, whether anybody has it or not; and of an account, however it was typed.
+# For what was typed, whether anybody has it or not; and for an account, however it was typed.
 BY_ADDRESS = Limit("reset:address", 3, 3600)
 BY_ACCOUNT = Limit("reset:account", 3, 3600)
 

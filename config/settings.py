@@ -123,7 +123,7 @@ WEBCHAT_KEEP_SESSIONS_DAYS = _number("WEBCHAT_KEEP_SESSIONS_DAYS", 90, 1)
 # Threads of one server process: the size of the connection pool to Twilio.
 WEBCHAT_THREADS = _number("WEBCHAT_THREADS", 20, 1)
 
-# Of the company's monitoring, which reads /metrics. Without it there is no such address.
+# The token of the company's monitoring, which reads /metrics. Without it there is no such address.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- Django ---------------------------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# Of whom the administration requires a second factor: "off", "superusers", "staff". What is served over TLS is no demo.
+# Who needs a second factor in the administration: "off", "superusers", "staff". What is served over TLS is no demo.
 STAFF_SECOND_FACTOR = env.str("STAFF_SECOND_FACTOR", default="superusers" if SERVED_OVER_TLS and not DEBUG else "off")
 OTP_TOTP_ISSUER = COMPANY_NAME
 
@@ -269,7 +269,7 @@ EMAIL_TIMEOUT = 10  # seconds that each answer of the mail server may take
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español"), ("ar", "العربية")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-# Of the times that staff read, and of webchats without opening hours.
+# The zone of the times that staff read, and of webchats without opening hours.
 TIME_ZONE = _read(
     _time_zone, "DJANGO_TIME_ZONE", default="UTC", meaning="the name of a time zone, like UTC or Europe/Zurich"
 )
@@ -314,9 +314,9 @@ SECURE_HSTS_PRELOAD = SERVED_OVER_TLS
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Of what visitors send. The API and the webhooks take less.
+# The most that visitors may send. The API and the webhooks take less.
 PAGE_BODY_MAX_BYTES = 256 * 1024
-# Of what staff send in the admin, and so of all: a webchat with a hundred consents in five languages.
+# The most that staff may send in the admin, and so of all: a webchat with a hundred consents in five languages.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 24 * 1024 * 1024
 # A webchat's page in the admin sends some 45 inputs for each field of its form; the bytes above are the limit.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000

@@ -105,7 +105,7 @@ def username_of(typed: str) -> str:
 
 
 class _WithinLimits:
-    """Of a form that signs in, by user name or by e-mail address: both count as one."""
+    """A form that signs in, by user name or by e-mail address, within the limits: both count as one."""
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -173,7 +173,7 @@ class SignOut(LogoutView):
 
 
 class _WarnsOfEnd:
-    """Of a view that sets a new password: it says before and afterwards that this ends the account's chat."""
+    """A view that sets a new password. It says before and afterwards that this ends the account's chat."""
 
     def get_context_data(self: Any, **kwargs: Any) -> Any:
         user = self.account

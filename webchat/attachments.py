@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-# Of one message. https://www.twilio.com/docs/conversations/conversations-limits
+# The most in one message. https://www.twilio.com/docs/conversations/conversations-limits
 MAX_MEGABYTES = 150
 MAX_FILES = 10
 

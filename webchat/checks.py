@@ -170,7 +170,7 @@ def check_webchats(app_configs: Any, databases: Sequence[str] | None = None, **k
 
 
 def _of_messages(webchat: Webchat) -> list[CheckMessage]:
-    """Of what goes on while nobody is there."""
+    """Checks what goes on while nobody is there."""
     messages: list[CheckMessage] = []
     figures = QueueFigures.objects.filter(pk=webchat.queue_sid).exclude(failure="").first()
     if figures:

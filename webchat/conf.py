@@ -39,9 +39,9 @@ class _Conf:
     WEBCHAT_LIMITS = _Setting("on")
     # The dotted path of a function that is asked before a channel is opened.
     WEBCHAT_BEFORE_START = _Setting("")
-    # That of a function that tells the agents of a chat more, when the Studio flow asks.
+    # The path of a function that tells the agents of a chat more, when the Studio flow asks.
     WEBCHAT_TELL_AGENTS = _Setting("")
-    # That of a function that says which users may be mailed. Without it none is.
+    # The path of a function that says which users may be mailed. Without it none is.
     WEBCHAT_MAY_MAIL = _Setting("")
     # Conversations mailed in a day (UTC), of all users together.
     WEBCHAT_TRANSCRIPTS_A_DAY = _Setting(200)

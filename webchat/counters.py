@@ -54,7 +54,7 @@ _BY_LIMIT = {
 
 
 class Counters:
-    """Of this process."""
+    """The counts of this process, until they are added to the database."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -144,14 +144,14 @@ def _count_refusal(webchat: Webchat, refused: ChatRefused) -> None:
 
 
 def count_answer(session: ChatSession) -> None:
-    """Of the session's first answer, which has its time."""
+    """Counts the session's first answer, which has its time."""
     if session.started_at and session.answered_at:
         counters.count(session.webchat_id, Event.ANSWERED)
         _count_seconds(session, "answer", ANSWER_SECONDS, session.started_at, session.answered_at)
 
 
 def count_end(session: ChatSession) -> None:
-    """Of a session that has just ended. One that was never started was no chat."""
+    """Counts a session that has just ended. One that was never started was no chat."""
     if not (session.started_at and session.ended_at):
         return
     counters.count(session.webchat_id, Event(f"ended_{session.ended_by}"))

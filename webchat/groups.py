@@ -41,7 +41,7 @@ def make_groups() -> None:
 
 
 def remove_internal_permissions() -> None:
-    """Of tables that no page shows, which an earlier release had made."""
+    """Deletes the permissions of tables that no page shows, which an earlier release had made."""
     internal = [model for model in apps.get_app_config("webchat").get_models() if not model._meta.default_permissions]
     types = ContentType.objects.get_for_models(*internal, for_concrete_models=True).values()
     named = Q(pk__in=[])

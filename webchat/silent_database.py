@@ -110,8 +110,8 @@ watchdog = Watchdog()
 
 
 class PooledConnection(psycopg.Connection[Any]):
-    """Of Django's pool, which asks each connection whether it is alive before a request gets it: no longer than for an
-    answer to the request itself. Django's statements go by cursors, and not by this."""
+    """A connection of Django's pool, which asks each one whether it is alive before a request gets it: no longer than for
+    an answer to the request itself. Django's statements go by cursors, and not by this."""
 
     def execute(self, *arguments: Any, **options: Any) -> psycopg.Cursor[Any]:
         with watchdog.watches(Question(self)):

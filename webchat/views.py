@@ -284,7 +284,7 @@ def offer(request: HttpRequest, slug: str) -> HttpResponse:
 def _show(request: HttpRequest, template: str, webchat: Webchat) -> HttpResponse:
     visitor = visitor_of(request)
     begun = ChatSession.begun_by(visitor)
-    running = next((one for one in begun if one.is_active and one.webchat_id == webchat.pk), None)
+    running = next((session for session in begun if session.is_active and session.webchat_id == webchat.pk), None)
     context = _context(request, webchat, visitor, running)
 
     @cache

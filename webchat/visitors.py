@@ -55,7 +55,7 @@ class Visitor:
         return replace(self, key=_random_key(), has_new_key=True)
 
     def with_chat(self) -> Visitor:
-        """Whose key owns a chat by now."""
+        """The same visitor, whose key owns a chat by now."""
         return replace(self, last_key=self.key)
 
 
@@ -112,7 +112,7 @@ def remember(response: HttpResponseBase, visitor: Visitor) -> None:
 
 
 def mark_of(user: AbstractBaseUser | None) -> str:
-    """Whose page it is, for the page to compare and for nothing else. "" for nobody's."""
+    """The mark of a user, for a page to compare and for nothing else. "" for nobody."""
     return salted_hmac("webchat.user", str(user.pk)).hexdigest()[:16] if user else ""
 
 

@@ -31,7 +31,7 @@ from webchat.models.beginnings import begins_with
 
 # What the export of a user's chats shows, which the pages that delete users offer.
 EXPORTED = ("webchat.view_chatsession", "webchat.view_message", "webchat.view_rating")
-# Of a first and a last name together, as staff search for them.
+# Words of a first and a last name together, as staff search for them.
 MOST_WORDS = 6
 
 
@@ -57,7 +57,7 @@ class UserAdmin(ConcurrentEditsMixin, DjangoUserAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
-        """Of 100,000 users those whose columns begin so, without reading the others: found by the columns' indexes first, as
+        """Finds among 100,000 users those whose columns begin so, without reading the others: by the columns' indexes first, as
         the one that leads in the list's order would lead through all."""
         words = search_term.split()
         if not words:

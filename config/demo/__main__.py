@@ -38,7 +38,7 @@ BANNER = """
 
 
 def taken_ports(*ports: int) -> list[int]:
-    """Those of this machine's ports on which a server cannot listen."""
+    """The ports, among these, on which no server can listen on this machine."""
     return [port for port in ports if not _is_free(port)]
 
 
@@ -115,7 +115,7 @@ def collect_static_files(env: dict[str, str]) -> None:
 
 
 def digest_of_sources(env: dict[str, str]) -> str:
-    """Of the names, sizes and times of what collectstatic reads, and of whether its result is there."""
+    """A digest of the names, sizes and times of what collectstatic reads, and of whether its result is there."""
     root = Path(env.get("STATIC_ROOT") or ROOT / "staticfiles")
     result = root / "staticfiles.json"
     digest = hashlib.sha256(f"{root} {result.exists() and result.stat().st_mtime_ns}".encode())
@@ -151,7 +151,7 @@ class Console:
 
 
 class Servers:
-    """Of this machine, in groups of their own: a Ctrl-C reaches us alone, and we end them in order."""
+    """The processes of the demo, in groups of their own: a Ctrl-C reaches us alone, and we end them in order."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self._env = env

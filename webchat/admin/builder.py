@@ -54,7 +54,7 @@ STATES = {
     "message": gettext_lazy("Message"),
     "unavailable": gettext_lazy("Unavailable"),
 }
-# Those with a conversation, which the browser draws.
+# The states with a conversation, which the browser draws.
 CHATS = ("waiting", "waiting-1", "waiting-5", "chat", "ended")
 # The tabs with what visitors see of it.
 SEEN = {"tab-form", "tab-texts", "tab-look"}
@@ -94,7 +94,7 @@ class Choices(forms.Form):
 
     @classmethod
     def made(cls, request: HttpRequest) -> dict[str, str]:
-        """Those of a request; of what is no choice, the first ones."""
+        """The choices of a request; the first one where it names none that there is."""
         form, first = cls(request.POST, prefix="builder"), cls.at_first()
         form.is_valid()
         return {**first.initial, **form.cleaned_data}
@@ -139,7 +139,7 @@ class Unsaved:
         for name in names.keys() & form.errors.keys():
             setattr(self.webchat, names[name], saved[names[name]])
         fieldsets = admin.get_fieldsets(request, self.webchat if is_there else None)
-        seen = flatten_fieldsets([one for one in fieldsets if SEEN & set(one[1].get("classes", ()))])
+        seen = flatten_fieldsets([fieldset for fieldset in fieldsets if SEEN & set(fieldset[1].get("classes", ()))])
         # The inputs of other languages are named after their text: title__de.
         wrong = [name for name in form.fields if name in form.errors and name.partition("__")[0] in seen]
         self.kept += [str(form.fields[name].label) for name in wrong]

@@ -67,7 +67,7 @@ class ImportForm(forms.Form):
 
     @property
     def fingerprint(self) -> str:
-        """Of what was sent, and of the form as it is: somebody else may save it meanwhile."""
+        """A digest of what was sent and of the form as it is: somebody else may save it meanwhile."""
         sent = [self.data.get(name, "") for name in ("config", "how", "texts")]
         stored: list[Any] = [list(row) for row in self.webchat.fields.order_by("pk").values_list()]
         stored += [getattr(self.webchat, column) for column in (self.plan.texts if self.plan else ())]

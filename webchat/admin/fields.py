@@ -78,7 +78,7 @@ class PreEngagementFieldForm(TranslatedForm):
 
     @property
     def first_label(self) -> str:
-        """Of a field that a new webchat begins with; else ""."""
+        """The label of a field that a new webchat begins with; "" for any other."""
         return str(self.initial.get("label", "")) if self.instance._state.adding else ""
 
     @property

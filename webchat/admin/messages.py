@@ -22,7 +22,7 @@ from webchat.models.beginnings import begins_with
 
 # Mail programs cut longer addresses off, or refuse them.
 QUOTED_MAX = 1000
-# That a filter offers.
+# Members of staff that a filter offers.
 MOST_STAFF = 50
 
 
@@ -165,7 +165,7 @@ class MessageAdmin(ConcurrentEditsMixin):
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Message, form: Any, change: bool) -> None:
-        """Who marked it first stays the one who answered it."""
+        """Keeps who marked the message as answered first."""
         this = Message.objects.filter(pk=obj.pk)
         if form.cleaned_data["is_answered"]:
             this.mark_answered(request.user.pk)

@@ -81,7 +81,7 @@ class RoutingForm(forms.ModelForm):
 
     def _offer(self, field: str, found: Iterable[Named], chosen: tuple[str, str], *none: str) -> None:
         """What is chosen by now stays a choice, also where Twilio no longer lists it."""
-        names = {one.key: one.name for one in found}
+        names = {named.key: named.name for named in found}
         choices = {**dict.fromkeys([chosen[0]], chosen[1]), **names} if chosen[0] else names
         self.fields[field].choices = [*(("", text) for text in none), *choices.items()]  # type: ignore[attr-defined]
 
@@ -100,7 +100,7 @@ class RoutingForm(forms.ModelForm):
 
 def _with_sids(found: Iterable[Named]) -> list[Named]:
     """Names that tell two of the same name apart, and can be found in Twilio's Console."""
-    return [Named(one.key, f"{one.name} · {one.key}") for one in found]
+    return [Named(named.key, f"{named.name} · {named.key}") for named in found]
 
 
 def page(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:

@@ -27,7 +27,7 @@ from webchat.flex import failure_in_words
 from webchat.models import ChatSession, Rating
 from webchat.models.words import NOT_TOLD, chats_that_told
 
-# That are erased at once: each takes some calls to Twilio, for which the member of staff waits.
+# Chats that are erased at once: each takes some calls to Twilio, for which the member of staff waits.
 MOST_FORGOTTEN = 20
 # Accounts that one search finds by each look-up: an e-mail address may be that of several, as a surname is.
 MOST_ACCOUNTS = 20

@@ -29,7 +29,7 @@ ADVISERS: list[Callable[[Webchat], list[Advice]]] = [advice]
 
 
 class BoundedPaginator(Paginator):
-    """Of a list that may be long: it counts, and pages back to, no more rows than this."""
+    """Counts, and pages back to, no more rows than this of a list that may be long."""
 
     MOST = 10_001
 
@@ -44,7 +44,7 @@ class UniqueRowsFormSet(BaseInlineFormSet):
 
     @property
     def kept_forms(self) -> list[Any]:
-        """Of the rows that will be there, as far as each is sound by itself."""
+        """The forms of the rows that will be there, as far as each is sound by itself."""
         return [
             form
             for form in self.forms

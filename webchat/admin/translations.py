@@ -31,7 +31,7 @@ def input_name(text: str, language: str) -> str:
 
 
 def fits_name(text: str, language: str) -> str:
-    """Of the box that says that a translation still fits its text."""
+    """The name of the box that says that a translation still fits its text."""
     return f"{text}__{language}__fits"
 
 

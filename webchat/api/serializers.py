@@ -101,9 +101,9 @@ class ConversationSerializer(serializers.Serializer[Page]):
 
     @extend_schema_field(WrittenSerializer(many=True))
     def get_messages(self, page: Page) -> Any:
-        """Of people: what the site says to the agent is not the visitor's to read."""
-        of_one = WrittenSerializer()
-        return [of_one.to_representation(one) for one in page.messages if not one.is_sites]
+        """What people wrote: what the site says to the agent is not the visitor's to read."""
+        serializer = WrittenSerializer()
+        return [serializer.to_representation(message) for message in page.messages if not message.is_sites]
 
 
 class RatingRequestSerializer(serializers.Serializer[Any]):

@@ -51,7 +51,7 @@ def _errors(*statuses: int) -> dict[int, type[ErrorSerializer]]:
 
 
 def _invalid(errors: Mapping[str, Any]) -> ChatRefused:
-    return ChatRefused(Code.INVALID, fields={name: [str(one) for one in said] for name, said in errors.items()})
+    return ChatRefused(Code.INVALID, fields={name: [str(text) for text in texts] for name, texts in errors.items()})
 
 
 _KEY_HEADER = OpenApiParameter(
@@ -84,7 +84,8 @@ class VisitorView(APIView):
         return visitor_of(self.http_request)
 
 
-# Of the most frequent answer. A serializer copies its fields for each instance, which costs a renewal a tenth of its CPU.
+# Made once: a serializer copies its fields for each instance, which costs a renewal, the most frequent answer, a tenth of
+# its CPU.
 _CREDENTIALS = CredentialsSerializer()
 
 

@@ -112,7 +112,7 @@ def take_offered_chat(session: ChatSession, visitor: Visitor) -> bool:
         "offered_to": "",
         "offered_until": None,
         "answers": {**answers, **verified, "verified": sorted(verified)},
-        "note": _words_of(form, verified),
+        "note": _note_of_sign_in(form, verified),
         "words_known": False,
     }
     if not taken.update(**changes):
@@ -125,17 +125,17 @@ def take_offered_chat(session: ChatSession, visitor: Visitor) -> bool:
 
 def decline_offered_chat(session: ChatSession) -> None:
     """Ends an offered chat. The agent is told why before Twilio closes it."""
-    session.change(note=_words_of_no())
+    session.change(note=_note_of_refusal())
     end_chat(session, EndedBy.SIGN_IN)
 
 
-def _words_of_no() -> str:
+def _note_of_refusal() -> str:
     """For the agent, in the site's language."""
     with translation.override(settings.LANGUAGE_CODE):
         return _("The visitor has signed in and does not go on with this chat. It has ended.")
 
 
-def _words_of(form: PreEngagementForm, verified: Mapping[str, str]) -> str:
+def _note_of_sign_in(form: PreEngagementForm, verified: Mapping[str, str]) -> str:
     """For the agent, in the site's language."""
     labels = {row.name: row.label for row in form.rows}
     with translation.override(settings.LANGUAGE_CODE):
@@ -168,7 +168,7 @@ def let_go_of_deleted_user(sender: object, instance: AbstractBaseUser, **kwargs:
     """Ends the chats and forgets what they were told; deletes the messages. The rows of chats stay, without their user,
     until Twilio has closed them."""
     theirs = ChatSession.objects.filter(user_id=instance.pk)
-    _note(theirs.end(EndedBy.ACCOUNT))
+    _note_ended(theirs.end(EndedBy.ACCOUNT))
     theirs.forget_answers()
     Rating.objects.filter(session__user_id=instance.pk).update(comment="")
     Message.objects.filter(user_id=instance.pk).delete()
@@ -178,20 +178,20 @@ def end_chats_without_account(sessions: ChatSessionQuerySet) -> int:
     """Ends those whose account is deleted, deactivated, or has another password than when they began. Returns how many."""
     begun = sessions.unfinished().exclude(account="").select_related("user").defer("answers", "consents")
     lost = [session.pk for session in begun if not session.has_its_account]
-    return _note(ChatSession.objects.filter(pk__in=lost).end(EndedBy.ACCOUNT)) if lost else 0
+    return _note_ended(ChatSession.objects.filter(pk__in=lost).end(EndedBy.ACCOUNT)) if lost else 0
 
 
 def end_chats_of_retired_keys() -> int:
     """Ends what a start began when a sign-in or sign-out could not see it, nor the start that; and what was offered after
     a sign-in and not taken in time."""
     not_taken = ChatSession.objects.unfinished().filter(offered_until__lte=database_now())
-    not_taken.update(note=_words_of_no())
+    not_taken.update(note=_note_of_refusal())
     retired = ChatSession.objects.filter(owner__in=RetiredKey.objects.values("key"), offered_until=None)
-    return _note(not_taken.end(EndedBy.SIGN_IN) + retired.end(EndedBy.LOGOUT))
+    return _note_ended(not_taken.end(EndedBy.SIGN_IN) + retired.end(EndedBy.LOGOUT))
 
 
-def _note(ended: list[ChatSession]) -> int:
-    """How many they are."""
+def _note_ended(ended: list[ChatSession]) -> int:
+    """Counts and logs the chats that were ended. Returns how many they are."""
     for session in ended:
         count_end(session)
     if ended:

@@ -9,8 +9,8 @@ from webchat.models import ChatSession
 
 
 def note_message(session: ChatSession, author: str) -> None:
-    """Of a running chat. After the first answer it writes nothing; before, the visitor's messages write once that Twilio
-    tells of them at all."""
+    """Keeps when an agent first wrote in a running chat. After that it writes nothing; before, the visitor's messages
+    write once that Twilio tells of them at all."""
     if session.answered_at:
         return
     running = {"status": ChatSession.Status.ACTIVE}  # else its end has counted it already

@@ -11,7 +11,7 @@ from webchat.flex import GATEWAYS, Deadline, Destination, Problem, gateway_for
 from webchat.flex.offers import Offers
 from webchat.flex.taskrouter import Named, TaskRouter
 from webchat.models import Webchat
-from webchat.protection.outage import passage
+from webchat.protection.outage import passage_to_twilio
 
 TEST_SECONDS = 10  # that staff wait for its calls, two to four of them
 
@@ -30,7 +30,7 @@ class Targets:
 
 def list_targets() -> Targets:
     """Raises ChatRefused while Twilio is not asked, and FlexError."""
-    with passage():
+    with passage_to_twilio():
         deadline = Deadline(TEST_SECONDS)
         offers, router = Offers(deadline), TaskRouter(deadline)
         return Targets(
@@ -46,7 +46,7 @@ def list_targets() -> Targets:
 def find_problems(destination: Destination) -> list[Problem]:
     """What is wrong between the site and Twilio. Empty: nothing."""
     try:
-        with passage():
+        with passage_to_twilio():
             return gateway_for(destination, Deadline(TEST_SECONDS)).diagnose()
     except ChatRefused as refused:
         text = _(

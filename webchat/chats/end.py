@@ -13,7 +13,7 @@ from webchat.counters import count_end
 from webchat.errors import ChatRefused
 from webchat.flex import Channel, Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
-from webchat.protection.outage import passage
+from webchat.protection.outage import passage_to_twilio
 
 logger = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ def close_all(sessions: list[ChatSession]) -> None:
     deadline = Deadline(CLOSE_SECONDS)  # of them all
     for session in sessions:
         try:
-            with passage():
+            with passage_to_twilio():
                 close_channel(session, deadline)
         except (FlexError, ChatRefused) as error:
             logger.warning("channel_not_closed", session=str(session.pk), reason=str(error))
@@ -89,7 +89,7 @@ def close_channel(session: ChatSession, deadline: Deadline | None = None) -> Non
 def close_extra(session: ChatSession, channel: Channel) -> None:
     """Closes a channel that was opened beside the session's own."""
     try:
-        with passage(even_if_full=True):  # no row remembers it
+        with passage_to_twilio(even_if_full=True):  # no row remembers it
             gateway_for(session.destination, Deadline(CLOSE_SECONDS)).close(channel.sid)
     except (FlexError, ChatRefused) as error:
         logger.error("extra_channel_not_closed", session=str(session.pk), reason=str(error))

@@ -23,7 +23,7 @@ from webchat.fields.emails import same_address
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.flex.taskrouter import TaskRouter
 from webchat.models import ChatSession, Message, Rating
-from webchat.protection.outage import passage
+from webchat.protection.outage import passage_to_twilio
 
 logger = structlog.get_logger(__name__)
 
@@ -91,8 +91,8 @@ def _texts(value: object) -> Iterator[str]:
         case dict():
             yield from _texts([*value.values()])
         case list():
-            for one in value:
-                yield from _texts(one)
+            for item in value:
+                yield from _texts(item)
 
 
 def _together(rows: Iterable[Any], more: Iterable[Any]) -> list[Any]:
@@ -101,7 +101,7 @@ def _together(rows: Iterable[Any], more: Iterable[Any]) -> list[Any]:
 
 def export(traces: Traces) -> dict[str, Any]:
     """All that the site holds of that person's chats and messages, as plain JSON."""
-    ratings = {one["id"]: one for one in _plain(Rating.objects.filter(session__in=traces.sessions))}
+    ratings = {row["id"]: row for row in _plain(Rating.objects.filter(session__in=traces.sessions))}
     chats = _plain(traces.sessions)
     for chat in chats:
         if rating := ratings.get(chat["id"]):
@@ -139,7 +139,7 @@ def forget_message(message: Message) -> None:
     ChatRefused."""
     pk = str(message.pk)
     if message.task_attempts:
-        with passage():
+        with passage_to_twilio():
             TaskRouter(Deadline(FORGET_SECONDS)).delete_tasks("message_id", pk)
     message.delete()
     logger.info("message_forgotten", message_id=pk)
@@ -151,7 +151,7 @@ def forget_chat(session: ChatSession) -> None:
     end_chat(session, ChatSession.EndedBy.ACCOUNT)
     if session.lease_until > database_now() and not session.channel_sid and session.close_pending:
         raise ChatRefused(Code.IN_PROGRESS)  # and the start closes what it opens
-    with passage():
+    with passage_to_twilio():
         erase_chat(session)
 
 

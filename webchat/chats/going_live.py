@@ -19,7 +19,7 @@ from webchat.fields.kinds import Role
 from webchat.flex import FlexError, Part, Problem, credentials
 from webchat.flex.webhook_settings import fetch_account_webhook, fetch_webhook
 from webchat.models import ChatSession, Webchat
-from webchat.protection.outage import passage
+from webchat.protection.outage import passage_to_twilio
 from webchat.standstill import find_standstill
 
 _WEBHOOK = "webhook"
@@ -83,7 +83,7 @@ def publish(webchat: Webchat) -> None:
 def _webhook_problems(webchat: Webchat) -> list[str]:
     url = conf.PUBLIC_BASE_URL + reverse("twilio-conversations")
     try:
-        with passage():
+        with passage_to_twilio():
             own = fetch_webhook(webchat.chat_service_sid)
             # The account's configuration counts where the service has none.
             if own.posts_to(url) or (not own.post_url and fetch_account_webhook().posts_to(url)):

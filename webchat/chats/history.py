@@ -16,7 +16,7 @@ from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.flex.gateway import Page
 from webchat.models import ChatSession
 from webchat.protection import limits
-from webchat.protection.outage import passage
+from webchat.protection.outage import passage_to_twilio
 from webchat.visitors import Visitor
 
 READ_SECONDS = 5  # that the visitor waits for Twilio
@@ -34,7 +34,7 @@ def read_past_chat(session: ChatSession, place: str, deadline: Deadline | None =
     """A page of its messages, from the beginning or from a `place` that a page before named. Raises FlexError, of the
     status 404 where Twilio keeps them no more, and ChatRefused."""
     deadline = deadline or Deadline(READ_SECONDS)
-    with passage():
+    with passage_to_twilio():
         return gateway_for(session.destination, deadline).read_messages(session.channel, place)
 
 

@@ -13,7 +13,7 @@ from webchat.chats.afterwards import do_after
 from webchat.errors import ChatRefused
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
-from webchat.protection.outage import passage
+from webchat.protection.outage import passage_to_twilio
 
 logger = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ def post_note_after(response: HttpResponseBase, session: ChatSession) -> None:
 
     def post() -> None:
         try:
-            with passage():
+            with passage_to_twilio():
                 post_note(session, Deadline(NOTE_SECONDS))
         except (FlexError, ChatRefused) as error:
             logger.warning("note_not_sent", session=str(session.pk), reason=str(error))

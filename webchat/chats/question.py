@@ -15,7 +15,7 @@ from webchat.errors import ChatRefused
 from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.models import ChatSession
 from webchat.models.session import LEASE, failure_columns
-from webchat.protection.outage import breaker, passage
+from webchat.protection.outage import breaker, passage_to_twilio
 
 logger = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ def post_question(session: ChatSession, *, look_first: bool = False, even_if_ful
         return
     try:
         gateway = gateway_for(session.destination, Deadline(QUESTION_SECONDS))
-        with passage(even_if_full=even_if_full):
+        with passage_to_twilio(even_if_full=even_if_full):
             if not (look_first and gateway.has_message(session.channel, CLIENT_ID)):
                 gateway.post_message(session.channel, session.question, CLIENT_ID)
     except (FlexError, ChatRefused) as error:

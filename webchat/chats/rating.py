@@ -16,7 +16,7 @@ from webchat.flex import Deadline, FlexError, gateway_for
 from webchat.models import ChatSession, Rating
 from webchat.models.counts import Event
 from webchat.models.rating import MAY_CHANGE, MAY_RATE
-from webchat.protection.outage import passage
+from webchat.protection.outage import passage_to_twilio
 from webchat.visitors import Visitor
 
 logger = structlog.get_logger(__name__)
@@ -85,7 +85,7 @@ def was_answered(session: ChatSession) -> bool:
     ChatRefused of the code CHAT_UNAVAILABLE where it does not say so in time."""
     if session.answered is None and session.channel_sid:
         try:
-            with passage():
+            with passage_to_twilio():
                 answered = gateway_for(session.destination, Deadline(CLOSE_SECONDS)).has_answer(session.channel)
         except (FlexError, ChatRefused) as error:
             logger.warning("answer_not_looked_for", session=str(session.pk), reason=str(error))

@@ -68,7 +68,7 @@ def prune(stop: Stop = never, *, allow_most: bool = False) -> int:
     )
     if not (allow_most or all(due.is_plausible() for due in dues)):
         return 0
-    # Those of webchats that keep none at Twilio either. One that Twilio does not erase stays, for the next time.
+    # Webchats that keep nothing at Twilio either. A chat that Twilio does not erase stays, for the next time.
     both = list(Webchat.objects.filter(forget_at_twilio=True).values_list("pk", flat=True))
     done = {
         "answers": _in_batches(old_told, lambda rows: rows.forget_answers(), stop),

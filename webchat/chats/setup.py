@@ -20,7 +20,7 @@ from webchat.flex.provisioning import Plan, Wishes, find_plan
 from webchat.models import PreEngagementField, Webchat
 from webchat.models.field import POSITION_STEP
 from webchat.models.translations import from_catalogues
-from webchat.protection.outage import passage
+from webchat.protection.outage import passage_to_twilio
 
 logger = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ def plan_for(webchat: Webchat, **options: Any) -> Plan:
         address_sid=webchat.address_sid,
         **options,
     )
-    with passage():
+    with passage_to_twilio():
         return find_plan(wishes, Deadline(SETUP_SECONDS))
 
 

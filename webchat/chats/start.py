@@ -43,7 +43,7 @@ Status = ChatSession.Status
 # What a start waits for its channel, all calls together, and what a create needs of it.
 OPEN_SECONDS = 5
 CREATE_SECONDS = 2
-# Who waits for so long or less has a moment to wait; for longer the chat is unavailable.
+# A wait of so long or less is a moment; for a longer one the chat is unavailable.
 WAIT_AT_MOST_SECONDS = 30
 
 # Flex Webchat UI has no form of ours, but got its token while the chat was open.

@@ -32,7 +32,7 @@ logger = structlog.get_logger(__name__)
 
 KIND = "transcript"
 A_USERS_DAY = 5
-# Of 50 messages each.
+# Pages of 50 messages each.
 PAGES_MOST = 20
 # For all of them: a worker that is asked to end does so within half a minute.
 READ_SECONDS = 20

@@ -51,9 +51,9 @@ LENGTH_TYPES = (Type.TEXT, Type.NAME, Type.EMAIL, Type.TEXTAREA)
 PATTERN_TYPES = (Type.TEXT, Type.EMAIL)
 # Longest answer by type, in characters: together the answers must fit into Flex's 16 KB.
 LENGTHS = {Type.TEXT: 200, Type.NAME: 80, Type.EMAIL: 254, Type.PHONE: 40, Type.TEXTAREA: 2000}
-# Of a question, and of the text of a consent.
+# The longest question, and the longest text of a consent.
 LABEL_LONGEST, CONSENT_LONGEST = 500, 4000
-# Of all choices of a field together, as staff write them.
+# The longest text of all choices of a field, as staff write them.
 CHOICES_LONGEST = 4000
 ROLE_TYPES: dict[str, tuple[Type, ...]] = {
     Role.CUSTOMER_NAME: (Type.NAME, Type.TEXT, Type.EMAIL),

@@ -144,7 +144,7 @@ def matches_one_user(answers: Mapping[str, str], user: AbstractBaseUser | None =
 
 
 def same_but_for_case(path: str, value: str) -> Q | Exact:
-    """Of texts as UPPER(column) = UPPER(value), which an index on the upper case answers with any database."""
+    """The condition for equal texts: UPPER(column) = UPPER(value), which an index on the upper case answers with any database."""
     if is_text(path):
         return Exact(Upper(path, output_field=models.TextField()), Upper(models.Value(value)))
     return Q(**{f"{path}__iexact": value})
@@ -159,7 +159,7 @@ def _spellings(value: str) -> set[str]:
     domains = {domain}
     with suppress(UnicodeError):  # too long for a domain
         domains.add(domain.encode("idna").decode() if at else domain)
-    # Of what is no address the whole is the "domain".
+    # Where there is no address, the whole is the "domain".
     cases = (str, str.upper, str.title, str.capitalize)
     return {value.strip()} | {
         f"{case(local)}{at}{domain if at else case(domain)}" for case in cases for domain in domains

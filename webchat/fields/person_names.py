@@ -31,7 +31,7 @@ _IGNORABLE = (
     "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _NOTHING_TO_SEE = re.compile(rf"[\s\u2800{_IGNORABLE}]*")
-# Of these, some scripts and emoji need the joiners and the selectors of a shape.
+# Some scripts and emoji need these: the joiners and the selectors of a shape.
 _NEEDED = f"{_ZWNJ}{_ZWJ}\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _INVISIBLE = re.compile(rf"^[\s\u2800{_IGNORABLE}]+|(?![{_NEEDED}])[{_IGNORABLE}]")
 

@@ -123,7 +123,7 @@ def _of_lengths(row: Row) -> Errors:
 
 
 def range_problems(row: Row) -> Errors:
-    """Of a number's or a date's range. A range with a fixed day and one that counts from today can end some day."""
+    """What is wrong with a number's or a date's range. A range with a fixed day and one that counts from today can end some day."""
     if row.type not in RANGE_TYPES:
         return {}
     errors: Errors = {}

@@ -175,7 +175,7 @@ def client_on(http_client: HttpClient, user_and_password: tuple[str, str] | None
 
 @lru_cache(maxsize=2)
 def _connections(pool_size: int, limits: Limits) -> Connections:
-    """Those of this process and all its threads."""
+    """The connections of this process and all its threads."""
     return Connections(limits, size=pool_size)
 
 

@@ -35,7 +35,7 @@ ANSWER_LOOKED_FOR = 50
 ABSENT = {50200, 50300, 50350}
 # In a message's attributes: the sender's own id of it. The widget writes and reads it too (chat/conversation.js).
 CLIENT_ID = "client_id"
-# Who says what the site itself says, and the id of it. The widget knows it by the same (chat/conversation.js).
+# The author of what the site itself says, and the id of it. The widget knows it by the same (chat/conversation.js).
 NOTE_AUTHOR = "Website"
 NOTE, MOVED = "note", "moved"
 # Twilio's own, where a message is created without one.
@@ -150,7 +150,7 @@ class ConversationsGateway:
             if not error.is_not_there:
                 raise
             found = []
-        for sid in {channel.sid, *(str(one.conversation_sid) for one in found)} - {""}:
+        for sid in {channel.sid, *(str(participant.conversation_sid) for participant in found)} - {""}:
             erase(self._conversation(sid).delete)
         erase(conversations.users(quote(channel.identity, safe="")).delete)
 

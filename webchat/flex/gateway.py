@@ -80,7 +80,7 @@ CONFIGURATION_CODES = {45201, 45205, 45711, 45741, 45744, 45760, 45761, 45762, 4
 
 
 class FlexError(Exception):
-    """The only exception that leaves this package.
+    """What Twilio refuses, or how it cannot be reached: the one exception by which a call to it fails.
 
     Its text is ours and short, fit for logs; what Twilio said about the error is not kept. `status` is the HTTP
     status, `twilio_code` is from https://www.twilio.com/docs/api/errors, `retry_after` is in seconds.

@@ -20,18 +20,22 @@ class Offers:
         self._conversations, self._flex = client.conversations.v1, client.flex_api.v1
 
     def addresses(self) -> list[Named]:
-        """Those of the type chat. Twilio names no other filter of types than two of phones, so all are read."""
+        """The addresses of the type chat. Twilio names no other filter of types than two of phones, so all are read."""
         with trusted_shape():
             found = list_all(self._conversations.address_configurations)
-            return [Named(str(one.sid), str(one.friendly_name or one.address)) for one in found if one.type == "chat"]
+            return [
+                Named(str(address.sid), str(address.friendly_name or address.address))
+                for address in found
+                if address.type == "chat"
+            ]
 
     def chat_services(self) -> list[Named]:
         with trusted_shape():
             found = list_all(self._conversations.services)
-            return [Named(str(one.sid), str(one.friendly_name or one.sid)) for one in found]
+            return [Named(str(service.sid), str(service.friendly_name or service.sid)) for service in found]
 
     def flex_flows(self) -> list[Named]:
-        """Those of webchats, for the legacy API. None where Twilio serves them no more."""
+        """The Flex Flows of webchats, for the legacy API. None where Twilio serves them no more."""
         try:
             with trusted_shape():
                 found = list_all(self._flex.flex_flow)
@@ -39,7 +43,9 @@ class Offers:
             if error.reason is FlexError.Reason.REFUSED:
                 return []
             raise
-        return [Named(str(one.sid), str(one.friendly_name or one.sid)) for one in found if one.channel_type == "web"]
+        return [
+            Named(str(flow.sid), str(flow.friendly_name or flow.sid)) for flow in found if flow.channel_type == "web"
+        ]
 
 
 def list_all(resources: Any) -> list[Any]:

@@ -212,14 +212,23 @@ class _Planner:
         """Reads all pages of all lists: what is looked for may be on the last one, and Twilio has no filter by name."""
         with trusted_shape():
             workspace = self.client.taskrouter.v1.workspaces(self.workspace_sid)
-            self.workflows = {str(one.sid): str(one.friendly_name) for one in list_all(workspace.workflows)}
-            self.task_channels = {str(one.unique_name): str(one.sid) for one in list_all(workspace.task_channels)}
-            self.flows = {str(one.sid): str(one.friendly_name) for one in list_all(self.client.studio.v2.flows)}
+            self.workflows = {
+                str(workflow.sid): str(workflow.friendly_name) for workflow in list_all(workspace.workflows)
+            }
+            self.task_channels = {
+                str(channel.unique_name): str(channel.sid) for channel in list_all(workspace.task_channels)
+            }
+            self.flows = {str(flow.sid): str(flow.friendly_name) for flow in list_all(self.client.studio.v2.flows)}
             addresses = list_all(self.client.conversations.v1.address_configurations)
             self.addresses = [
-                _Address(str(one.sid), str(one.address), str(one.friendly_name or ""), one.auto_creation or {})
-                for one in addresses
-                if one.type == "chat"
+                _Address(
+                    str(address.sid),
+                    str(address.address),
+                    str(address.friendly_name or ""),
+                    address.auto_creation or {},
+                )
+                for address in addresses
+                if address.type == "chat"
             ]
 
     # --- The API key ------------------------------------------------------------------------------------------------
@@ -231,7 +240,7 @@ class _Planner:
         name = self.wishes.owner[:LONGEST_KEY_NAME]
         with trusted_shape():
             keys = list_all(self.client.keys)
-            found = next((str(one.sid) for one in keys if one.friendly_name == name), "")
+            found = next((str(key.sid) for key in keys if key.friendly_name == name), "")
         if found:
             self.plan.found.append(
                 f"The API key {found} “{name}” is there. Twilio shows its secret no more: without it, delete the key in the "
@@ -285,7 +294,7 @@ class _Planner:
     def _our_flow(self) -> Any:
         """The flow that bears our mark; of several the one that is joined to an address. None if there is none."""
         named = [sid for sid, name in self.flows.items() if name == self.wishes.owner]
-        joined = {one.flow_sid for one in self.addresses}
+        joined = {address.flow_sid for address in self.addresses}
         mark = studio_flow.description_of(self.wishes.owner)
         for sid in sorted(named, key=lambda sid: sid not in joined):
             with trusted_shape():
@@ -384,7 +393,7 @@ class _Planner:
 
     def _choose_address(self) -> _Address | None:
         """By name, as the webchat has it, joined to our flow, or with our text."""
-        by_sid = {one.sid: one for one in self.addresses}
+        by_sid = {address.sid: address for address in self.addresses}
         if wanted := self.wishes.wanted_address_sid:
             if wanted not in by_sid:
                 self.plan.obstacles.append(f"There is no chat address {wanted}. {self._addresses_in_words()}")
@@ -392,8 +401,10 @@ class _Planner:
         if self.wishes.address_sid in by_sid:
             return by_sid[self.wishes.address_sid]
         flow_sid = self.plan.made.flow_sid
-        joined = [one for one in self.addresses if flow_sid and one.flow_sid == flow_sid]
-        return next(iter([*joined, *(one for one in self.addresses if one.address == self._address_text)]), None)
+        joined = [address for address in self.addresses if flow_sid and address.flow_sid == flow_sid]
+        return next(
+            iter([*joined, *(address for address in self.addresses if address.address == self._address_text)]), None
+        )
 
     @property
     def _address_is_anothers(self) -> bool:
@@ -452,7 +463,7 @@ class _Planner:
         }
 
     def _addresses_in_words(self) -> str:
-        names = [f"{one}, which starts {self._other_target(one)}" for one in self.addresses]
+        names = [f"{address}, which starts {self._other_target(address)}" for address in self.addresses]
         return f"There are: {'; '.join(names)}." if names else "There is none."
 
     def _other_target(self, address: _Address) -> str:
@@ -476,7 +487,8 @@ class _Planner:
             )
             return
         # The service's own takes the place of the account's for all conversations of Flex.
-        other = next((one for one in (own.post_url or of_account.post_url,) if one not in ("", url)), "")
+        other = own.post_url or of_account.post_url
+        other = "" if other == url else other
         if other and self.wishes.others is not Others.REPLACE:
             text = (
                 f"The events of Flex's conversations go to {host_of(other)} already, and there is room for one address."

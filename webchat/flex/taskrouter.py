@@ -115,7 +115,7 @@ class TaskRouter:
             return bool(self._workspace.tasks.list(evaluate_task_attributes=f"{name}=='{value}'", limit=1, page_size=1))
 
     def delete_tasks(self, name: str, value: str) -> None:
-        """Those that have this attribute, as has_task() finds them. A task that is gone meanwhile is deleted."""
+        """Deletes the tasks that have this attribute, as has_task() finds them. A task that is gone meanwhile is deleted."""
         with trusted_shape():
             found = self._workspace.tasks.list(evaluate_task_attributes=f"{name}=='{value}'", limit=PAGE_SIZE)
         for task in found:
@@ -130,4 +130,4 @@ class TaskRouter:
 def _named(fetch: Callable[..., Iterable[Any]], key_of: Callable[[Any], object]) -> list[Named]:
     with trusted_shape():
         found = fetch(limit=MOST_LISTED, page_size=PAGE_SIZE)
-        return [Named(str(key_of(one)), str(one.friendly_name)) for one in found]
+        return [Named(str(key_of(resource)), str(resource.friendly_name)) for resource in found]

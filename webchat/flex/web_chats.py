@@ -41,10 +41,10 @@ class WebChats(ConversationsGateway):
             if error.is_not_there:
                 return None
             raise
-        for one in found:
-            require_our_account(one.account_sid)
-            if one.participant_identity == identity and not is_closed(one.conversation_state):
-                return opened(one.conversation_sid, identity)
+        for participant in found:
+            require_our_account(participant.account_sid)
+            if participant.participant_identity == identity and not is_closed(participant.conversation_state):
+                return opened(participant.conversation_sid, identity)
         return None
 
     def diagnose(self) -> list[Problem]:

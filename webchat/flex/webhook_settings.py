@@ -26,7 +26,7 @@ class WebhookConfig:
     filters: tuple[str, ...]
 
     def posts_to(self, url: str, *events: str) -> bool:
-        """Those events, or that of a chat's end."""
+        """Whether these events are posted there; without any, that of a chat's end."""
         return self.post_url == url and {*(events or [EVENT])} <= {*self.filters}
 
 

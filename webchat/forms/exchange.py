@@ -60,7 +60,7 @@ class Plan:
     found: list[Found] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
-    # Of these texts: {"de": {"title": "…"}}.
+    # The translations of these texts: {"de": {"title": "…"}}.
     translations: Translations = field(default_factory=dict)
 
     def names(self) -> set[str]:
@@ -122,7 +122,7 @@ def plan(config: dict[str, Any], webchat: Webchat, *, replace: bool) -> Plan:
     for label, item in _items(config):
         try:
             row, notes = twilio_fields.read(item, names)
-            told = _told_of(item)
+            told = _mapping_of(item)
             row.webchat = webchat
             _settle(row, notes, names, roles)
             if row.name in saved:
@@ -142,7 +142,7 @@ def plan(config: dict[str, Any], webchat: Webchat, *, replace: bool) -> Plan:
     return made
 
 
-def _told_of(item: dict[str, Any]) -> tuple[str, tuple[str, str] | None]:
+def _mapping_of(item: dict[str, Any]) -> tuple[str, tuple[str, str] | None]:
     """The name of a field in the config, and what it depends on: `showIf` is our own, and no webchat of Twilio's has it.
     Raises ValidationError."""
     attributes, told = item.get("attributes"), item.get("showIf")
@@ -224,7 +224,7 @@ def _keep_own_rules(row: PreEngagementField, saved: PreEngagementField, notes: l
 
 
 def _keep_translations(row: PreEngagementField, saved: PreEngagementField) -> None:
-    """Of those texts of a saved field that are the same in the new one."""
+    """Keeps the translations of those texts of a saved field that are the same in the new one."""
     same = [name for name in row.TEXTS if getattr(row, name) == getattr(saved, name)]
     choices = {value for value, _label in set(row.choice_pairs()) & set(saved.choice_pairs())}
     for language, texts in saved.translations.items():
@@ -272,7 +272,7 @@ def _plan_texts(config: dict[str, Any], webchat: Webchat, made: Plan) -> None:
 
 
 def _plan_translations(config: dict[str, Any], made: Plan) -> None:
-    """Of the texts that are taken, by the config's keys."""
+    """Plans the translations of the texts that are taken, by the config's keys."""
     given = config.get(_TRANSLATIONS)
     columns: dict[str, Any] = {}
     for language, texts in given.items() if isinstance(given, dict) else ():
@@ -349,7 +349,7 @@ def _config_of(webchat: Webchat) -> dict[str, Any]:
 
 
 def _translations_of(webchat: Webchat) -> Translations:
-    """Of the texts that the config has, by its keys."""
+    """The translations of the texts that the config has, by its keys."""
     found: Translations = {}
     for language, texts in webchat.translations.items():
         if named := _by_key(texts):

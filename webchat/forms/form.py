@@ -1,6 +1,7 @@
 """The pre-engagement form: filled from the rows that staff composed, the only validator for page and API alike.
 
-Validation has no effects: it takes no limit and calls nobody. The gates of a start are in chats/start.py.
+Validation has no effects: it takes no limit and calls nobody. forms/submit.py takes a valid form through the gates of a
+start.
 """
 
 from __future__ import annotations
@@ -223,7 +224,9 @@ class PreEngagementForm(forms.Form):
     @property
     def lists_errors(self) -> bool:
         """Whether what is wrong is listed above the form: much of it, or something that has no field to stand at."""
-        return len(self.errors) >= LISTED_FROM or bool(self.errors.keys() - {one.name for one in self.visible_fields()})
+        return len(self.errors) >= LISTED_FROM or bool(
+            self.errors.keys() - {field.name for field in self.visible_fields()}
+        )
 
     def focus_first_error(self) -> None:
         """Where the browser puts the cursor when the page comes."""
@@ -349,7 +352,7 @@ class PreEngagementForm(forms.Form):
                 data[row.name] = _plain(self._answer_of(row, cleaned))
         data["friendlyName"] = self._customer_friendly_name(data)
         addresses = (str(self.data.get("location") or ""), self.page.url)
-        data["location"] = next((_clip(one) for one in addresses if _origin(one) == self.page.origin), "")
+        data["location"] = next((_clip(address) for address in addresses if _origin(address) == self.page.origin), "")
         data["referrer"] = _clip(str(self.data.get("referrer") or ""))
         data["locale"] = get_language() or settings.LANGUAGE_CODE
         data["verified"] = sorted(self.account_answers.keys() - self.not_asked)

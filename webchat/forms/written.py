@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from webchat.fields.rules import MESSAGE_TEXT, REPLY_EMAIL
 from webchat.models import PreEngagementField, Webchat
 
-# Of a rating.
+# The field of a rating.
 COMMENT = "comment"
 _TYPES_WITHOUT_WORDS = {*PreEngagementField.BOX_TYPES, PreEngagementField.Type.HIDDEN}
 

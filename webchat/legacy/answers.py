@@ -18,7 +18,7 @@ def read_answers(webchat: Webchat, signed_in: bool, posted: Mapping[str, Any]) -
 
     The visitor's name is that of CustomerFriendlyName: in PreEngagementData the UI overwrites it by the name of its
     configured context. The Flex Flow, the identity and the chat's name that it sends are ours to know, and not read.
-    Raises ParseError and Invalid.
+    Raises ParseError, and ChatRefused(INVALID) at the fields whose value is a list or an object.
     """
     text = posted.get("PreEngagementData") or "{}"
     data = BoundedJSONParser().parse(BytesIO(text.encode()))

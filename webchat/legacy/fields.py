@@ -73,7 +73,7 @@ def left_out(webchat: Webchat) -> list[str]:
 
 
 def _rules(row: PreEngagementField) -> Iterator[object]:
-    """Those that hold for this type and that only the server checks."""
+    """Whether each of the rules holds that only the server checks."""
     yield row.type in (Type.PHONE, Type.NUMBER, Type.DATE)
     yield row.match == row.Match.REQUIRE
     if row.takes_pattern:

@@ -106,7 +106,7 @@ class HourlyCount(models.Model):
     class Meta:
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["webchat", "hour", "name"], name="webchat_hourly_count_unique")]
-        # Of all webchats, and for retention.
+        # For the figures of all webchats, and for retention.
         indexes = [models.Index(fields=["hour"], name="webchat_hourly_count_hour")]
 
     def __str__(self) -> str:
@@ -132,5 +132,5 @@ class HourlyCount(models.Model):
 
 
 def delete_counts(instance: Webchat, **_signal: Any) -> None:
-    """Those of a webchat that is being deleted."""
+    """Deletes the counts of a webchat that is being deleted."""
     HourlyCount.objects.filter(webchat=instance).delete()

@@ -148,7 +148,7 @@ class PreEngagementField(Translated):
         db_default="",
         help_text=_("Another field on which this one depends. It is asked, checked and sent only then."),
     )
-    # Of that field: "" is any answer, of a checkbox that it is ticked.
+    # The answer to that field: "" is any, and of a checkbox that it is ticked.
     shown_if_value = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
     show_account_value = models.BooleanField(
         _("show the account's value"),
@@ -202,7 +202,7 @@ class PreEngagementField(Translated):
     # --- Its translations ---------------------------------------------------------------------------------------
 
     def texts_in_use(self) -> list[str]:
-        """Those that have an effect in a field of this type, the choices among them."""
+        """The texts that have an effect in a field of this type, the choices among them."""
         if self.type == self.Type.HIDDEN:
             return []
         unused = set() if self.takes_placeholder or self.type == self.Type.SELECT else {"placeholder"}

@@ -95,7 +95,7 @@ class OpeningHours(models.Model):
 
     def special_day_on(self, day: date) -> SpecialDay | None:
         """The one that counts: of several the shortest, then the one that begins last."""
-        covering = [one for one in self.special_days.all() if one.first <= day <= one.last]
+        covering = [special for special in self.special_days.all() if special.first <= day <= special.last]
         return min(covering, key=lambda one: (one.last - one.first, -one.first.toordinal()), default=None)
 
     def times_on(self, day: date) -> list[Times]:

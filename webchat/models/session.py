@@ -28,7 +28,7 @@ from webchat.visitors import Visitor
 # No attempt is taken over before: it calls Twilio for at most half of this, and the rest is for a process that was
 # stopped meanwhile and for Twilio, which may finish what its caller no longer waits for.
 LEASE = timedelta(seconds=10)
-# Who waits for a turn without JavaScript comes back every few seconds. Who has not for so long has left.
+# Visitors who wait for a turn without JavaScript come back every few seconds. After so long without they have left.
 WAITING = timedelta(minutes=1)
 # How long the visitor is told that a chat has ended which was offered after a sign-in and not taken in time.
 LAPSE_TOLD = timedelta(minutes=30)
@@ -81,7 +81,7 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         return self.running().filter(question_sent_at=None).exclude(question="")
 
     def to_close(self) -> ChatSessionQuerySet:
-        """Those that have ended here and not yet at Twilio."""
+        """The chats that have ended here and not yet at Twilio."""
         return self.filter(status=ChatSession.Status.ENDED, close_pending=True)
 
     def unfinished(self) -> ChatSessionQuerySet:
@@ -121,11 +121,11 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         return forgotten
 
     def with_unknown_words(self) -> ChatSessionQuerySet:
-        """Those whose words staff's search does not know yet."""
+        """The chats whose words staff's search does not know yet."""
         return self.filter(words_known=False)
 
     def closed(self) -> ChatSessionQuerySet:
-        """Those that have no channel, or whose channel is closed: their rows may go."""
+        """The chats that have no channel, or whose channel is closed: their rows may go."""
         over = (ChatSession.Status.ENDED, ChatSession.Status.FAILED)
         return self.filter(status__in=over, close_pending=False)
 
@@ -168,7 +168,7 @@ class RetiredKey(models.Model):
 
 
 class ChatSession(models.Model):
-    """Who chats, what was answered, and how far the chat is.
+    """A chat: who it is with, what was answered, and how far it is.
 
     STARTING is committed before Twilio is called, so that neither a repeated submit nor a killed process can make two
     channels or lose one. `lease_until` reserves the row for whoever works on it, `attempts` numbers the tries to start:
@@ -199,7 +199,7 @@ class ChatSession(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("user"), null=True, blank=True, on_delete=models.SET_NULL
     )
-    # That of the user when the chat began, "" for nobody: see account_seal().
+    # The seal of the user's account when the chat began, "" for nobody: see account_seal().
     account = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     # After a sign-in: the key of the user who is asked whether this chat goes on, and until when. Nobody owns it meanwhile.
     offered_to = models.CharField(max_length=64, blank=True, db_default="", editable=False)
@@ -208,7 +208,7 @@ class ChatSession(models.Model):
     note = models.TextField(blank=True, db_default="", editable=False)
     # Whether it is about the move to another browser, which the first one must hear of.
     note_of_move = models.BooleanField(db_default=False, default=False, editable=False)
-    # Of the visitor: see Visitor.
+    # Two names of the visitor: see Visitor.
     browser = models.CharField(max_length=32, db_default="", editable=False)
     owner = models.CharField(max_length=32, editable=False)
     key = models.CharField(_("idempotency key"), max_length=128, editable=False)
@@ -223,7 +223,7 @@ class ChatSession(models.Model):
 
     identity = models.CharField(_("identity"), max_length=256, unique=True, default=new_identity, editable=False)
     channel_sid = models.CharField(_("channel SID"), max_length=34, blank=True, db_index=True)
-    # That of the webchat when the channel was opened: a chat goes on when staff enter another one.
+    # The webchat's when the channel was opened: a chat goes on when staff enter another one.
     chat_service_sid = models.CharField(_("chat service SID"), max_length=34, blank=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     close_pending = models.BooleanField(_("still to be closed at Twilio"), default=False)
@@ -260,7 +260,7 @@ class ChatSession(models.Model):
         indexes = [
             models.Index(fields=["status", "lease_until"], name="webchat_session_status"),
             models.Index(fields=["owner"], name="webchat_session_owner"),
-            # Of the many that are over: what the worker closes, and what retention has not blanked yet.
+            # What the worker closes of the many that are over, and what retention has not blanked yet.
             models.Index(
                 fields=["status", "lease_until"], condition=Q(close_pending=True), name="webchat_session_to_close"
             ),
@@ -278,7 +278,7 @@ class ChatSession(models.Model):
 
     @staticmethod
     def named(text: str) -> Q:
-        """Those whose customer's name begins so, in upper or lower case."""
+        """The chats whose customer's name begins so, in upper or lower case."""
         return begins_with("customer_friendly_name", text)
 
     @classmethod
@@ -456,6 +456,6 @@ def require_closed(rows: ChatSessionQuerySet) -> None:
 
 
 def protect_open_channel(instance: ChatSession, origin: Any = None, **_signal: Any) -> None:
-    """Of a row that is deleted by itself, or with another. Raises ProtectedError."""
+    """Lets no row go, by itself or with another, whose channel is open. Raises ProtectedError."""
     if not isinstance(origin, ChatSessionQuerySet):
         require_closed(ChatSession.objects.filter(pk=instance.pk))

@@ -21,9 +21,9 @@ from django.utils.translation import gettext_lazy as _
 
 from webchat.fields.person_names import validate_line, validate_text
 
-# Of the words of a row's choices: {"a value": "its words"}.
+# The name of the words of a row's choices: {"a value": "its words"}.
 CHOICES = "choices"
-# Of a language's texts: {"label": "a digest", "choices": {"a value": "a digest"}}, of the texts in the site's language.
+# The name of the digests of a language's texts: {"label": "a digest", "choices": {"a value": "a digest"}}, of the texts in the site's language.
 MADE_FROM = "made_from"
 
 
@@ -149,8 +149,8 @@ class Translated(models.Model):
         return list(dict.fromkeys(filter(None, [self.texts[name], getattr(self, name), *others])))
 
     def translate(self, name: str, language: str, text: Any, made_from: Any) -> None:
-        """Of one text, in place of what was there. `made_from` is as `source_digest` gives it, None for unknown; without a
-        text there is no translation."""
+        """Keeps the translation of one text, in place of what was there; without a text there is none. `made_from` is as
+        `source_digest` gives it, None for unknown."""
         texts = {each: words for each, words in self.translations.get(language, {}).items() if each != name}
         digests = {each: of for each, of in texts.pop(MADE_FROM, {}).items() if each != name}
         if text:
@@ -162,7 +162,7 @@ class Translated(models.Model):
         self.translations = {**others, language: texts} if texts else others
 
     def add_translations(self, given: dict[str, dict[str, Any]]) -> None:
-        """Those of other texts and languages stay."""
+        """Keeps these translations. Those of other texts and languages stay."""
         for language, texts in given.items():
             digests = texts.get(MADE_FROM, {})
             for name, text in texts.items():
@@ -170,7 +170,7 @@ class Translated(models.Model):
                     self.translate(name, language, text, digests.get(name))
 
     def forget_translations(self, name: str) -> None:
-        """Of a text that is another one now."""
+        """Drops the translations of a text that is another one now."""
         for language in self.translations:
             self.translate(name, language, None, None)
 
@@ -189,7 +189,7 @@ class Translated(models.Model):
         return [name for name in self.TEXTS if getattr(self, name)]
 
     def texts_to_translate(self) -> list[str]:
-        """Those that staff wrote: what is as it came needs no translation."""
+        """The texts that staff wrote: what is as it came needs no translation."""
         return [name for name in self.texts_in_use() if name == CHOICES or getattr(self, name) != self.standard(name)]
 
     def missing_texts(self, language: str) -> list[str]:
@@ -212,7 +212,7 @@ class Translated(models.Model):
         return then is not None and then != now
 
     def source_digest(self, name: str) -> str | dict[str, str]:
-        """Of the text in the site's language; of choices, for each value that of its words."""
+        """The digest of the text in the site's language; for choices one for each value, of its words."""
         return digest(getattr(self, name))
 
     # --- What may stand there -----------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ RECIPIENTS_MAX = 10
 _ON_SITE = re.compile(r"/(?![/\\])[\w./?=&%~+-]+")
 # /webchat/history/ shows users their own chats where WEBCHAT_HISTORY is on.
 TAKEN_SLUGS = ("history",)
-# That a task of TaskRouter's can live.
+# Days that a task of TaskRouter's can live.
 MOST_TASK_DAYS = 14
 
 
@@ -118,8 +118,8 @@ class WebchatQuerySet(models.QuerySet["Webchat"]):
         return self.get(slug=slug)
 
     def of_site(self) -> WebchatQuerySet:
-        """Those of this site, then those of all sites, but for archived ones. The first one is that of a page which names
-        none."""
+        """The webchats of this site, then those of all sites, but for archived ones. The first is the one of a page that
+        names none."""
         here = self.filter(Q(site=None) | Q(site=settings.SITE_ID), archived_at=None)
         return here.order_by(models.F("site").asc(nulls_last=True), "pk")
 
@@ -608,7 +608,7 @@ class Webchat(Translated):
 
     @classmethod
     def note_webhook(cls, pk: int) -> None:
-        """That Twilio told of one of its chats. At most once a minute: many chats may end at once."""
+        """Keeps when Twilio told of a chat of this webchat, at most once a minute: many chats may end at once."""
         now = database_now()
         due = Q(webhook_heard_at=None) | Q(webhook_heard_at__lt=now - timedelta(minutes=1))
         cls.objects.filter(due, pk=pk).update(webhook_heard_at=now)

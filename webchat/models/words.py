@@ -10,9 +10,9 @@ from typing import Any
 from django.db import models
 from django.db.models import Exists, OuterRef, QuerySet
 
-# That a search finds by one word, the latest chats first.
+# Chats that a search finds by one word, the latest first.
 MOST_FOUND = 10_001
-# That are kept of one chat, and that a search looks at.
+# Words that are kept of one chat, and that a search looks at.
 MOST_WORDS = 80
 MOST_ASKED = 6
 LONGEST = 64
@@ -29,7 +29,7 @@ class ChatWord(models.Model):
 
     session = models.ForeignKey("ChatSession", related_name="words", on_delete=models.CASCADE, db_index=False)
     word = models.CharField(max_length=LONGEST)
-    # That of the chat.
+    # The time of the chat.
     created_at = models.DateTimeField()
 
     class Meta:
@@ -53,7 +53,7 @@ def _wholes(text: str) -> list[str]:
 
 
 def words_told(answers: Mapping[str, Any]) -> list[str]:
-    """Of all answers, the short ones first: a long question does not push an e-mail address out."""
+    """The words of all answers, the short answers first: a long question does not push an e-mail address out."""
     values = [str(value) for name, value in answers.items() if name not in NOT_TOLD and _is_told(value)]
     found: dict[str, None] = {}
     for value in sorted(values, key=len):

@@ -1,4 +1,4 @@
-"""That the worker lives: it writes it down, and everybody else can see it."""
+"""Signs of life: the worker writes them down, and everybody else can see them."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class WorkerPass(models.Model):
 
     @classmethod
     def last(cls) -> dict[Work, datetime]:
-        """Of the work that was ever done."""
+        """When each kind of work was last done, of those that ever were."""
         return {Work(row.work): row.at for row in cls.objects.filter(work__in=Work)}
 
 
 def still(passes: dict[Work, datetime], now: datetime) -> dict[Work, datetime]:
-    """Of these passes, those of work that stands still."""
+    """The passes of work that stands still."""
     return {work: at for work, at in passes.items() if now - at > STILL_AFTER[work]}

@@ -106,7 +106,7 @@ def by_network(limit: Limit, network: str, beside: str = "") -> list[tuple[Limit
 
 
 # An address may be a whole company or a mobile network, so the narrow limit is that of one browser at one address.
-# Who throws the cookie away each time still meets the wide one.
+# A visitor who throws the cookie away each time still meets the wide one.
 PER_BROWSER = Limit("start:browser", 5, 600)
 PER_ADDRESS = Limit("start:address", 40, 600)
 PER_USER = Limit("start:user", 20, DAY_SECONDS)

@@ -160,7 +160,7 @@ bulkhead, breaker = Bulkhead(), Breaker()
 
 
 @contextmanager
-def passage(*, even_if_full: bool = False) -> Iterator[None]:
+def passage_to_twilio(*, even_if_full: bool = False) -> Iterator[None]:
     """Around every call to Twilio in a request but a start's own. Raises ChatRefused at once during an outage, and when
     there is no room. How the calls go says nothing to the breaker: they end before a slow Twilio would answer."""
     breaker.require_closed()

@@ -42,7 +42,7 @@ class Figures:
 
 
 def read_figures(webchat: Webchat | None, zone: tzinfo, now: datetime) -> Figures:
-    """Of this webchat, or of all. Days and hours are those of the zone; where it is half an hour beside UTC, an hour of the
+    """The figures of this webchat, or of all. Days and hours are those of the zone; where it is half an hour beside UTC, an hour of the
     counts belongs to the one in which it begins."""
     found = Figures(days_until(now, zone))
     days = {day.date: day for day in found.days}

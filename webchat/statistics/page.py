@@ -23,7 +23,7 @@ from webchat.models.counts import Event
 from webchat.statistics.figures import HOURS, Day, Figures, read_by_webchat, read_figures
 
 PERMISSION = "webchat.view_statistics"
-# Of the pictures, in their own units.
+# The size of the pictures, in their own units.
 BAR_HEIGHT = 100
 BAR_WIDTH = 100
 SHADES = 4

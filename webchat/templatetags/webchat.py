@@ -78,7 +78,7 @@ def _find(slug: str) -> Webchat | None:
 
 @register.simple_tag(takes_context=True)
 def user_mark(context: Context) -> str:
-    """Whose page it is, as the API's `visitor` says who sits there: for a script that asks when the page is shown again."""
+    """The mark of the page's user, as the API's `visitor` gives it: for a script that asks when the page is shown again."""
     user = context["request"].user
     return mark_of(user if user.is_authenticated else None)
 

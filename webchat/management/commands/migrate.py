@@ -15,6 +15,6 @@ class Command(migrate.Command):
         is_direct = not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
         if connection.vendor == "postgresql" and is_direct:
             with connection.cursor() as cursor:
-                # That of locks stays: whoever waits for one to change a table has all others wait behind.
+                # The time-out of locks stays: whoever waits for one to change a table has all others wait behind.
                 cursor.execute("SET statement_timeout = 0")
         super().handle(*args, **options)

@@ -29,7 +29,7 @@ PRUNE_EVERY = 3600
 TURN_SECONDS = 10
 # How often each thread writes down that it lives, at most.
 NOTE_EVERY = 10
-# That the end waits for what is just being done.
+# How long the end waits for what is just being done.
 LAST_SECONDS = 5
 
 
