@@ -41,7 +41,7 @@ PAINTED = """() => {
 }"""
 
 CORNERS = """() => [...document.querySelectorAll("web-chat *")]
-  .filter((one) => one.checkVisibility() && !one.closest(".webchat-hidden"))
+  .filter((one) => one.checkVisibility() && !one.closest(".webchat-hidden") && one.type !== "radio")
   .flatMap((one) => ["TopLeft", "TopRight", "BottomLeft", "BottomRight"].map(
     (corner) => [getComputedStyle(one)[`border${corner}Radius`], one.getAttribute("class") ?? one.tagName]))
   .filter(([radius, name]) => radius !== "0px" && !/webchat-initials|webchat-spinner/.test(name))"""
@@ -62,9 +62,17 @@ def widget(page: Page, site: SiteServer) -> Iterator[Widget]:
     site.sandbox.clear_faults()
 
 
+# More than the box of those that are chosen shows at once, and one that is refused.
+FILES = [*(f"sum-{number}.pdf" for number in range(10)), "no.exe"]
+
+
 def states(widget: Widget) -> Iterator[str]:
     """Walks a visitor's way, and stops where the chat looks different."""
     page, panel = widget.page, widget.panel
+    widget.site.shell(
+        "Webchat.objects.filter(slug='support')"
+        ".update(ask_rating=True, when_closed='message', message_recipients='staff@example.com')"
+    )
     yield "launcher"
     widget.open()
     expect(widget.form).to_have_js_property("noValidate", True)
@@ -84,8 +92,8 @@ def states(widget: Widget) -> Iterator[str]:
     expect(panel.locator("[data-webchat-typing]")).to_be_visible()
     with page.expect_file_chooser() as chooser:
         panel.locator("[data-webchat-attach]").click()
-    chooser.value.set_files([{"name": name, "mimeType": "", "buffer": b"x"} for name in ("sum.pdf", "no.exe")])
-    expect(panel.locator("[data-webchat-chosen] > li")).to_have_count(1)
+    chooser.value.set_files([{"name": name, "mimeType": "", "buffer": b"x"} for name in FILES])
+    expect(panel.locator("[data-webchat-chosen] > li")).to_have_count(10)
     panel.locator("[data-webchat-options] summary").click()
     yield "chat"
     path = f"/Client/v2/Conversations/{widget.channel}/Messages"
@@ -105,6 +113,16 @@ def states(widget: Widget) -> Iterator[str]:
     panel.locator("[data-webchat-end]").click()
     expect(panel.locator("[data-webchat-confirm]")).to_be_visible()
     yield "asked"
+    panel.locator("[data-webchat-confirm-end]").click()
+    expect(panel.get_by_role("group", name="How was this chat?")).to_be_visible()
+    yield "ended"
+    panel.get_by_role("radio", name="5 Very good").check()
+    panel.get_by_role("button", name="Send rating").click()
+    expect(panel.get_by_text("Thank you for your rating.")).to_be_focused()
+    yield "rated"
+    widget.element.evaluate("(e) => { e.remember(null, 'past'); e.src += '?leave=1' }")
+    expect(panel.get_by_role("button", name="Send message")).to_be_visible()
+    yield "message"
 
 
 def set_properties(widget: Widget, **values: str) -> None:
