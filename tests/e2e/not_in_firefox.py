@@ -22,7 +22,6 @@ SKIPPED: dict[str, set[str]] = {
         "test_what_could_not_be_loaded_before_the_end_is_said",
     },
     "starts a Chromium of its own": {"test_a_page_from_the_back_forward_cache"},
-    "asks for Chromium's own protocol": {"test_no_long_task_before_the_click"},
 }
 
 

@@ -41,7 +41,9 @@ def wait_for_chat(engine: Engine) -> None:
     engine.wait(f"{LOG}?.getAttribute('aria-busy') === 'false' && {LOG}.innerText.includes({ANSWERS['question']!r})")
 
 
+# In Chromium: test_widget_failures.py.
 @pytest.mark.each_parameter
+@pytest.mark.parametrize("engine", ["firefox", "webkit"], indirect=True)
 def test_while_the_chat_is_opened(engine: Engine, line: Line) -> None:
     engine.goto(line.url)
     line.cut()
@@ -82,7 +84,8 @@ def test_while_the_visitor_writes(engine: Engine, site: SiteServer, line: Line) 
     assert len(site.sandbox.conversations()) == before + 1
 
 
-@pytest.mark.parametrize("way", ["try again", "reload"])
+@pytest.mark.each_parameter
+@pytest.mark.parametrize(("engine", "way"), [("firefox", "try again"), ("webkit", "reload")], indirect=["engine"])
 def test_while_twilios_sdk_is_loaded(engine: Engine, site: SiteServer, line: Line, way: str) -> None:
     """The chat is open at Flex by then, so the visitor finds that one again."""
     engine.goto(line.url)

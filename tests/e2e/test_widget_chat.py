@@ -106,15 +106,11 @@ def test_who_reads_further_up_is_left_there(widget: Widget) -> None:
         widget.agent_says(f"Line {number}")
     expect(widget.log.get_by_text("Line 24", exact=True)).to_be_in_viewport()
     widget.log.hover()
+    widget.log.evaluate("(e) => { window.rest = new Promise((done) => { e.onscrollend = done; }); }")
     widget.page.mouse.wheel(0, -400)
     jump = widget.panel.get_by_role("button", name="New messages")
     expect(jump).to_be_hidden()
-    # Until it has come to rest.
-    top = widget.log.evaluate(
-        """async (e) => { let before;
-          do { before = e.scrollTop; await new Promise((next) => setTimeout(next, 200)); } while (e.scrollTop !== before);
-          return before; }"""
-    )
+    top = widget.log.evaluate("async (e) => { await window.rest; return e.scrollTop; }")
     widget.agent_says("One more")
     expect(jump).to_be_visible()
     assert widget.log.evaluate("(e) => e.scrollTop") == top
@@ -239,23 +235,6 @@ def test_a_chat_goes_on_where_one_agent_leaves_and_another_joins(widget: Widget)
     ]
 
 
-@pytest.mark.thorough
-def test_typing_is_read_out_once_per_burst(widget: Widget) -> None:
-    widget.start()
-    widget.agent_joins()
-    expect(widget.log.get_by_text("Robin has joined")).to_be_visible()
-    widget.page.evaluate(
-        """() => { window.spoken = [];
-        const status = document.querySelector("[data-webchat-typing-status]");
-        new MutationObserver(() => status.textContent && window.spoken.push(status.textContent))
-          .observe(status, {childList: true, characterData: true, subtree: true}); }"""
-    )
-    for _keystroke in range(4):
-        widget.agent_types()
-        widget.page.wait_for_timeout(900)
-    assert widget.page.evaluate("window.spoken") == ["Robin is typing…"]
-
-
 # --- Delivery --------------------------------------------------------------------------------------------------
 
 
@@ -336,7 +315,7 @@ def test_the_token_is_renewed_before_it_expires(widget: Widget) -> None:
 
 def test_an_expired_token_is_replaced(widget: Widget) -> None:
     widget.start()
-    widget.page.wait_for_timeout(1100)  # a token of the same second would be the same token
+    widget.await_another_token()
     with widget.page.expect_response("**/token/") as renewed:
         widget.site.sandbox.connections("expire", widget.credentials["identity"])
     assert renewed.value.status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -197,9 +198,12 @@ def test_turbo_morphs_the_page_around_it(widget: Widget) -> None:
     widget.start("/host/turbo/one/")
     mark_document(widget)
     widget.composer.fill("half a sent")
-    with widget.page.expect_response("**/host/turbo/one/"):
-        widget.page.evaluate("Turbo.session.refresh(location.href)")
-    widget.page.wait_for_timeout(300)
+    widget.page.evaluate(
+        """() => new Promise((done) => {
+          document.addEventListener("turbo:morph", done, {once: true});
+          Turbo.session.refresh(location.href);
+        }).then(() => true)"""
+    )
     expect(widget.composer).to_have_value("half a sent")
     expect_one_launcher_that_works(widget)
     expect_same_document(widget)
@@ -260,9 +264,12 @@ def test_four_tabs_show_one_chat_and_each_message_once(widget: Widget, page: Pag
 def test_a_sleep_past_the_end_of_the_token(widget: Widget) -> None:
     """Nothing runs on a machine that sleeps: it wakes with a token that has expired."""
 
+    awake_until: list[float] = []
+
     def with_a_short_life(route: Route) -> None:
         found = fetch(route)
         credentials = found.json()
+        awake_until.append(time.time() + 3)
         route.fulfill(response=found, json={**credentials, "token": access_token(credentials["identity"], seconds=3)})
 
     widget.page.add_init_script(RECORD_BODIES)
@@ -272,7 +279,7 @@ def test_a_sleep_past_the_end_of_the_token(widget: Widget) -> None:
     widget.composer.fill("half a sent")
     widget.page.context.set_offline(True)
     widget.site.sandbox.connections("abort", widget.credentials["identity"])
-    widget.page.wait_for_timeout(3000)
+    until(lambda: time.time() > awake_until[0])
     widget.agent_says("Are you asleep?")
     widget.page.unroute("**/token/")
     widget.page.context.set_offline(False)

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Route, WebSocketRoute, expect
 
 from tests.support.site import ROOT, SiteServer
+from tests.support.waiting import until
 from tests.support.widget import ANSWERS, RECORD_BODIES, Widget, access_token, fetch
 
 # What a proxy, or a server that is being deployed, says in our place: never our JSON.
@@ -86,11 +87,7 @@ def try_again(widget: Widget) -> Locator:
 
 def expect_error_events(widget: Widget, count: int) -> None:
     """Each try has its own, so that what is on the screen is of this try and not of the one before."""
-    for _attempt in range(1200):
-        if [name for name, _detail in widget.events()].count("error") >= count:
-            return
-        widget.page.wait_for_timeout(25)
-    raise AssertionError(f"not {count} errors: {widget.events()}")
+    until(lambda: [name for name, _detail in widget.events()].count("error") >= count)
 
 
 def expect_delivered(widget: Widget) -> None:
@@ -407,7 +404,6 @@ def test_the_visitors_cookie_is_gone(widget: Widget) -> None:
     """Nobody is the chat's owner any more: nothing of it stays on the screen, and another can be started."""
     widget.start()
     widget.page.context.clear_cookies()
-    widget.page.wait_for_timeout(1100)  # a token of the same second would be the same token
     widget.site.sandbox.connections("expire", widget.credentials["identity"])
     expect(widget.field("name")).to_be_visible()
     expect(widget.panel.get_by_text(ANSWERS["question"])).to_have_count(0)

@@ -234,6 +234,7 @@ def wait_for_message(engine: Engine, text: str) -> None:
     engine.wait(f"{LOG}?.getAttribute('aria-busy') === 'false' && {LOG}.innerText.includes({json.dumps(text)})")
 
 
+@pytest.mark.parametrize("engine", ["webkit", "firefox", "chromium"], indirect=True)
 def test_the_keyboard_scrolls_the_conversation_and_never_the_panel(engine: Engine, site: SiteServer) -> None:
     channel = start(engine, site)
     for number in range(30):
@@ -369,6 +370,8 @@ def test_no_box_of_the_panel_is_longer_than_it_looks(widget: Widget) -> None:
 # --- The direction of writing ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_parameter
+@pytest.mark.parametrize("engine", ["firefox", "webkit"], indirect=True)
 def test_each_message_stands_and_ends_as_its_own_language_does(engine: Engine, site: SiteServer) -> None:
     channel = start(engine, site, right_to_left=True)
     site.sandbox.say(channel, AGENT, "Good morning!\nIt is on its way, and it will be with you by tomorrow at noon.")
@@ -398,6 +401,7 @@ def test_each_message_stands_and_ends_as_its_own_language_does(engine: Engine, s
 DIRECTION = "return getComputedStyle(document.activeElement).direction"
 
 
+@pytest.mark.thorough
 def test_an_answer_reads_in_its_own_direction(engine: Engine, site: SiteServer) -> None:
     engine.goto(site.url)
     engine.evaluate("document.documentElement.dir = 'rtl'")

@@ -126,23 +126,6 @@ def test_what_follows_the_visitors_steps(page: Page, site: SiteServer, sent: lis
     assert hosts <= {urlsplit(site.url).netloc, urlsplit(site.sandbox.url).netloc}
 
 
-@pytest.mark.thorough
-def test_no_long_task_before_the_click(page: Page, site: SiteServer) -> None:
-    page.add_init_script(
-        """window.long = [];
-        new PerformanceObserver((list) => list.getEntries().forEach((one) => window.long.push(one.duration)))
-          .observe({type: "longtask", buffered: true});"""
-    )
-    page.goto("about:blank")
-    cost = page.context.new_cdp_session(page)
-    Widget(page, site).goto()
-    page.wait_for_load_state("networkidle")
-    cost.send("Performance.enable")
-    page.wait_for_timeout(200)
-    metrics = {one["name"]: one["value"] for one in cost.send("Performance.getMetrics")["metrics"]}
-    assert metrics["ScriptDuration"] < 0.05, page.evaluate("window.long")
-
-
 def test_every_module_is_served_under_its_hashed_name(page: Page, site: SiteServer, sent: list[Request]) -> None:
     """Else a cached old module would import a new one."""
     Widget(page, site).start()

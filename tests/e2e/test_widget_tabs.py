@@ -49,7 +49,7 @@ def test_one_tab_renews_for_both(widget: Widget, page: Page) -> None:
     answers: list[int] = []
     for one in (widget, other):
         one.page.on("response", lambda got: answers.append(got.status) if got.url.endswith("/token/") else None)
-    page.wait_for_timeout(1100)  # a token of the same second would be the same token
+    widget.await_another_token()
     with page.context.expect_event("response", lambda got: got.url.endswith("/token/")):
         widget.site.sandbox.connections("about_to_expire", widget.credentials["identity"])
     page.wait_for_timeout(1000)  # in which the other tab would ask as well

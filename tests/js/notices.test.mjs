@@ -169,8 +169,13 @@ test("typing is shown at once, and read out only when it lasts", (t) => {
   t.mock.timers.tick(3000);
   assert.equal(found("typing").hidden, true);
   assert.equal(found("typing-status").textContent, "");
-  people.typing("robin", true);
-  t.mock.timers.tick(2100);
+  const told = new MutationObserver(() => {});
+  told.observe(found("typing-status"), { childList: true });
+  for (let keystroke = 0; keystroke < 4; keystroke += 1) {
+    people.typing("robin", true);
+    t.mock.timers.tick(900);
+  }
+  assert.equal(told.takeRecords().length, 1);
   assert.equal(found("typing-status").textContent, "Robin is typing…");
   people.presence("robin", true, new Date());
   people.presence("robin", false, null); // who leaves types no more

@@ -21,5 +21,5 @@ def test_each_name_that_is_skipped_is_a_test() -> None:
 
 
 def test_a_test_is_skipped_by_its_name_and_else_runs() -> None:
-    assert reason_to_skip("test_no_long_task_before_the_click")
+    assert reason_to_skip("test_a_page_from_the_back_forward_cache")
     assert reason_to_skip("test_from_the_question_to_the_end") is None

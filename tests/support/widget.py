@@ -14,6 +14,7 @@ from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.support.site import ROOT, SiteServer
 from tests.support.site_visitor import ANSWERS
+from tests.support.waiting import until
 from webchat.sandbox import account
 
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
@@ -111,6 +112,11 @@ class Widget:
         expect(self.log).to_have_attribute("aria-busy", "false")
         expect(self.messages.first).to_be_visible()
         expect(self.log.locator("[data-words=sending]")).to_have_count(0)
+
+    def await_another_token(self) -> None:
+        """Until this second is past: a token of the same second would be the same token."""
+        second = int(time.time())
+        until(lambda: time.time() >= second + 1)
 
     def send(self, text: str) -> None:
         """By the button: on a phone Enter starts a new line."""
