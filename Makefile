@@ -39,7 +39,7 @@ unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG 
 TEST_VARIABLES = DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 TEST_ENV = env $(TEST_VARIABLES)
 
-.PHONY: help run dev free-ports test check lint types unit coverage browser bench bench-widget thorough fuzz kills soak cluster lock clean build flex-ui picture
+.PHONY: help run dev free-ports test check lint types unit coverage engines browser bench bench-widget thorough fuzz kills soak cluster lock clean build flex-ui picture
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -56,9 +56,10 @@ PORTS = --port $(PORT) --sandbox-port $(SANDBOX_PORT)
 free-ports: .venv/.created
 	@$(BIN)/python -m config.demo --check-ports $(PORTS)
 
-# The checks, each on one processor, run beside the unit tests.
-test: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
-	@$(MAKE) --no-print-directory --jobs 2 check unit
+# What takes one processor, or none, is done beside something else.
+test: .venv/.dev
+	@$(MAKE) --no-print-directory --jobs 2 .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
+	$(MAKE) --no-print-directory --jobs 3 check unit engines
 	$(MAKE) --no-print-directory browser
 
 check: lint types
@@ -95,15 +96,16 @@ unit: .venv/.dev static/webchat/sdk/conversations.js $(FLEX_UI)
 coverage: UNIT_OPTIONS = -m "thorough or not thorough" --cov
 coverage: unit
 
-browser: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
+engines: .venv/.dev
 	@$(BIN)/python -m tests.support.engines
-	export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
+
+browser: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI) engines
+	@export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)" DJANGO_ALLOW_ASYNC_UNSAFE=1
 	$(PYTEST) tests/e2e
 
 # In Firefox as Playwright drives it; what it cannot do there is in tests/e2e/not_in_firefox.py.
-thorough: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
-	@$(BIN)/python -m tests.support.engines
-	export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)"
+thorough: .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI) engines
+	@export $(TEST_VARIABLES) CHROMIUM="$$(cat .venv/.browser)"
 	DJANGO_ALLOW_ASYNC_UNSAFE=1 $(PYTEST) tests/e2e -m thorough
 	DJANGO_ALLOW_ASYNC_UNSAFE=1 BROWSER=firefox $(PYTEST) tests/e2e -m "thorough or not thorough"
 	$(PYTEST) --ignore tests/e2e -m hypothesis --hypothesis-profile thorough

@@ -1,4 +1,4 @@
-"""Prints the path of a Chromium for the browser tests: the machine's own, else one that Playwright or apt installs."""
+"""Prints the path of a Chromium for the browser tests: the machine's own, else one that apt or Playwright installs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ def playwrights_own() -> str | None:
 def find() -> str:
     if path := installed() or playwrights_own():
         return path
+    if apt_install("chromium", SHELL) and (path := installed()):  # Ubuntu does not have it
+        return path
     with_libraries = ["--with-deps"] if os.geteuid() == 0 else []
     if run(sys.executable, "-m", "playwright", "install", *with_libraries, "chromium") and (path := playwrights_own()):
         return path
-    _ = apt_install("chromium", SHELL) or apt_install("chromium")  # not every distribution has the other
-    if not (path := installed()):
-        sys.exit("The browser tests need Chromium: sudo apt-get install chromium")
-    return path
+    if apt_install("chromium") and (path := installed()):
+        return path
+    sys.exit("The browser tests need Chromium: sudo apt-get install chromium")
 
 
 if __name__ == "__main__":

@@ -5,15 +5,21 @@ The end of the run says how many tests were skipped for each. With CI=true they 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 MARK = "not on this machine: "
+# Written when apt has read its lists, which is done once for all that a run installs.
+UPDATED = Path(__file__).resolve().parents[2] / ".cache/apt"
+UPDATE_SECONDS = 3600
 
 
 def skip_without(what: str) -> NoReturn:
@@ -37,8 +43,14 @@ def apt_install(*packages: str) -> bool:
     """Installs packages of Debian or Ubuntu where this process may; whether they are there now."""
     if os.geteuid() != 0:
         return False
-    install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
-    return run("apt-get", "update", "-qq") and run(*install)
+    UPDATED.parent.mkdir(exist_ok=True)
+    with UPDATED.open("a") as stamp:
+        fcntl.flock(stamp, fcntl.LOCK_EX)  # apt waits for no other
+        if not stamp.tell() or time.time() - os.fstat(stamp.fileno()).st_mtime > UPDATE_SECONDS:
+            if not run("apt-get", "update", "-qq"):
+                return False
+            print(packages[0], file=stamp, flush=True)
+        return run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
 
 
 def run(*command: str) -> bool:
