@@ -2,7 +2,7 @@
 # make dev    the same for changing it: runserver, which reloads, and sources as they are written
 # make test   everything that must hold
 # make check  the quick part of it
-# make lint, types, unit, browser  parts of make test
+# make lint, types, unit, engines, browser  parts of make test
 # make coverage  the unit tests, and which lines and branches they do not reach
 # make thorough  what is like something in make test, in another browser, window or library, or seldom met, and more random input: before a release
 # make cluster  two machines behind nginx on one PostgreSQL: a deploy and what breaks, while visitors come
