@@ -109,7 +109,7 @@ def test_what_follows_the_visitors_steps(page: Page, site: SiteServer, sent: lis
     assert for_the_form == PANEL
     assert sum(size(one) for one in ours(sent[before:], "stylesheet")) <= PANEL_CSS
     fragment = requests.get(f"{site.url}/webchat/support/panel/", timeout=60).content
-    assert len(gzip.compress(fragment, 9)) <= 6 * 1024
+    assert len(gzip.compress(fragment, 9)) <= 5 * 1024
 
     with page.expect_request("**/sdk/conversations*.js") as preloaded:
         widget.field("name").press_sequentially("J")
