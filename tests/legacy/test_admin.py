@@ -119,6 +119,9 @@ def test_staff_read_that_the_api_is_gone_and_where_chats_go(admin_client, sandbo
     sandbox.fault("POST", "/v1/WebChannels", status=410, times=2)
     assert FlexUi().start().status_code == 503
     assert "Twilio no longer serves the legacy API: the latest chat" in change_page(admin_client, webchat)
+    # As a release wrote it that kept no codes.
+    assert ChatSession.objects.update(failure_code="")
+    assert "Twilio no longer serves the legacy API: the latest chat" in change_page(admin_client, webchat)
     change(webchat, address_sid=account.ADDRESS_SID)
     assert FlexUi().start().status_code == 201
     html = change_page(admin_client, webchat)

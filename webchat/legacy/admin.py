@@ -22,7 +22,7 @@ from webchat.admin.concurrent_edits import Edit
 from webchat.admin.tools import ADVISERS, webchat_or_404
 from webchat.admin.webchats import WebchatAdmin
 from webchat.chats.connection import find_problems
-from webchat.flex import Failure
+from webchat.flex import Failure, failure_of
 from webchat.forms.advice import Advice
 from webchat.legacy.fields import left_out
 from webchat.models import Webchat
@@ -38,7 +38,7 @@ def advice(webchat: Webchat) -> list[Advice]:
         return given
     move = _("Move this webchat to Flex Conversations.")
     when = {"when": date_format(localtime(latest.created_at), "DATETIME_FORMAT")}
-    if latest.failure_code == Failure.GONE:
+    if failure_of(latest.failure) is Failure.GONE:  # an old row has no code
         text = _("Twilio no longer serves the legacy API: the latest chat, of %(when)s, could not start.")
         given.append(Advice(f"{text % when} {move}"))
     elif latest.api == Webchat.Api.CONVERSATIONS:
