@@ -339,10 +339,13 @@ export class Panel {
     this.host.emit("left", { message_id });
   }
 
-  /** What a chat takes, while there is time. Asked for again when it is needed. */
+  /**
+   * What a chat takes, while there is time. Asked for again when it is needed. Its own code is imported at once: what was
+   * fetched only could not be imported any more on a line that broke meanwhile, where no cache has it.
+   */
   #prefetch() {
     this.#style();
-    this.host.fetchModule("chat").catch(() => {});
+    this.host.load("chat").catch(() => {});
     this.host.fetchModule("sdk").catch(() => {});
   }
 
