@@ -16,6 +16,7 @@ PREFERENCES = {
     ("color_scheme", "light"): ("layout.css.prefers-color-scheme.content-override", 1),
     ("forced_colors", "active"): ("browser.display.document_color_use", 2),
     ("reduced_motion", "reduce"): ("ui.prefersReducedMotion", 1),
+    ("has_touch", True): ("ui.primaryPointerCapabilities", 1),  # coarse, and cannot hover
 }
 COOKIES = "network.cookie.cookieBehavior"
 # The only tabs are those of one test.
@@ -39,7 +40,7 @@ def new_context(browser: Browser, **options: Any) -> BrowserContext:
         if options.get(name) == value:
             set_preference(browser, *preference)
     has_scripts = options.pop("java_script_enabled", True)
-    beyond_playwright = ("is_mobile", *(name for name, _value in PREFERENCES))
+    beyond_playwright = {"is_mobile", *(name for name, _value in PREFERENCES)} - {"has_touch"}
     context = browser.new_context(**{name: value for name, value in options.items() if name not in beyond_playwright})
     if not has_scripts:
         context.on("page", lambda _page: run_inside(browser, IN_EVERY_TAB % ("allowJavascript", "false")))
