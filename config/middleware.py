@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import re
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.core.signals import got_request_exception
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
@@ -127,9 +129,10 @@ class SoundTextMiddleware:
         return self.get_response(request)
 
 
-class BodySizeMiddleware:
+class BodyMiddleware:
     """Refuses by its headers what is too large for a page, before anything reads it: WSGI gives no more than the length that
-    the client named. Only signed-in staff may send more, in the admin. The API and the webhooks have their own limits."""
+    the client named. Only signed-in staff may send more, in the admin. And what is not in UTF-8, which no browser sends: in
+    parts, Django would fail with a charset such as base64. The API and the webhooks have their own limits."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -144,6 +147,8 @@ class BodySizeMiddleware:
             length = int(request.META.get("CONTENT_LENGTH") or 0)
         except ValueError as error:  # at which Django would fail where it reads the body
             return views.bad_request(request, error)
+        if request.encoding and codecs.lookup(request.encoding).name != "utf-8":
+            return views.bad_request(request, BadRequest())
         if length > settings.PAGE_BODY_MAX_BYTES and length > self._most(request):
             return views.too_large(request)
         return None

@@ -340,6 +340,11 @@ PAGES = [
     replace(start("page of 256 KiB", b"x" * 257 * 1024, 413, None, content_type=FORM), path=PAGE),
     replace(start("page in another charset", b"name=x", 400, None, content_type=f"{FORM}; charset=utf-7"), path=PAGE),
     replace(start("page without a boundary", b"x", 400, None, content_type="multipart/form-data"), path=PAGE),
+    *[
+        replace(multipart(f"{path} in {charset}", *GOOD_PARTS, code=None, content_type=f"{MULTIPART}; charset={charset}"), path=path)
+        for path in (PAGE, "/accounts/login/", "/admin/login/")
+        for charset in ("base64", "hex", "idna", "rot13", "undefined", "utf-16")
+    ],
     replace(multipart("login with a file", part(FILE, b"x" * 1_000), code=None), path="/accounts/login/"),
 ]  # fmt: skip
 

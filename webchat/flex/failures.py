@@ -62,7 +62,7 @@ FAILURES: dict[Failure, Promise] = {
     Failure.NOT_THERE: _("Twilio does not find one of the webchat's SIDs."),
     Failure.REFUSED: _("Twilio refuses the chat."),
     Failure.GONE: _("Twilio no longer serves the webchat's API."),
-    Failure.BUSY: _("Twilio took no more chats at that moment."),
+    Failure.BUSY: _("Too many chats began at that moment."),
     Failure.UNREACHABLE: _("Twilio cannot be reached from this server. Check its network, its firewall and its clock."),
     Failure.UNCLEAR: _("Twilio gave no proper answer."),
     Failure.ABANDONED: _("The start was cut short here."),
