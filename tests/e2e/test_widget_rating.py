@@ -52,7 +52,7 @@ def test_a_visitor_rates_the_chat_after_a_reload_and_changes_their_mind(widget: 
     expect(group).to_be_hidden()
     shot(widget.page, os.environ.get("SHOTS"), "rated")
     assert violations(widget.page, "web-chat") == []
-    assert ratings(widget).endswith("[(5, 'Quick')]")
+    assert ratings(widget).endswith("(5, 'Quick')]")
     widget.page.reload()
     expect(widget.field("question")).to_be_visible()
     widget.page.wait_for_load_state("networkidle")
