@@ -2,7 +2,7 @@
 # make dev    the same for changing it: runserver, which reloads, and sources as they are written
 # make test   everything that must hold
 # make check  the quick part of it
-# make lint, types, unit, engines, browser  parts of make test
+# make lint, types, scripts, unit, engines, browser  parts of make test
 # make coverage  the unit tests, and which lines and branches they do not reach
 # make thorough  what is like something in make test, in another browser, window or library, or seldom met, and more random input: before a release
 # make cluster  two machines behind nginx on one PostgreSQL: a deploy and what breaks, while visitors come
@@ -39,7 +39,7 @@ unexport TWILIO_SANDBOX_URL DATABASE_URL CACHE_URL PUBLIC_BASE_URL DJANGO_DEBUG 
 TEST_VARIABLES = DJANGO_SECRET_KEY=tests-only-$(shell printf '0%.0s' {1..50})
 TEST_ENV = env $(TEST_VARIABLES)
 
-.PHONY: help run dev free-ports test check lint types unit coverage engines browser bench bench-widget thorough fuzz kills soak cluster lock clean build flex-ui picture
+.PHONY: help run dev free-ports test check lint types scripts unit coverage engines browser bench bench-widget thorough fuzz kills soak cluster lock clean build flex-ui picture
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -59,10 +59,10 @@ free-ports: .venv/.created
 # What takes one processor, or none, is done beside something else.
 test: .venv/.dev
 	@$(MAKE) --no-print-directory --jobs 2 .venv/.browser static/webchat/sdk/conversations.js $(FLEX_UI)
-	$(MAKE) --no-print-directory --jobs 3 check unit engines
+	$(MAKE) --no-print-directory --jobs 3 unit check engines
 	$(MAKE) --no-print-directory browser
 
-check: lint types
+check: lint types scripts
 	@$(TEST_ENV) DATABASE_URL=sqlite://:memory: $(BIN)/python manage.py makemigrations --check --dry-run
 	$(TEST_ENV) DATABASE_URL=sqlite://:memory: PUBLIC_BASE_URL=https://www.example.com TRUSTED_PROXY_COUNT=1 \
 		TWILIO_ACCOUNT_SID=AC$(shell printf '0%.0s' {1..32}) TWILIO_AUTH_TOKEN=0123456789abcdef \
@@ -82,6 +82,10 @@ types: .venv/.dev node_modules/.ready static/webchat/sdk/conversations.js
 	@$(TEST_ENV) $(BIN)/mypy
 	$(WITH_NODE) node_modules/.bin/tsc -p tsconfig.json
 
+# The tests of single scripts, in Node.
+scripts: .venv/.dev node_modules/.ready static/webchat/sdk/conversations.js
+	@$(WITH_NODE) npm test --silent
+
 PYTEST = $(BIN)/pytest --numprocesses 3 --dist worksteal --durations 20 --durations-min 3
 
 # On SQLite, or where TEST_DATABASE_URL says: a server on which databases may be made and dropped.
@@ -90,7 +94,6 @@ unit: .venv/.dev static/webchat/sdk/conversations.js $(FLEX_UI)
 	$(BIN)/python -m tests.support.proxies
 	export $(TEST_VARIABLES) $${TEST_DATABASE_URL:+DATABASE_URL="$$TEST_DATABASE_URL"}
 	$(PYTEST) --ignore tests/e2e $(UNIT_OPTIONS)
-	$(WITH_NODE) npm test --silent
 
 # Apart from `make test`: counting lines makes the unit tests half as slow again.
 coverage: UNIT_OPTIONS = -m "thorough or not thorough" --cov
