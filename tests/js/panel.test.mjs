@@ -56,7 +56,8 @@ before(async () => {
     requests.push(`${request.method} ${request.url}`);
     const answer = answers.find(([start]) => `${request.method} ${request.url}`.startsWith(start));
     const [, status, body] = answer ?? ["", 500, "{}"];
-    response.writeHead(status, { "Content-Type": "text/html" }).end(typeof body === "function" ? body() : body);
+    // A connection that is kept may be closed just as it is taken again.
+    response.writeHead(status, { "Content-Type": "text/html", Connection: "close" }).end(typeof body === "function" ? body() : body);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://127.0.0.1:${server.address().port}`;
