@@ -14,7 +14,9 @@ let answers = [];
 const json =
   (status, body, headers = {}) =>
   (_request, response) =>
-    response.writeHead(status, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(body));
+    response
+      .writeHead(status, { "Content-Type": "application/json", Connection: "close", ...headers })
+      .end(JSON.stringify(body));
 
 before(async () => {
   server = createServer(async (request, response) => {

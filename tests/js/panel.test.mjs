@@ -57,7 +57,9 @@ before(async () => {
     const answer = answers.find(([start]) => `${request.method} ${request.url}`.startsWith(start));
     const [, status, body] = answer ?? ["", 500, "{}"];
     // A connection that is kept may be closed just as it is taken again.
-    response.writeHead(status, { "Content-Type": "text/html", Connection: "close" }).end(typeof body === "function" ? body() : body);
+    response
+      .writeHead(status, { "Content-Type": "text/html", Connection: "close" })
+      .end(typeof body === "function" ? body() : body);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://127.0.0.1:${server.address().port}`;
