@@ -40,7 +40,7 @@ def new_context(browser: Browser, **options: Any) -> BrowserContext:
         if options.get(name) == value:
             set_preference(browser, *preference)
     has_scripts = options.pop("java_script_enabled", True)
-    beyond_playwright = {"is_mobile", *(name for name, _value in PREFERENCES)} - {"has_touch"}
+    beyond_playwright = ("is_mobile", *(name for name, _value in PREFERENCES))
     context = browser.new_context(**{name: value for name, value in options.items() if name not in beyond_playwright})
     if not has_scripts:
         context.on("page", lambda _page: run_inside(browser, IN_EVERY_TAB % ("allowJavascript", "false")))

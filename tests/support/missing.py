@@ -11,14 +11,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from tests.support.site import CACHE
+
 MARK = "not on this machine: "
 # Written when apt has read its lists, which is done once for all that a run installs.
-UPDATED = Path(__file__).resolve().parents[2] / ".cache/apt"
+UPDATED = CACHE / "apt"
 UPDATE_SECONDS = 3600
 
 
@@ -43,7 +44,7 @@ def apt_install(*packages: str) -> bool:
     """Installs packages of Debian or Ubuntu where this process may; whether they are there now."""
     if os.geteuid() != 0:
         return False
-    UPDATED.parent.mkdir(exist_ok=True)
+    CACHE.mkdir(exist_ok=True)
     with UPDATED.open("a") as stamp:
         fcntl.flock(stamp, fcntl.LOCK_EX)  # apt waits for no other
         if not stamp.tell() or time.time() - os.fstat(stamp.fileno()).st_mtime > UPDATE_SECONDS:
